@@ -1,0 +1,367 @@
+"""The records that every stage hands to the next: plain, frozen values with a JSON form.
+
+Terms are those of The Sleuth Kit (TSK), DFXML and CASE/UCO where they have one. Sizes and offsets are in bytes; an offset's
+name says what it is relative to. Times are integer nanoseconds since 1970-01-01 UTC, ``None`` when absent or out of range.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from dataclasses import dataclass, field, fields
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+from functools import cache
+from typing import Any, ClassVar, Self
+
+Json = dict[str, Any]
+
+
+class Kind(StrEnum):
+    """What an entry is, whatever became of it."""
+
+    FILE = "file"
+    DIRECTORY = "directory"
+    LINK = "link"
+    SPECIAL = "special"
+    STREAM = "stream"
+    SLACK = "slack"
+    UNALLOCATED = "unallocated"
+    CARVED = "carved"
+    CACHED = "cached"
+    DERIVED = "derived"
+
+
+class State(StrEnum):
+    """How an entry was come by; derived from its kind and its two allocation flags."""
+
+    ALLOCATED = "allocated"
+    DELETED = "deleted"
+    ORPHAN = "orphan"
+    CARVED = "carved"
+    CACHED = "cached"
+    DERIVED = "derived"
+
+
+class Recoverability(StrEnum):
+    """How many of a deleted entry's blocks another, allocated file owns by now."""
+
+    INTACT = "intact"
+    PARTLY_OVERWRITTEN = "partly overwritten"
+    OVERWRITTEN = "overwritten"
+    UNKNOWN = "unknown"
+
+
+class TimeBasis(StrEnum):
+    """What an entry's times are counted from. FAT stores local time without a zone: it is kept as if it were UTC."""
+
+    UTC = "utc"
+    LOCAL = "local"
+    UNKNOWN = "unknown"
+
+
+class Encryption(StrEnum):
+    """Whether a volume's bytes can be read as they are."""
+
+    NONE = "none"
+    LOCKED = "locked"
+    UNLOCKED = "unlocked"
+
+
+class Meaning(StrEnum):
+    """What being on a hash list means. ``known`` says only that it has been seen: it can be good or bad."""
+
+    NOTABLE = "notable"
+    KNOWN = "known"
+    IGNORABLE = "ignorable"
+
+
+class Severity(StrEnum):
+    """How much a problem takes away from the result."""
+
+    INFO = "info"
+    WARNING = "warning"
+    ERROR = "error"
+
+
+class Outcome(StrEnum):
+    """In which of these states the work on one item ended. There is no other."""
+
+    DONE = "done"
+    PARTIAL = "partial"
+    FAILED = "failed"
+    TIMEOUT = "timeout"
+    CRASHED = "crashed"
+    SKIPPED = "skipped"
+    NOT_REACHED = "not reached"
+
+
+@cache
+def _names(record: type[Record]) -> tuple[str, ...]:
+    return tuple(f.name for f in fields(record))
+
+
+def _plain(value: Any) -> Any:
+    """Return a record's field as JSON can hold it."""
+    if isinstance(value, Record):
+        return value.to_json()
+    if isinstance(value, tuple | list):
+        return [_plain(v) for v in value]
+    if isinstance(value, bytes):
+        return base64.b64encode(value).decode("ascii")
+    return value
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Record:
+    """Base of the records: a JSON form that round-trips."""
+
+    _decode: ClassVar[dict[str, Any]] = {}
+
+    def to_json(self) -> Json:
+        """Return the record as JSON values: enums as text, bytes as base64, tuples as lists."""
+        return {name: _plain(getattr(self, name)) for name in _names(type(self))}
+
+    def replace(self, **changes: Any) -> Self:
+        """Return a copy with other values in some fields (a third of ``dataclasses.replace``'s time)."""
+        values = {name: getattr(self, name) for name in _names(type(self))}
+        values.update(changes)
+        return type(self)(**values)
+
+    @classmethod
+    def from_json(cls, data: Json) -> Self:
+        """Build the record from :meth:`to_json`'s form.
+
+        Raises ``TypeError`` for unknown or missing names and ``ValueError`` for values that do not fit: the data may come
+        from a worker that has just parsed hostile evidence.
+        """
+        if not isinstance(data, dict):
+            raise TypeError(f"{cls.__name__} needs an object, got {type(data).__name__}")
+        decode = cls._decode
+        return cls(**{k: decode[k](v) if k in decode and v is not None else v for k, v in data.items()})
+
+
+def _bytes(text: str) -> bytes:
+    return base64.b64decode(text, validate=True)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Run(Record):
+    """Bytes that lie together on the medium. ``image_offset`` is relative to the evidence; ``None`` when sparse."""
+
+    image_offset: int | None
+    length: int
+
+    def to_json(self) -> Any:
+        """Return ``[image_offset, length]``."""
+        return [self.image_offset, self.length]
+
+
+def _runs(value: list[tuple[int | None, int]]) -> tuple[Run, ...]:
+    return tuple(Run(image_offset=offset, length=length) for offset, length in value)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Locator(Record):
+    """Where bytes are: enough for any process to open them again.
+
+    One of three forms: a file system attribute (``meta_addr`` with ``attr_type`` and ``attr_id``), byte ``runs`` of the
+    medium, or a ``member`` path inside the bytes that the other fields name.
+    """
+
+    _decode: ClassVar[dict[str, Any]] = {"runs": _runs}
+
+    evidence: str
+    volume_offset: int = 0
+    meta_addr: int | None = None
+    meta_seq: int | None = None
+    attr_type: int | None = None
+    attr_id: int | None = None
+    runs: tuple[Run, ...] = ()
+    member: str | None = None
+
+    @property
+    def key(self) -> str:
+        """A digest that is the same for the same bytes' place on every run and machine."""
+        parts = (self.evidence, self.volume_offset, self.meta_addr, self.meta_seq, self.attr_type, self.attr_id,
+                 tuple((r.image_offset, r.length) for r in self.runs), self.member)
+        return hashlib.blake2b(repr(parts).encode(), digest_size=16).hexdigest()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Evidence(Record):
+    """An acquired medium. ``id`` depends on its bytes and size, not on its path."""
+
+    _decode: ClassVar[dict[str, Any]] = {"paths": tuple}
+
+    id: str
+    paths: tuple[str, ...]
+    kind: str
+    size: int
+    sector_size: int = 512
+    facts: dict[str, str] = field(default_factory=dict)
+    stored_digests: dict[str, str] = field(default_factory=dict)
+    fingerprint: str = ""
+    exhibit: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Volume(Record):
+    """A stretch of the medium: a partition, an unpartitioned gap (``number`` is ``None``), or the whole of it."""
+
+    _decode: ClassVar[dict[str, Any]] = {"encryption": Encryption}
+
+    evidence: str
+    number: int | None
+    offset: int
+    size: int
+    scheme: str
+    type: str = ""
+    label: str = ""
+    file_system: str = ""
+    block_size: int = 0
+    encryption: Encryption = Encryption.NONE
+    found_by: str = "table"
+
+    @property
+    def name(self) -> str:
+        """``vol1``, ``vol2`` … as paths are prefixed with; ``gap@OFFSET`` for space without a partition."""
+        return f"vol{self.number}" if self.number is not None else f"gap@{self.offset}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry(Record):
+    """One name and what it stands for. Two hard links are two entries with one locator.
+
+    ``path`` is for display: absolute inside the evidence, prefixed by the volume's name, control characters and bytes
+    that are not UTF-8 shown as ``\\xNN``. ``name_raw`` holds the name's bytes when the display form is not exact.
+    """
+
+    _decode: ClassVar[dict[str, Any]] = {
+        "kind": Kind, "recoverability": Recoverability, "time_basis": TimeBasis, "name_raw": _bytes, "runs": _runs,
+        "locator": Locator.from_json,
+    }
+
+    id: str
+    evidence: str
+    volume: int | None
+    path: str
+    name: str
+    name_raw: bytes | None = None
+    kind: Kind
+    name_allocated: bool = True
+    meta_allocated: bool = True
+    orphan: bool = False
+    recoverability: Recoverability = Recoverability.UNKNOWN
+    size: int = 0
+    mtime: int | None = None
+    atime: int | None = None
+    ctime: int | None = None
+    crtime: int | None = None
+    time_basis: TimeBasis = TimeBasis.UNKNOWN
+    meta_addr: int | None = None
+    meta_seq: int | None = None
+    mode: int | None = None
+    uid: int | None = None
+    gid: int | None = None
+    nlink: int | None = None
+    link_target: str | None = None
+    runs: tuple[Run, ...] = ()
+    resident: bool = False
+    parent: str | None = None
+    depth: int = 0
+    locator: Locator | None = None
+
+    @property
+    def state(self) -> State:
+        """Allocated, deleted, orphan, or how it was made out of other bytes."""
+        if self.kind in _MADE:
+            return State(self.kind.value)
+        if self.orphan:
+            return State.ORPHAN
+        return State.ALLOCATED if self.name_allocated and self.meta_allocated else State.DELETED
+
+
+_MADE = frozenset({Kind.CARVED, Kind.CACHED, Kind.DERIVED})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Content(Record):
+    """What the bytes behind one locator are. ``size`` is how many were read; digests are ``None`` unless all were."""
+
+    _decode: ClassVar[dict[str, Any]] = {"outcome": Outcome}
+
+    key: str
+    size: int
+    md5: str | None = None
+    sha1: str | None = None
+    sha256: str | None = None
+    mime: str = ""
+    type: str = ""
+    entropy: float | None = None
+    outcome: Outcome = Outcome.DONE
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Match(Record):
+    """A digest that stands on a list. ``how`` names the digest; ``distance`` is 0 for exact ones."""
+
+    _decode: ClassVar[dict[str, Any]] = {"meaning": Meaning}
+
+    set: str
+    meaning: Meaning
+    category: str = ""
+    how: str = "md5"
+    distance: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding(Record):
+    """Something that a plugin saw in an entry. ``ranges`` are ``(offset, length)`` in the entry's bytes."""
+
+    _decode: ClassVar[dict[str, Any]] = {"ranges": lambda v: tuple((int(a), int(b)) for a, b in v)}
+
+    entry: str
+    plugin: str
+    kind: str
+    title: str
+    data: Json = field(default_factory=dict)
+    ranges: tuple[tuple[int, int], ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Problem(Record):
+    """What could not be read, was skipped or cut, where and why. ``stage`` is the room that met it."""
+
+    _decode: ClassVar[dict[str, Any]] = {"severity": Severity}
+
+    severity: Severity
+    stage: str
+    message: str
+    evidence: str = ""
+    volume: int | None = None
+    entry: str | None = None
+    path: str = ""
+    plugin: str = ""
+    detail: str = ""
+
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def iso_time(nanoseconds: int | None) -> str | None:
+    """Return ISO 8601 in UTC with as many digits as the time has (0, 3, 6 or 9); ``None`` outside the years 1 to 9999."""
+    if nanoseconds is None:
+        return None
+    seconds, rest = divmod(nanoseconds, 1_000_000_000)
+    try:
+        text = (_EPOCH + timedelta(seconds=seconds)).isoformat()[:19]
+    except OverflowError:
+        return None
+    if rest:
+        digits = f"{rest:09d}"
+        while digits.endswith("000"):
+            digits = digits[:-3]
+        text += "." + digits
+    return text + "Z"
