@@ -1,0 +1,149 @@
+"""Which files make up one acquired medium, found by their content and checked before anything is read."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from triage.errors import EvidenceError
+from triage.evidence import ewf
+from triage.evidence.sniff import EWF, EWF2, HEAD, RAW, TAIL, Container, sniff
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+
+_EWF_EXTENSION = re.compile(r"\.[a-z](?:\d\d|[a-z]{2})$", re.IGNORECASE)
+_RAW_PART = re.compile(r"^(?P<stem>.*)\.(?P<number>\d{3,})$")
+
+
+def check_file(path: Path) -> Container:
+    """Return what container a file is; raise ``EvidenceError`` when it is none that can be opened."""
+    try:
+        if path.is_dir():
+            raise EvidenceError(f"{path} is a directory", hint="give the image file; folders are not read as evidence yet")
+        if not path.exists():
+            raise EvidenceError(f"{path} does not exist", hint="check the path")
+        size = path.stat().st_size
+        with path.open("rb") as file:
+            head = file.read(HEAD)
+            if path.is_file():
+                file.seek(max(0, size - TAIL))
+                tail = file.read(TAIL)
+            else:  # a block device has no size to stat
+                tail, size = b"", 1
+    except OSError as error:
+        raise EvidenceError(f"{path} cannot be read: {error.strerror or error}", hint="check its permissions") from error
+    if not size or not head:
+        raise EvidenceError(f"{path} is empty (0 bytes)", hint="copy or acquire it again")
+    container = sniff(head, tail, size)
+    if not container.readable:
+        raise EvidenceError(f"{path} is a {container.title}, which is not read as evidence", hint=container.hint or None)
+    return container
+
+
+def find_segments(path: Path) -> tuple[Container, list[Path]]:
+    """Return the container and every file of the set that ``path`` belongs to, in order.
+
+    Raises ``EvidenceError`` when a segment is missing, twice there, or of another kind.
+    """
+    container = check_file(path)
+    if container is EWF:
+        return container, _ewf_segments(path)
+    if container is EWF2:
+        return container, _by_name(path)
+    return container, _raw_parts(path)
+
+
+def _by_name(path: Path) -> list[Path]:
+    stem = path.name[:-2]
+    if not path.name[-2:].isdigit():
+        return [path]
+    return sorted(p for p in path.parent.iterdir() if p.name[:-2] == stem and p.name[-2:].isdigit())
+
+
+def _ewf_segments(path: Path) -> list[Path]:
+    """Collect the set by the segment numbers in the files' own headers; names only say where to look."""
+    if not _EWF_EXTENSION.search(path.name):
+        if ewf.segment_number(path) != 1:
+            raise EvidenceError(f"{path.name} is not the first segment of its set", hint="give the first one")
+        return [path]
+    stem = path.name[:-4].lower()
+    found: dict[int, Path] = {}
+    for sibling in sorted(path.parent.iterdir()):
+        if sibling.name[:-4].lower() != stem or not _EWF_EXTENSION.search(sibling.name) or not sibling.is_file():
+            continue
+        if sibling != path and sibling.name[-3].lower() not in _same_series(path.name[-3].lower()):
+            continue
+        try:
+            number = ewf.segment_number(sibling)
+        except EvidenceError:
+            if sibling == path:
+                raise
+            continue  # photo.iso beside photo.E01; a segment with a ruined header shows as missing below
+        if number in found and not found[number].samefile(sibling):
+            raise EvidenceError(f"{found[number].name} and {sibling.name} are both segment {number}", hint="keep one of them")
+        found[number] = sibling
+    missing = [n for n in range(1, max(found) + 1) if n not in found]
+    if missing:
+        names = [f"{path.name[:-3]}{segment_extension(path.name[-3], n)}" for n in missing[:5]]
+        more = f" and {len(missing) - 5} more" if len(missing) > 5 else ""
+        ruined = [n for n in names if (path.parent / n).exists()]
+        if ruined:
+            raise EvidenceError(f"segment {ruined[0]} of {path.name}'s set has no E01 header", hint="get a fresh copy of it")
+        raise EvidenceError(f"segment {', '.join(names)}{more} of {path.name}'s set is missing", hint="put it beside the others")
+    return [found[n] for n in sorted(found)]
+
+
+def _same_series(letter: str) -> str:
+    """E01 … E99, EAA … EZZ, FAA … ZZZ: one series; S01 (SMART) and L01 (logical) start others."""
+    return "".join(chr(c) for c in range(ord(letter), ord("z") + 1)) if letter != "e" else "efghijklmnopqrstuvwxyz"
+
+
+def segment_extension(letter: str, number: int) -> str:
+    """Return a segment's extension: ``E01`` … ``E99``, ``EAA`` … ``EZZ``, ``FAA`` … (specification, section 2)."""
+    if number < 100:
+        return f"{letter}{number:02d}"
+    first, rest = divmod(number - 100, 26 * 26)
+    base = ord("A") if letter.isupper() else ord("a")
+    return f"{chr(ord(letter) + first)}{chr(base + rest // 26)}{chr(base + rest % 26)}"
+
+
+def _raw_parts(path: Path) -> list[Path]:
+    """Collect ``.000``/``.001`` … parts; a gap in the numbers is an error, a missing end shows in the volumes."""
+    match = _RAW_PART.match(path.name)
+    if not match:
+        return [path]
+    parts: dict[int, Path] = {}
+    width = len(match["number"])
+    for sibling in path.parent.iterdir():
+        other = _RAW_PART.match(sibling.name)
+        if other and other["stem"] == match["stem"] and len(other["number"]) == width and sibling.is_file():
+            parts[int(other["number"])] = sibling
+    if len(parts) == 1:
+        if int(match["number"]) > 1:
+            raise EvidenceError(f"{path.name} is a part of a split image and the parts before it are missing",
+                                hint=f"put {match['stem']}.{1:0{width}d} beside it")
+        return [path]
+    first = 0 if 0 in parts else 1
+    missing = [n for n in range(first, max(parts) + 1) if n not in parts]
+    if missing:
+        names = ", ".join(f"{match['stem']}.{n:0{width}d}" for n in missing[:5])
+        raise EvidenceError(f"part {names} of the split image {path.name} is missing", hint="put it beside the others")
+    for number in sorted(parts):
+        if parts[number].stat().st_size == 0:
+            raise EvidenceError(f"{parts[number].name} is empty (0 bytes)", hint="copy or acquire it again")
+    return [parts[n] for n in sorted(parts)]
+
+
+def group(paths: Iterable[Path]) -> list[Path]:
+    """Return one path a medium: segments that a shell pattern named beside their first one are folded into it."""
+    kept: list[Path] = []
+    owned: set[Path] = set()
+    for path in paths:
+        if path.resolve() in owned:
+            continue
+        container, segments = find_segments(path)
+        owned.update(s.resolve() for s in segments)
+        kept.append(path if container is RAW and len(segments) == 1 else segments[0])
+    return kept
