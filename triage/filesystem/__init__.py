@@ -1,0 +1,1 @@
+"""Bytes made into volumes and entries: partition tables, file systems."""
