@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 import pytsk3
@@ -12,6 +13,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from triage.evidence.medium import Medium
+
+_FRAME = re.compile(r"^\w+: \(tsk3\.cpp:\d+\) (?:(?:Read error|Error opening \w+)[^:]*: )?")
 
 
 class MediumImage(pytsk3.Img_Info):  # type: ignore[misc]
@@ -45,9 +48,5 @@ def tsk_image(medium: Medium, paths: Sequence[str]) -> Any:
 
 def tsk_reason(error: BaseException) -> str:
     """Return TSK's own words without the binding's frame around them; the first line, at most 300 characters."""
-    text = str(error).strip()
-    for mark in (") ", "): "):
-        if text.startswith("FS_Info_Con: (") and mark in text:
-            text = text.split(mark, 1)[1]
-            break
-    return (text.splitlines() or [type(error).__name__])[0][:300]
+    text = (str(error).strip().splitlines() or [type(error).__name__])[0]
+    return _FRAME.sub("", text)[:300]

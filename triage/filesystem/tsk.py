@@ -107,6 +107,8 @@ class Walker:
                     continue
                 yield from self._emit(made)
                 if made.kind is Kind.DIRECTORY and made.locator is not None and made.meta_addr is not None:
+                    if made.meta_allocated and not made.name_allocated:
+                        continue  # another directory's by now: it is listed under its own name
                     if made.meta_addr in visited:
                         if made.state.value == "allocated":
                             self._bad.append(self._problem(Severity.WARNING, "a directory is its own ancestor or stands twice; "
@@ -164,6 +166,8 @@ class Walker:
             here, raw, shown, depth = stack.pop()
             self._announce(self.ORPHANS, here, 0)
             for made, _ in self._directory(here, raw, shown, depth, orphan=True):
+                if self._ntfs and made.meta_addr is not None and 16 <= made.meta_addr < 24 and not made.size:
+                    continue  # MFT records 16 to 23 are reserved by the format: never used, never deleted
                 if not guard.admit(made):
                     if guard.full:
                         break
@@ -221,7 +225,7 @@ class Walker:
 
     def _directory_without_tsk(self, address: int, raw: bytes, shown: str, depth: int) -> Iterator[tuple[Entry, int]]:
         """List a directory whose listing hangs in TSK: our own parser for ext, nothing for the others."""
-        if not self._name.startswith("ext"):
+        if not self._name.startswith("ext") or address in self._avoid.metadata:
             self._bad.append(self._problem(Severity.ERROR, "the listing of a directory hung and was given up: names in it are missing",
                                            path=shown))
             return
@@ -258,11 +262,11 @@ class Walker:
 
     def _bare(
         self, address: int, text: bytes, kind: Kind, raw: bytes, shown: str, depth: int, *, allocated: bool,
-        counted: dict[bytes, int],
+        counted: dict[bytes, int], orphan: bool = False,
     ) -> Entry:
         display, exact = show_name(text)
         return Entry(
-            id=self._id(address, None, None, None, raw + b"/" + text, counted), evidence=self._volume.evidence,
+            id=self._id(address, None, None, None, raw + b"/" + text, counted), evidence=self._volume.evidence, orphan=orphan,
             volume=self._volume.number, path=f"{shown}/{display}", name=display, name_raw=None if exact else text, kind=kind,
             name_allocated=allocated, meta_allocated=allocated, meta_addr=address or None, depth=depth,
         )
@@ -273,6 +277,10 @@ class Walker:
     ) -> Iterator[tuple[Entry, int]]:
         """Make the entry of a name and those of its streams."""
         meta = file.info.meta
+        reused = False
+        if meta is None and name is not None and int(name.meta_addr) and (orphan or not int(name.flags) & _ALLOCATED):
+            file, reused = self._deleted_metadata(file, name)
+            meta = file.info.meta
         name_allocated = allocated if allocated is not None else bool(int(name.flags) & _ALLOCATED)
         display, exact = show_name(text)
         path = f"{shown}/{display}"
@@ -280,7 +288,8 @@ class Walker:
         if meta is None:
             kind = _NAME_KIND.get(int(name.type), Kind.FILE) if name is not None else Kind.FILE
             address = int(name.meta_addr) if name is not None else 0
-            bare = self._bare(address, text, kind, raw, shown, depth, allocated=name_allocated, counted=counted)
+            bare = self._bare(address, text, kind, raw, shown, depth, allocated=name_allocated, counted=counted,
+                              orphan=orphan)
             if name_allocated:
                 self._bad.append(self._problem(Severity.ERROR, "the entry's metadata cannot be read", entry=bare))
             yield bare, 0
@@ -289,19 +298,23 @@ class Walker:
         meta_allocated = bool(int(meta.flags) & _ALLOCATED)
         address, seq = int(meta.addr), int(meta.seq)
         kind = _META_KIND.get(meta_type) or (_NAME_KIND.get(int(name.type), Kind.FILE) if name is not None else Kind.FILE)
-        reused = meta_allocated and not name_allocated and not orphan
+        reused = reused or (meta_allocated and not name_allocated and not orphan)
         common: dict[str, Any] = {
             "evidence": self._volume.evidence, "volume": self._volume.number, "name_allocated": name_allocated,
             "meta_allocated": meta_allocated, "orphan": orphan, "meta_addr": address, "meta_seq": seq or None, "depth": depth,
             "time_basis": self._basis,
         }
-        if reused:
-            # The name is gone and its metadata belong to another file by now: nothing of that file is this one's.
+        if reused and self._ntfs:
+            # The record's sequence number says that it is another file's by now: nothing of that file is this one's.
             yield Entry(
                 id=self._id(address, seq, None, None, full, counted), path=path, name=display, kind=kind,
                 name_raw=None if exact else text, recoverability=Recoverability.OVERWRITTEN, **common,
             ), meta_type
             return
+        if reused:
+            # Elsewhere it cannot be told from a file that was only renamed: what the metadata hold now is shown, and said to
+            # be owned by an allocated file.
+            common["recoverability"] = Recoverability.OVERWRITTEN
         common.update(
             mtime=_time(meta.mtime, meta.mtime_nano), atime=_time(meta.atime, meta.atime_nano),
             ctime=_time(meta.ctime, meta.ctime_nano), crtime=_time(meta.crtime, meta.crtime_nano),
@@ -318,7 +331,8 @@ class Walker:
             name_raw=None if exact else text, size=size, runs=runs[:MAX_RUNS], resident=resident,
             link_target=show(meta.link.decode("utf-8", "surrogateescape") if isinstance(meta.link, bytes) else str(meta.link))
             if kind is Kind.LINK and meta.link else None,
-            locator=self._locator(address, seq, attr_type, attr_id), **common,
+            locator=None if self._ntfs and main is None and kind is Kind.FILE else self._locator(address, seq, attr_type, attr_id),
+            **common,
         )
         self._note(entry, runs)
         yield entry, meta_type
@@ -332,6 +346,24 @@ class Walker:
             )
             self._note(stream, runs)
             yield stream, meta_type
+
+    def _deleted_metadata(self, file: Any, name: Any) -> tuple[Any, bool]:
+        """Open the metadata of a deleted name that TSK leaves out, and say whether they are another file's by now.
+
+        TSK compares the sequence number of an NTFS name with its MFT record's, which is one higher once the file is deleted
+        (Microsoft, "FILE_RECORD_SEGMENT_HEADER"). More than one higher: the record has been used again since.
+        """
+        self._announce(self.OPENING, int(name.meta_addr), 0)
+        try:
+            opened = self._fs.open_meta(int(name.meta_addr))
+        except OSError:
+            return file, False
+        meta = opened.info.meta
+        if meta is None:
+            return file, False
+        if self._ntfs and int(meta.seq) not in (int(name.meta_seq), (int(name.meta_seq) + 1) & 0xFFFF):
+            return opened, True
+        return opened, False
 
     def _note(self, entry: Entry, runs: tuple[Run, ...]) -> None:
         if len(runs) > MAX_RUNS:
@@ -423,4 +455,5 @@ def _time(seconds: int, nanoseconds: int) -> int | None:
     """Return nanoseconds; ``None`` for no time, and for those that TSK cannot express: it gives 0 seconds with a rest."""
     if not seconds:
         return None
-    return int(seconds) * 1_000_000_000 + (nanoseconds if 0 <= nanoseconds < 1_000_000_000 else 0)
+    value = int(seconds) * 1_000_000_000 + (nanoseconds if 0 <= nanoseconds < 1_000_000_000 else 0)
+    return value if abs(value) < 1 << 63 else None

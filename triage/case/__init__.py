@@ -1,0 +1,1 @@
+"""The case store: schema, ledger, audit chain; the only SQL in the project."""

@@ -1,0 +1,60 @@
+"""Opening the case database, and SQLite's errors in the operator's words."""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from triage.case.schema import VERSION
+from triage.content.types import extension_mismatch
+from triage.errors import CaseError, OutputError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+NAME = "case.db"
+
+
+def connect(path: Path, *, read_only: bool) -> sqlite3.Connection:
+    """Open ``case.db``; raise ``CaseError`` when it is none of ours, or of a newer version."""
+    file = path / NAME
+    if not file.is_file():
+        raise CaseError(f"{path} is not a case folder: it has no {NAME}", hint="give the folder that --case named")
+    uri = file.resolve().as_uri() + ("?mode=ro" if read_only else "?mode=rw")
+    try:
+        connection = sqlite3.connect(uri, uri=True, isolation_level=None, timeout=30)
+        connection.row_factory = sqlite3.Row
+        connection.execute("PRAGMA trusted_schema = OFF")
+        row = connection.execute("SELECT value FROM meta WHERE key = 'schema'").fetchone()
+    except sqlite3.DatabaseError as error:
+        raise CaseError(f"{file} cannot be read as a case: {error}", hint="restore it, or start a new case") from error
+    if row is None or not row[0].isdigit():
+        raise CaseError(f"{file} is not a triage case")
+    if int(row[0]) != VERSION:
+        newer = int(row[0]) > VERSION
+        raise CaseError(f"{file} has schema {row[0]}, this version reads {VERSION}",
+                        hint="use the newer triage that wrote it" if newer else "run it again into a new case folder")
+    prepare(connection)
+    return connection
+
+
+def prepare(connection: sqlite3.Connection) -> None:
+    """Give SQL the functions that ``--where`` uses."""
+    def mismatch(name: str | None, kind: str | None) -> int:
+        return int(bool(name and kind and extension_mismatch(name, kind)))
+
+    connection.create_function("extension_mismatch", 2, mismatch, deterministic=True)
+
+
+@contextmanager
+def writing(folder: Path) -> Iterator[None]:
+    """Turn SQLite's trouble with the disk into an ``OutputError`` with a way out."""
+    try:
+        yield
+    except sqlite3.OperationalError as error:
+        raise OutputError(f"the case in {folder} cannot be written: {error}",
+                          hint="make room or fix the permissions, then run the same command again: it resumes") from error
+    except sqlite3.DatabaseError as error:
+        raise CaseError(f"the case in {folder} is damaged: {error}", hint="restore it, or start a new case") from error

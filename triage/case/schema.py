@@ -1,0 +1,80 @@
+"""The case database. Every table's meaning stands here; ``docs/case.md`` shows it to people who query it themselves.
+
+Times are nanoseconds since 1970 UTC, sizes and offsets bytes, digests raw bytes. Whatever a run can be asked about is here; only
+clock values of the run itself (``run_time``) and paths on the examiner's disk differ between two runs of the same evidence.
+"""
+
+VERSION = 1
+
+SCHEMA = """
+-- One row a fact about the case: schema version, profile, versions of tools, plugins, lists used. JSON values.
+CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+
+-- When things were done. Kept apart from all else: it is never part of a result or of the case's digest.
+CREATE TABLE run_time (n INTEGER PRIMARY KEY, event TEXT NOT NULL, at TEXT NOT NULL);
+
+-- An acquired medium. record: model.Evidence as JSON. fingerprint_state: 'not checked', 'unchanged …' or 'CHANGED'.
+CREATE TABLE evidence (
+    id TEXT PRIMARY KEY, position INTEGER NOT NULL, record TEXT NOT NULL,
+    fingerprint_state TEXT NOT NULL DEFAULT 'not checked', verification TEXT NOT NULL DEFAULT 'not verified'
+) WITHOUT ROWID;
+
+-- A partition, gap or whole medium. number is NULL for gaps. walk: 'none' (not listed), 'pending', 'done'.
+CREATE TABLE volume (
+    evidence TEXT NOT NULL, offset INTEGER NOT NULL, number INTEGER, record TEXT NOT NULL, walk TEXT NOT NULL,
+    totals TEXT NOT NULL DEFAULT '{}', PRIMARY KEY (evidence, offset, number)
+);
+
+-- One row a name (model.Entry). content joins the rows whose bytes are the same place. runs: JSON [[image_offset, length], …].
+CREATE TABLE entry (
+    n INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, evidence TEXT NOT NULL, volume INTEGER, path TEXT NOT NULL,
+    name TEXT NOT NULL, name_raw TEXT, kind TEXT NOT NULL, name_allocated INTEGER NOT NULL, meta_allocated INTEGER NOT NULL,
+    orphan INTEGER NOT NULL, recoverability TEXT NOT NULL, size INTEGER NOT NULL, mtime INTEGER, atime INTEGER,
+    ctime INTEGER, crtime INTEGER, time_basis TEXT NOT NULL, meta_addr INTEGER, meta_seq INTEGER, mode INTEGER,
+    uid INTEGER, gid INTEGER, nlink INTEGER, link_target TEXT, runs TEXT NOT NULL, resident INTEGER NOT NULL,
+    parent TEXT, depth INTEGER NOT NULL, locator TEXT,
+    state TEXT NOT NULL, content TEXT, skip TEXT, tier INTEGER NOT NULL
+);
+
+-- The ledger: one row a content item whose work has ended, in which outcome, and with which set of plugins (plugin_set.n).
+CREATE TABLE content (
+    key TEXT PRIMARY KEY, size INTEGER NOT NULL, md5 BLOB, sha1 BLOB, sha256 BLOB, mime TEXT NOT NULL, type TEXT NOT NULL,
+    category TEXT NOT NULL, entropy REAL, outcome TEXT NOT NULL, reason TEXT NOT NULL, known TEXT, plugin_set INTEGER NOT NULL
+) WITHOUT ROWID;
+CREATE TABLE plugin_set (n INTEGER PRIMARY KEY, keys TEXT NOT NULL UNIQUE);
+
+-- A digest that stands on a list.
+CREATE TABLE match (
+    content TEXT NOT NULL, hashset TEXT NOT NULL, meaning TEXT NOT NULL, category TEXT NOT NULL, how TEXT NOT NULL,
+    distance INTEGER NOT NULL, PRIMARY KEY (content, hashset, how)
+) WITHOUT ROWID;
+
+-- What plugins saw. id is a digest of the row.
+CREATE TABLE finding (
+    id TEXT PRIMARY KEY, entry TEXT NOT NULL, plugin TEXT NOT NULL, kind TEXT NOT NULL, title TEXT NOT NULL,
+    data TEXT NOT NULL, ranges TEXT NOT NULL
+) WITHOUT ROWID;
+CREATE INDEX finding_entry ON finding (entry);
+
+-- What could not be read, was skipped or cut. id is a digest of the row.
+CREATE TABLE problem (
+    id TEXT PRIMARY KEY, severity TEXT NOT NULL, stage TEXT NOT NULL, evidence TEXT NOT NULL, volume INTEGER, entry TEXT,
+    path TEXT NOT NULL, plugin TEXT NOT NULL, message TEXT NOT NULL, detail TEXT NOT NULL
+) WITHOUT ROWID;
+
+-- Points of entries that have any, with their reasons as JSON; and the order to look at them in.
+CREATE TABLE score (entry INTEGER PRIMARY KEY, score INTEGER NOT NULL, reasons TEXT NOT NULL);
+CREATE TABLE queue (rank INTEGER PRIMARY KEY, entry INTEGER NOT NULL, copies INTEGER NOT NULL);
+
+-- A files row as scripts see it. Bytes that other files own by now say nothing about the name that once owned them.
+CREATE VIEW files AS SELECT
+    e.*, c.md5, c.sha1, c.sha256, c.mime, c.type, c.category, c.entropy, c.outcome, c.reason AS outcome_reason,
+    CASE WHEN e.recoverability = 'overwritten' THEN NULL ELSE c.known END AS known, s.score, s.reasons
+FROM entry e LEFT JOIN content c ON c.key = e.content LEFT JOIN score s ON s.entry = e.n;
+"""
+
+INDEXES = """
+CREATE INDEX IF NOT EXISTS entry_content ON entry (content);
+CREATE INDEX IF NOT EXISTS entry_path ON entry (path);
+CREATE INDEX IF NOT EXISTS content_sha256 ON content (sha256);
+"""

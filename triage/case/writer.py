@@ -1,0 +1,464 @@
+"""The one writer of a case. Everything that belongs together lands in one transaction, so that a killed run can be resumed."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import sqlite3
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Protocol
+
+from triage.case import database, schema
+from triage.case.audit import AuditLog
+from triage.case.database import NAME, writing
+from triage.errors import CaseError, OutputError
+from triage.model import Content, Entry, Evidence, Kind, Meaning, Volume
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from pathlib import Path
+
+    from triage.model import Finding, Json, Match, Problem
+
+
+class Matches(Protocol):
+    """What holds contents against lists."""
+
+    def match(self, contents: Sequence[Content]) -> Sequence[tuple[Match, ...]]:
+        """Return each content's matches."""
+
+
+ENTRY_COLUMNS = (
+    "id", "evidence", "volume", "path", "name", "name_raw", "kind", "name_allocated", "meta_allocated", "orphan", "recoverability",
+    "size", "mtime", "atime", "ctime", "crtime", "time_basis", "meta_addr", "meta_seq", "mode", "uid", "gid", "nlink", "link_target",
+    "runs", "resident", "parent", "depth", "locator",
+)
+_INSERT_ENTRY = (
+    f"INSERT OR IGNORE INTO entry ({', '.join(ENTRY_COLUMNS)}, state, content, skip, tier) "
+    f"VALUES ({', '.join('?' * (len(ENTRY_COLUMNS) + 4))})"
+)
+_RUNS, _LOCATOR = ENTRY_COLUMNS.index("runs"), ENTRY_COLUMNS.index("locator")
+
+
+def compact(value: Any) -> str:
+    """Return canonical JSON: sorted, no spaces, ASCII."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"))
+
+
+def row_id(record: Json) -> str:
+    """Return the digest that names a finding or problem: the same row is the same id on every run."""
+    return hashlib.blake2b(compact(record).encode(), digest_size=12).hexdigest()
+
+
+class CaseWriter:
+    """A case open for a run: locked, its audit log at hand."""
+
+    def __init__(self, folder: Path, connection: sqlite3.Connection, audit: AuditLog, *, resumed: bool) -> None:
+        self.folder = folder
+        self.audit = audit
+        self.resumed = resumed
+        self._db = connection
+        self._plugin_sets: dict[str, int] = {}
+        try:
+            self._findings = (folder / "findings.jsonl").open("ab")
+        except OSError as error:
+            raise OutputError(f"{folder} cannot be written: {error.strerror or error}") from error
+
+    @classmethod
+    def create(cls, folder: Path) -> CaseWriter:
+        """Open the case in a folder, making both when they are not there.
+
+        Raises ``OutputError`` when the folder cannot be written or holds something else, ``CaseError`` when it is locked,
+        damaged or of another version.
+        """
+        try:
+            if not folder.is_dir() or not (folder / NAME).exists():
+                if folder.is_dir() and any(p.name != "audit.jsonl" and not p.name.startswith(NAME) for p in folder.iterdir()):
+                    raise OutputError(f"{folder} is not empty and holds no case", hint="name a new or empty folder")
+                folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        except OSError as error:
+            raise OutputError(f"{folder} cannot be written: {error.strerror or error}",
+                              hint="choose a folder that you may write to") from error
+        audit = AuditLog(folder / "audit.jsonl")
+        try:
+            if not (folder / NAME).exists():
+                cls._new(folder)
+            connection = database.connect(folder, read_only=False)
+            with writing(folder):
+                connection.execute("PRAGMA journal_mode = WAL")
+                connection.execute("PRAGMA synchronous = NORMAL")
+                resumed = connection.execute("SELECT 1 FROM evidence LIMIT 1").fetchone() is not None
+            return cls(folder, connection, audit, resumed=resumed)
+        except BaseException:
+            audit.close()
+            raise
+
+    @staticmethod
+    def _new(folder: Path) -> None:
+        """Make an empty database under another name and put it in place whole."""
+        making = folder / f"{NAME}.new"
+        with writing(folder):
+            making.unlink(missing_ok=True)
+            connection = sqlite3.connect(making)
+            connection.executescript(schema.SCHEMA)
+            connection.execute("INSERT INTO meta VALUES ('schema', ?)", (str(schema.VERSION),))
+            connection.commit()
+            connection.close()
+        making.chmod(0o600)
+        os.replace(making, folder / NAME)
+
+    # ---- facts -----------------------------------------------------------------------------------------------------------
+
+    def set_fact(self, key: str, value: Any) -> None:
+        """Store a fact about the case (JSON)."""
+        with writing(self.folder):
+            self._db.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (key, compact(value)))
+
+    def fact(self, key: str) -> Any:
+        """Return a fact, ``None`` when it was never stored."""
+        row = self._db.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()
+        return json.loads(row[0]) if row else None
+
+    def note_time(self, event: str) -> None:
+        """Remember when something was done, apart from all results."""
+        with writing(self.folder):
+            self._db.execute("INSERT INTO run_time (event, at) VALUES (?, ?)",
+                             (event, datetime.now(UTC).isoformat(timespec="milliseconds")))
+
+    # ---- evidence and volumes ----------------------------------------------------------------------------------------------
+
+    def known_evidence(self) -> list[Evidence]:
+        """Return the records of a case that is resumed, in their order."""
+        rows = self._db.execute("SELECT record FROM evidence ORDER BY position")
+        return [Evidence.from_json(json.loads(r[0])) for r in rows]
+
+    def add_evidence(
+        self, found: Sequence[tuple[Evidence, Sequence[Volume], Sequence[bool], Sequence[Problem]]]
+    ) -> None:
+        """Store the evidence of a new case in one transaction, or hold it against that of a resumed one.
+
+        Each comes with its volumes, whether each of those is to be listed, and its problems. Raises ``CaseError`` for other
+        evidence than the case was made of.
+        """
+        old = {e.id for e in self.known_evidence()}
+        new = {e.id for e, _, _, _ in found}
+        if old and old != new:
+            raise CaseError(f"the case {self.folder} belongs to other evidence", hint="use a new case folder for this evidence")
+        with writing(self.folder):
+            self._db.execute("BEGIN IMMEDIATE")
+            for position, (evidence, volumes, listed, problems) in enumerate(found):
+                self._db.execute(
+                    "INSERT INTO evidence (id, position, record) VALUES (?, ?, ?) ON CONFLICT (id) DO UPDATE SET record = excluded.record",
+                    (evidence.id, position, compact(evidence.to_json())))
+                if evidence.id not in old:
+                    self._db.executemany(
+                        "INSERT INTO volume (evidence, offset, number, record, walk) VALUES (?, ?, ?, ?, ?)",
+                        [(v.evidence, v.offset, v.number, compact(v.to_json()), "pending" if listable else "none")
+                         for v, listable in zip(volumes, listed, strict=True)])
+                self._insert_problems(problems)
+            self._db.execute("COMMIT")
+
+    def volumes_to_walk(self) -> list[Volume]:
+        """Return the volumes that are not listed yet, in order."""
+        rows = self._db.execute("SELECT v.record FROM volume v JOIN evidence e ON e.id = v.evidence WHERE walk = 'pending' "
+                                "ORDER BY e.position, v.offset")
+        return [Volume.from_json(json.loads(r[0])) for r in rows]
+
+    def set_evidence_state(self, evidence: str, *, fingerprint: str | None = None, verification: str | None = None) -> None:
+        """Store what was found about the evidence's integrity."""
+        with writing(self.folder):
+            if fingerprint is not None:
+                self._db.execute("UPDATE evidence SET fingerprint_state = ? WHERE id = ?", (fingerprint, evidence))
+            if verification is not None:
+                self._db.execute("UPDATE evidence SET verification = ? WHERE id = ?", (verification, evidence))
+
+    # ---- what a walk brings ------------------------------------------------------------------------------------------------
+
+    def add_entries(self, rows: Sequence[tuple[list[Any], str, str | None, str | None, int]], problems: Sequence[Problem]) -> None:
+        """Store a pack of a walk's entries: ``(packed entry, state, content key, skip reason, tier)``.
+
+        A volume that is walked again brings the same rows again; they are ignored.
+        """
+        with writing(self.folder):
+            self._db.execute("BEGIN IMMEDIATE")
+            for packed, *_ in rows:
+                packed[_RUNS] = compact(packed[_RUNS])
+                packed[_LOCATOR] = compact(packed[_LOCATOR]) if packed[_LOCATOR] is not None else None
+            self._db.executemany(_INSERT_ENTRY, [(*packed, *rest) for packed, *rest in rows])
+            self._insert_problems(problems)
+            self._db.execute("COMMIT")
+
+    def walked(self, volume: Volume, totals: Json) -> None:
+        """Mark a volume as listed."""
+        with writing(self.folder):
+            self._db.execute("UPDATE volume SET walk = 'done', totals = ? WHERE evidence = ? AND offset = ? AND number IS ?",
+                             (compact(totals), volume.evidence, volume.offset, volume.number))
+
+    def add_problems(self, problems: Iterable[Problem]) -> None:
+        """Store problems; the same one twice is one."""
+        with writing(self.folder):
+            self._db.execute("BEGIN IMMEDIATE")
+            self._insert_problems(problems)
+            self._db.execute("COMMIT")
+
+    def _insert_problems(self, problems: Iterable[Problem]) -> None:
+        rows = []
+        for problem in problems:
+            record = problem.to_json()
+            rows.append((row_id(record), record["severity"], record["stage"], record["evidence"], record["volume"], record["entry"],
+                         record["path"], record["plugin"], record["message"], record["detail"]))
+        self._db.executemany("INSERT OR IGNORE INTO problem VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", rows)
+
+    # ---- content work ------------------------------------------------------------------------------------------------------
+
+    def pending(
+        self, plugins: Sequence[str], *, retry: Sequence[str] = ()
+    ) -> Iterator[tuple[int, int, int, int, str, int | None, str]]:
+        """Yield content work that has not ended with these plugins, one a content key.
+
+        ``(tier, first byte, entry row, size, evidence, volume, key)``. ``retry`` names outcomes to forget and do again.
+        """
+        if retry:
+            marks = ", ".join("?" * len(retry))
+            with writing(self.folder):
+                self._db.execute("BEGIN IMMEDIATE")
+                self._db.execute(
+                    f"DELETE FROM problem WHERE stage IN ('content', 'engine') AND entry IN (SELECT e.id FROM entry e JOIN content c "  # noqa: S608
+                    f"ON c.key = e.content WHERE c.outcome IN ({marks}))", tuple(retry))
+                self._db.execute(f"DELETE FROM content WHERE outcome IN ({marks})", tuple(retry))  # noqa: S608 - only "?" is added
+                self._db.execute("COMMIT")
+        rows = self._db.execute(
+            f"SELECT min(n) AS n, tier, runs, size, evidence, volume, content FROM entry e WHERE content IS NOT NULL "  # noqa: S608
+            f"AND skip IS NULL AND NOT EXISTS (SELECT 1 FROM content c WHERE c.key = e.content AND c.plugin_set IN "
+            f"({self._sets_with(plugins)})) GROUP BY content").fetchall()
+        for row in rows:
+            yield (row["tier"], first_byte(json.loads(row["runs"])), row["n"], row["size"], row["evidence"], row["volume"],
+                   row["content"])
+
+    def ended_keys(self, plugins: Sequence[str]) -> set[str]:
+        """Return the keys of content work that has ended with these plugins."""
+        return {r[0] for r in self._db.execute(
+            f"SELECT key FROM content WHERE plugin_set IN ({self._sets_with(plugins)})")}  # noqa: S608 - numbers of ours
+
+    def _sets_with(self, plugins: Sequence[str]) -> str:
+        """Return the numbers of the plugin sets that hold all of these, as SQL."""
+        wanted = set(plugins)
+        sets = self._db.execute("SELECT n, keys FROM plugin_set").fetchall()
+        return ", ".join(str(int(n)) for n, keys in sets if wanted <= set(json.loads(keys)))
+
+    def reclassify(self, decide: Callable[[Entry], tuple[str | None, int]]) -> None:
+        """Decide anew for every entry with content why it is not read, and its tier: the profile has changed."""
+        rows = self._db.execute(f"SELECT n, {', '.join(ENTRY_COLUMNS)} FROM entry WHERE content IS NOT NULL")  # noqa: S608
+        changes = [(*decide(unpack_row(row)), row["n"]) for row in rows]
+        with writing(self.folder):
+            self._db.execute("BEGIN IMMEDIATE")
+            self._db.executemany("UPDATE entry SET skip = ?, tier = ? WHERE n = ?", changes)
+            self._db.execute("COMMIT")
+
+    def rematch(self, matcher: Matches, known_of: Callable[[Sequence[Match]], str | None],
+                finding_of: Callable[[Entry, Match], Finding]) -> None:
+        """Hold all content against the lists anew: other lists are used than before."""
+        contents = [Content(key=r["key"], size=r["size"], md5=_hex(r["md5"]), sha1=_hex(r["sha1"]), sha256=_hex(r["sha256"]))
+                    for r in self._db.execute("SELECT key, size, md5, sha1, sha256 FROM content")]
+        first = dict(self._db.execute("SELECT content, min(n) FROM entry WHERE content IS NOT NULL GROUP BY content").fetchall())
+        with writing(self.folder):
+            self._db.execute("BEGIN IMMEDIATE")
+            self._db.execute("DELETE FROM match")
+            self._db.execute("DELETE FROM finding WHERE plugin = 'hashsets'")
+            self._db.execute("UPDATE content SET known = NULL")
+            for content, hits in zip(contents, matcher.match(contents), strict=True):
+                if not hits:
+                    continue
+                self._db.execute("UPDATE content SET known = ? WHERE key = ?", (known_of(hits), content.key))
+                self._insert_matches(content.key, hits)
+                entry = self.entries_at([first[content.key]])[0]
+                if entry.recoverability.value != "overwritten":
+                    self._insert_findings([finding_of(entry, h) for h in hits if h.meaning is Meaning.NOTABLE])
+            self._db.execute("COMMIT")
+
+    def drop_findings_of_other_plugins(self, plugins: Sequence[str]) -> None:
+        """Forget what plugins saw that are not used any more, or were in another version or with other options."""
+        marks = ", ".join("?" * len(plugins))
+        with writing(self.folder):
+            self._db.execute(f"DELETE FROM finding WHERE plugin != 'hashsets' AND plugin NOT IN ({marks})", tuple(plugins))  # noqa: S608
+            self._db.execute(f"DELETE FROM problem WHERE stage = 'plugin' AND plugin NOT IN ({marks})", tuple(plugins))  # noqa: S608
+
+    def tallies(self) -> tuple[int, int]:
+        """Return how many contents are on notable lists, and how many problems there are."""
+        return (self._db.execute("SELECT count(*) FROM content WHERE known = 'notable'").fetchone()[0],
+                self._db.execute("SELECT count(*) FROM problem").fetchone()[0])
+
+    def entries_at(self, numbers: Sequence[int]) -> list[Entry]:
+        """Return the entries in these rows, in the order asked for."""
+        marks = ", ".join("?" * len(numbers))
+        rows = {r[0]: r for r in self._db.execute(
+            f"SELECT n, {', '.join(ENTRY_COLUMNS)} FROM entry WHERE n IN ({marks})", tuple(numbers))}  # noqa: S608
+        return [unpack_row(rows[n]) for n in numbers]
+
+    def rows_of(self, ids: Sequence[str]) -> dict[str, int]:
+        """Return the row numbers of entries by their ids."""
+        marks = ", ".join("?" * len(ids))
+        return dict(self._db.execute(f"SELECT id, n FROM entry WHERE id IN ({marks})", tuple(ids)).fetchall())  # noqa: S608
+
+    def add_results(
+        self, contents: Sequence[tuple[Content, str, str | None, Sequence[Match]]], findings: Sequence[Finding],
+        problems: Sequence[Problem], plugins: Sequence[str],
+    ) -> None:
+        """Store a batch's results in one transaction: ``(content, category, known, matches)`` and what was seen.
+
+        Findings are appended to ``findings.jsonl`` once they are safe.
+        """
+        plugin_set = self._plugin_set(plugins)
+        with writing(self.folder):
+            self._db.execute("BEGIN IMMEDIATE")
+            self._db.executemany(
+                "INSERT OR REPLACE INTO content VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                [(c.key, c.size, _raw(c.md5), _raw(c.sha1), _raw(c.sha256), c.mime, c.type, category, c.entropy, c.outcome.value,
+                  c.reason, known, plugin_set) for c, category, known, _ in contents])
+            for content, _, _, matches in contents:
+                if matches:
+                    self._insert_matches(content.key, matches)
+            lines = self._insert_findings(findings)
+            self._insert_problems(problems)
+            self._db.execute("COMMIT")
+        if lines:
+            self._append(lines)
+
+    def _insert_matches(self, key: str, matches: Sequence[Match]) -> None:
+        self._db.executemany("INSERT OR REPLACE INTO match VALUES (?, ?, ?, ?, ?, ?)",
+                             [(key, m.set, m.meaning.value, m.category, m.how, m.distance) for m in matches])
+
+    def _insert_findings(self, findings: Sequence[Finding]) -> list[str]:
+        lines = []
+        for finding in findings:
+            record = finding.to_json()
+            identity = row_id(record)
+            self._db.execute("INSERT OR IGNORE INTO finding VALUES (?, ?, ?, ?, ?, ?, ?)",
+                             (identity, finding.entry, finding.plugin, finding.kind, finding.title, compact(finding.data),
+                              compact(record["ranges"])))
+            lines.append(identity)
+        return lines
+
+    def _append(self, identities: Sequence[str]) -> None:
+        """Append findings to the stream that can be followed while the run goes on."""
+        marks = ", ".join("?" * len(identities))
+        rows = self._db.execute(
+            f"SELECT f.id, f.entry, e.path, f.plugin, f.kind, f.title, f.data, f.ranges FROM finding f "  # noqa: S608
+            f"LEFT JOIN entry e ON e.id = f.entry WHERE f.id IN ({marks}) ORDER BY f.id", tuple(identities))
+        try:
+            for row in rows:
+                self._findings.write((compact(finding_row(row)) + "\n").encode())
+            self._findings.flush()
+        except OSError as error:
+            raise OutputError(f"{self.folder} cannot be written: {error.strerror or error}",
+                              hint="make room, then run the same command again: it resumes") from error
+
+    def _plugin_set(self, plugins: Sequence[str]) -> int:
+        text = compact(sorted(plugins))
+        number = self._plugin_sets.get(text)
+        if number is None:
+            with writing(self.folder):
+                self._db.execute("INSERT OR IGNORE INTO plugin_set (keys) VALUES (?)", (text,))
+            number = self._plugin_sets[text] = self._db.execute("SELECT n FROM plugin_set WHERE keys = ?", (text,)).fetchone()[0]
+        return int(number)
+
+    # ---- the end of a run --------------------------------------------------------------------------------------------------
+
+    def score_inputs(self) -> Iterator[sqlite3.Row]:
+        """Yield what scoring needs of every entry that could have points."""
+        return self._db.execute(
+            "SELECT e.n, e.id, e.path, e.name, e.state, e.kind, e.size, e.recoverability, e.mtime, e.parent, e.content, c.category, c.type, "
+            "CASE WHEN e.recoverability = 'overwritten' THEN NULL ELSE c.known END AS known, c.entropy, c.sha256 "
+            "FROM entry e LEFT JOIN content c ON c.key = e.content WHERE e.kind NOT IN ('directory', 'link') ORDER BY e.n")
+
+    def matches_by_content(self) -> dict[str, list[sqlite3.Row]]:
+        """Return all matches, keyed by content."""
+        found: dict[str, list[sqlite3.Row]] = {}
+        for row in self._db.execute("SELECT * FROM match ORDER BY content, hashset, how"):
+            found.setdefault(row["content"], []).append(row)
+        return found
+
+    def finding_kinds(self) -> dict[str, frozenset[str]]:
+        """Return the kinds of findings of each content that has any: all its names share them."""
+        kinds: dict[str, set[str]] = {}
+        for content, kind in self._db.execute("SELECT e.content, f.kind FROM finding f JOIN entry e ON e.id = f.entry"):
+            kinds.setdefault(content, set()).add(kind)
+        return {k: frozenset(v) for k, v in kinds.items()}
+
+    def set_scores(self, scores: Iterable[tuple[int, int, str]], queue: Iterable[tuple[int, int, int]]) -> None:
+        """Replace scores ``(entry row, points, reasons as JSON)`` and queue ``(rank, entry row, copies)``."""
+        with writing(self.folder):
+            self._db.execute("BEGIN IMMEDIATE")
+            self._db.execute("DELETE FROM score")
+            self._db.execute("DELETE FROM queue")
+            self._db.executemany("INSERT INTO score VALUES (?, ?, ?)", scores)
+            self._db.executemany("INSERT INTO queue VALUES (?, ?, ?)", queue)
+            self._db.execute("COMMIT")
+
+    def build_indexes(self) -> None:
+        """Make the indexes that only reading commands need."""
+        with writing(self.folder):
+            self._db.executescript(schema.INDEXES)
+
+    def settle_findings(self) -> None:
+        """Write ``findings.jsonl`` anew in its final order, so that an interrupted run leaves the same file."""
+        self._findings.close()
+        new = self.folder / "findings.jsonl.new"
+        rows = self._db.execute("SELECT f.id, f.entry, e.path, f.plugin, f.kind, f.title, f.data, f.ranges FROM finding f "
+                                "LEFT JOIN entry e ON e.id = f.entry ORDER BY e.path, f.id")
+        try:
+            with new.open("w", encoding="ascii", newline="\n") as file:
+                file.writelines(compact(finding_row(row)) + "\n" for row in rows)
+            os.replace(new, self.folder / "findings.jsonl")
+            self._findings = (self.folder / "findings.jsonl").open("ab")
+        except OSError as error:
+            raise OutputError(f"{self.folder} cannot be written: {error.strerror or error}") from error
+
+    def close(self) -> None:
+        """Close the database (its journal is folded in) and let go of the lock."""
+        self._findings.close()
+        self._db.close()
+        self.audit.close()
+
+
+def unpack_row(row: sqlite3.Row) -> Entry:
+    """Build an entry from its columns."""
+    values = list(row)[-len(ENTRY_COLUMNS):]
+    values[_RUNS] = json.loads(values[_RUNS])
+    values[_LOCATOR] = json.loads(values[_LOCATOR]) if values[_LOCATOR] is not None else None
+    for name in ("name_allocated", "meta_allocated", "orphan", "resident"):
+        position = ENTRY_COLUMNS.index(name)
+        values[position] = bool(values[position])
+    return Entry.unpack(values)
+
+
+def finding_row(row: sqlite3.Row) -> Json:
+    """Return a finding as scripts see it."""
+    return {"id": row["id"], "entry": row["entry"], "path": row["path"], "plugin": row["plugin"], "kind": row["kind"],
+            "title": row["title"], "data": json.loads(row["data"]), "ranges": json.loads(row["ranges"])}
+
+
+def first_byte(runs: Sequence[Sequence[int | None]]) -> int:
+    """Return where on the medium an item begins; what has no place (resident, empty) comes first."""
+    for offset, _ in runs:
+        if offset is not None:
+            return offset
+    return 0
+
+
+def has_content(entry: Entry) -> bool:
+    """Whether an entry has bytes of its own that content work reads."""
+    if entry.locator is None:
+        return False
+    if entry.kind in (Kind.FILE, Kind.STREAM, Kind.CARVED, Kind.CACHED, Kind.DERIVED):
+        return True
+    return entry.kind is Kind.SPECIAL and entry.size > 0 and bool(entry.runs)
+
+
+def _hex(raw: bytes | None) -> str | None:
+    return raw.hex() if raw is not None else None
+
+
+def _raw(digest: str | None) -> bytes | None:
+    return bytes.fromhex(digest) if digest else None

@@ -1,0 +1,1 @@
+"""Which work is left, in what order, on what: killable worker processes."""

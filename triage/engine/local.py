@@ -1,0 +1,310 @@
+"""The local engine: a few killable worker processes, kept busy, watched by their progress, replaced when they die.
+
+What a worker was about to touch stands in its slot. Silence (never total time) kills it; then exactly the announced item is
+set aside with a problem, everything else of its task is done by another worker.
+"""
+
+from __future__ import annotations
+
+import queue
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Protocol
+
+from triage.engine.analyze import lost
+from triage.engine.items import WorkItem
+from triage.engine.process import Event, WorkerProcess
+from triage.engine.tasks import ANALYZING
+from triage.errors import EngineError
+from triage.filesystem.tsk import Walker
+from triage.model import Entry, Evidence, Outcome, Problem, Severity, Volume
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from triage.engine.plan import Pending, Plan
+    from triage.model import Json
+    from triage.priority.profile import Limits
+
+_POLL = 0.2
+_STARTING = 60.0
+"""Seconds a worker may take until its first sign of life: the machine may be busy."""
+_FRUITLESS_STARTS = 3
+
+
+class Sink(Protocol):
+    """Who takes what the workers find. Called from one thread."""
+
+    def rows(self, volume: Volume, entries: Sequence[Entry], problems: Sequence[Problem]) -> None:
+        """Take a pack of a walk's rows; new content work goes to the plan."""
+
+    def walked(self, volume: Volume, totals: Json) -> None:
+        """Note that a volume is listed."""
+
+    def entries(self, items: Sequence[Pending]) -> list[Entry]:
+        """Return the entries of pending work."""
+
+    def results(self, entries: Sequence[Entry], results: Sequence[Json]) -> None:
+        """Take a batch's results, one an entry; raise ``ValueError``, ``TypeError`` or ``KeyError`` when they do not fit."""
+
+    def problem(self, problem: Problem) -> None:
+        """Take a problem of the run itself."""
+
+    def event(self, name: str, data: Json) -> None:
+        """Take note of what belongs in the audit log."""
+
+
+@dataclass(slots=True)
+class _Walk:
+    volume: Volume
+    directories: set[int] = field(default_factory=set)
+    metadata: set[int] = field(default_factory=set)
+    orphans: bool = False
+    deaths: int = 0
+
+
+@dataclass(slots=True)
+class _Batch:
+    number: int
+    items: list[Pending]
+    entries: list[Entry]
+    deaths: int = 0
+
+
+@dataclass(slots=True)
+class _Seat:
+    worker: WorkerProcess
+    job: _Walk | _Batch | None = None
+    ready: bool = False
+
+
+class LocalEngine:
+    """Runs walks and batches on this machine."""
+
+    def __init__(self, limits: Limits, settings: Json, evidence: Sequence[Evidence], jobs: int, sink: Sink) -> None:
+        self._limits = limits
+        self._settings = settings
+        self._evidence = [e.to_json() for e in evidence]
+        self._jobs = jobs
+        self._sink = sink
+        self._events: queue.SimpleQueue[Event] = queue.SimpleQueue()
+        self._seats: list[_Seat] = []
+        self._restarts = 0
+        self._fruitless = 0
+        self._batches = 0
+        self._again: list[_Batch] = []
+        self._stopped = ""
+
+    def start(self) -> None:
+        """Start the workers; they open the evidence while the caller goes on."""
+        for _ in range(self._jobs):
+            self._seat()
+
+    def _seat(self) -> None:
+        seat = _Seat(WorkerProcess(self._events, self._settings))
+        self._seats.append(seat)
+        seat.worker.send({"do": "attach", "evidence": self._evidence})
+
+    def run(
+        self, walks: Sequence[Volume], plan: Plan, *, deadline: float | None = None, tick: Callable[[], None] = lambda: None
+    ) -> bool:
+        """List the volumes and do the plan's work; return whether all of it was done.
+
+        ``deadline`` is on ``time.monotonic``: what is not handed out by then stays in the plan. ``tick`` is called a few
+        times a second. Raises ``EngineError`` when workers cannot be kept alive.
+        """
+        waiting = [_Walk(v) for v in walks]
+        while True:
+            out_of_time = deadline is not None and time.monotonic() >= deadline
+            if not out_of_time and not self._stopped:
+                self._assign(waiting, plan)
+            if not any(s.job for s in self._seats) and (
+                out_of_time or self._stopped or (all(s.ready for s in self._seats) and not waiting and not plan and not self._again)
+            ):
+                break
+            try:
+                event = self._events.get(timeout=_POLL)
+            except queue.Empty:
+                self._watch()
+            else:
+                self._take(event, waiting, plan)
+                self._watch_now_and_then()
+            tick()
+        for batch in self._again:
+            plan.give_back(batch.items)
+        self._again = []
+        return not waiting and not plan and not self._stopped
+
+    @property
+    def stopped(self) -> str:
+        """Why no further work was handed out, empty when it was."""
+        return self._stopped
+
+    _watched = 0.0
+
+    def _watch_now_and_then(self) -> None:
+        now = time.monotonic()
+        if now - self._watched > _POLL:
+            self._watched = now
+            self._watch()
+
+    def _assign(self, walks: list[_Walk], plan: Plan) -> None:
+        """Give every idle worker something: one walk at a time, batches to the others meanwhile."""
+        walking = any(isinstance(s.job, _Walk) for s in self._seats)
+        for seat in self._seats:
+            if seat.job is not None or not seat.ready:
+                continue
+            if walks and not walking:
+                walk = walks.pop(0)
+                seat.job = walk
+                walking = True
+                seat.worker.send({
+                    "do": "walk", "volume": walk.volume.to_json(), "max_entries": self._limits.entries_per_volume,
+                    "max_orphans": self._limits.orphans_per_volume,
+                    "avoid": {"directories": sorted(walk.directories), "metadata": sorted(walk.metadata), "orphans": walk.orphans}})
+            elif self._again:
+                self._send(seat, self._again.pop())
+            elif plan:
+                items = plan.batch()
+                self._batches += 1
+                self._send(seat, _Batch(self._batches, items, self._sink.entries(items)))
+
+    def _send(self, seat: _Seat, batch: _Batch) -> None:
+        seat.job = batch
+        seat.worker.slot.reset()
+        seat.worker.send({"do": "analyze", "batch": batch.number, "items": [WorkItem(e).pack() for e in batch.entries]})
+
+    def _watch(self) -> None:
+        """Kill whoever has been silent for too long; its end comes as an event."""
+        for seat in self._seats:
+            if seat.ready and seat.job is None:
+                continue
+            limit = self._limits.stall_seconds if seat.ready else _STARTING
+            if isinstance(seat.job, _Walk) and seat.worker.slot.read().phase == Walker.ORPHANS:
+                limit = self._limits.orphan_seconds
+            if seat.worker.silent_for() > limit:
+                seat.worker.kill()
+
+    def _take(self, event: Event, walks: list[_Walk], plan: Plan) -> None:
+        seat = next((s for s in self._seats if s.worker is event.worker), None)
+        if seat is None:
+            return
+        message = event.message
+        if message is None:
+            self._replace(seat, walks, plan, event.fault)
+            return
+        try:
+            self._answer(seat, message)
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            # Whatever it says does not fit: it is not to be trusted any longer.
+            seat.worker.kill()
+            self._replace(seat, walks, plan, f"it answered with what does not fit: {error}")
+
+    def _answer(self, seat: _Seat, message: Json) -> None:
+        job = seat.job
+        if message.get("error"):
+            self._failed(seat, message)
+        elif message.get("done") == "attach":
+            seat.ready = True
+            self._fruitless = 0
+        elif isinstance(job, _Walk):
+            entries = [Entry.unpack(row) for row in message["entries"]]
+            if any(e.evidence != job.volume.evidence or e.volume != job.volume.number for e in entries):
+                raise ValueError("entries of another volume")
+            self._sink.rows(job.volume, entries, [Problem.from_json(p) for p in message["problems"]])
+            if message.get("done") == "walk":
+                self._sink.walked(job.volume, dict(message["totals"]))
+                seat.job = None
+        elif isinstance(job, _Batch) and message.get("done") == "analyze":
+            results = message["results"]
+            if message["batch"] != job.number or len(results) != len(job.entries):
+                raise ValueError("results of another batch")
+            self._sink.results(job.entries, results)
+            seat.job = None
+        else:
+            raise ValueError("an answer to nothing")
+
+    def _failed(self, seat: _Seat, message: Json) -> None:
+        """A task ended with an error that is no item's: say it and go on without it."""
+        job, text = seat.job, str(message.get("message", ""))[:500]
+        if message.get("done") == "attach":
+            raise EngineError(f"a worker cannot open the evidence: {text}", hint=str(message.get("hint") or "") or None)
+        if isinstance(job, _Walk):
+            self._give_up(job, f"its listing ended with an error ({text})")
+        elif isinstance(job, _Batch):
+            self._sink.results(job.entries, [lost(e, Outcome.FAILED, f"its batch ended with an error ({text})") for e in job.entries])
+        seat.job = None
+
+    def _give_up(self, walk: _Walk, why: str) -> None:
+        volume = walk.volume
+        self._sink.rows(volume, [], [Problem(
+            severity=Severity.ERROR, stage="filesystem", evidence=volume.evidence, volume=volume.number,
+            message=f"{volume.name}: {why}: names may be missing")])
+        self._sink.walked(volume, {})
+
+    def _replace(self, seat: _Seat, walks: list[_Walk], plan: Plan, fault: str) -> None:
+        """A worker is gone. Set aside what it was about to touch and put another in its place."""
+        code = seat.worker.ended()
+        job, slot = seat.job, seat.worker.slot.read()
+        self._seats.remove(seat)
+        seat.worker.close()
+        how = fault or (f"signal {-code}" if code is not None and code < 0 else f"exit code {code}")
+        killed = code == -9 and not fault
+        if not seat.ready:
+            self._fruitless += 1
+            if self._fruitless >= _FRUITLESS_STARTS:
+                raise EngineError(f"worker processes end before they begin ({how})", hint="triage doctor shows what is wrong")
+        self._restarts += 1
+        self._sink.event("worker lost", {"how": how, "phase": slot.phase, "address": slot.address, "position": slot.position})
+        if isinstance(job, _Walk):
+            self._walk_lost(job, slot.phase, slot.address, how, walks)
+        elif isinstance(job, _Batch):
+            self._batch_lost(job, slot.position if slot.phase == ANALYZING and slot.address == job.number else None, how, killed)
+        if self._restarts > self._limits.restarts:
+            self._stopped = f"workers were lost {self._restarts} times, more than the profile's limit of {self._limits.restarts}"
+            self._sink.problem(Problem(severity=Severity.ERROR, stage="engine", message=f"{self._stopped}: the rest was not reached"))
+            if walks:
+                for walk in walks:
+                    self._give_up(walk, "it was not reached")
+                walks.clear()
+        if not self._stopped or not self._seats:
+            self._seat()
+
+    def _walk_lost(self, walk: _Walk, phase: int, address: int, how: str, walks: list[_Walk]) -> None:
+        walk.deaths += 1
+        if phase == Walker.ORPHANS:
+            walk.orphans = True
+        elif phase == Walker.OPENING:
+            walk.metadata.add(address)
+        elif phase == Walker.NAMES and address not in walk.directories:
+            walk.directories.add(address)
+        elif walk.deaths >= _FRUITLESS_STARTS:
+            self._give_up(walk, f"listing it ends the worker every time ({how})")
+            return
+        walks.insert(0, walk)
+
+    def _batch_lost(self, batch: _Batch, position: int | None, how: str, killed: bool) -> None:
+        batch.deaths += 1
+        if position is not None and position < len(batch.entries):
+            guilty = batch.entries[position]
+            outcome = Outcome.TIMEOUT if killed else Outcome.CRASHED
+            reason = (f"reading it stalled for more than {self._limits.stall_seconds:g} s and was given up" if killed
+                      else f"reading it ended the worker process ({how})")
+            self._sink.results([guilty], [lost(guilty, outcome, reason)])
+            del batch.entries[position], batch.items[position]
+        elif batch.deaths >= _FRUITLESS_STARTS:
+            reason = f"the worker process ended while it read a batch ({how})"
+            self._sink.results(batch.entries, [lost(e, Outcome.CRASHED, reason) for e in batch.entries])
+            return
+        if batch.items:
+            self._batches += 1
+            batch.number = self._batches
+            self._again.append(batch)
+
+    def close(self) -> None:
+        """End the workers."""
+        for seat in self._seats:
+            seat.worker.kill()
+        for seat in self._seats:
+            seat.worker.close()
+        self._seats = []

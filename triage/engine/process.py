@@ -1,0 +1,125 @@
+"""One worker process as its parent sees it: started, spoken to in frames, watched, killed."""
+
+from __future__ import annotations
+
+import json
+import os
+import queue
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from triage.engine import frames
+from triage.engine.slot import Announcement, Slot
+from triage.errors import EngineError
+
+_START = "import sys; sys.path.insert(0, sys.argv[1]); from triage.engine.worker import main; main(sys.argv[2:])"
+_ROOT = str(Path(__file__).resolve().parents[2])
+
+
+class Event(NamedTuple):
+    """What a worker did: sent an object (``message``) or bytes (``data``), or ended (both ``None``)."""
+
+    worker: WorkerProcess
+    message: dict[str, Any] | None
+    data: bytes | None = None
+    fault: str = ""
+
+
+class WorkerProcess:
+    """A worker. It opens evidence itself, inherits nothing but its pipes and slot, and dies with its parent."""
+
+    def __init__(self, events: queue.SimpleQueue[Event], settings: dict[str, Any]) -> None:
+        self._events = events
+        self.slot = Slot()
+        command = [sys.executable, "-I", "-c", _START, _ROOT, self.slot.handle, json.dumps(settings)]
+        environment = {"TZ": "UTC", "LC_ALL": "C.UTF-8", "PYTHONDONTWRITEBYTECODE": "1", "OMP_NUM_THREADS": "1",
+                       "OPENBLAS_NUM_THREADS": "1"}
+        for name in ("SYSTEMROOT", "PATH", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "TRIAGE_TEST_HOOK"):
+            if name in os.environ:
+                environment[name] = os.environ[name]
+        try:
+            self._process = subprocess.Popen(
+                command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=environment,
+                pass_fds=self.slot.descriptors, close_fds=True,
+            ) if sys.platform != "win32" else subprocess.Popen(
+                command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=environment,
+            )
+        except OSError as error:
+            raise EngineError(f"a worker process cannot be started: {error.strerror or error}") from error
+        self._last: Announcement | None = None
+        self._moved = time.monotonic()
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+
+    def _read(self) -> None:
+        stdout = self._process.stdout
+        fault = ""
+        try:
+            while stdout is not None:
+                frame = frames.read_frame(stdout)
+                if frame is None:
+                    break
+                kind, payload = frame
+                if kind == frames.JSON:
+                    self._events.put(Event(self, frames.parse_json(payload)))
+                else:
+                    self._events.put(Event(self, None, payload))
+        except (frames.FrameError, OSError, ValueError) as error:
+            fault = str(error)
+            self._process.kill()
+        self._events.put(Event(self, None, None, fault))
+
+    def send(self, message: dict[str, Any]) -> None:
+        """Give the worker something to do. A worker that has died is noticed by its last event, not here."""
+        self._moved = time.monotonic()
+        try:
+            if self._process.stdin is not None:
+                frames.write_json(self._process.stdin, message)
+        except (OSError, ValueError):
+            pass
+
+    def silent_for(self) -> float:
+        """Return for how many seconds nothing has moved: no announcement, no beat, no message to it."""
+        now = time.monotonic()
+        seen = self.slot.read()
+        if seen != self._last:
+            self._last = seen
+            self._moved = now
+        return now - self._moved
+
+    def kill(self) -> None:
+        """End the process at once."""
+        self._process.kill()
+
+    def ended(self) -> int | None:
+        """Wait for the end; return the exit code, negative for a signal."""
+        try:
+            return self._process.wait(timeout=10)
+        except subprocess.TimeoutExpired:
+            return None
+
+    @property
+    def pid(self) -> int:
+        """The process id, for the audit log and tests."""
+        return self._process.pid
+
+    def close(self) -> None:
+        """Let the worker go: it ends when its input does, and is killed if it does not."""
+        try:
+            if self._process.stdin is not None:
+                self._process.stdin.close()
+        except OSError:
+            pass
+        try:
+            self._process.wait(timeout=1)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        self._reader.join(timeout=5)
+        if self._process.stdout is not None:
+            self._process.stdout.close()
+        self.slot.close()

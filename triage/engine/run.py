@@ -1,0 +1,346 @@
+"""The main job: the only place that knows the order of its steps."""
+
+from __future__ import annotations
+
+import os
+import platform
+import sys
+import time
+from dataclasses import dataclass, field
+from importlib import metadata
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+from triage import __version__
+from triage.case.writer import CaseWriter, first_byte, has_content
+from triage.content.catalog import CATEGORIES
+from triage.engine.local import LocalEngine
+from triage.engine.plan import Pending, Plan
+from triage.engine.scoring import score_case
+from triage.engine.session import Session
+from triage.errors import EvidenceError
+from triage.evidence import fingerprint
+from triage.evidence.segments import group
+from triage.filesystem.volumes import is_listed
+from triage.hashsets.library import HashsetLibrary
+from triage.hashsets.matching import open_matcher
+from triage.model import Content, Encryption, Entry, Evidence, Finding, Meaning, Outcome, Problem, Severity, Volume
+from triage.registry import find_plugins
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from triage.hashsets.matching import Matcher
+    from triage.model import Json, Match
+    from triage.priority.profile import Profile
+
+RETRIED = (Outcome.FAILED.value, Outcome.TIMEOUT.value, Outcome.CRASHED.value, Outcome.PARTIAL.value)
+_DEPENDENCIES = ("click", "deflate", "libewf-python", "numpy", "Pillow", "pylibmagic", "python-magic", "pytsk3", "PyYAML", "rich")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunOptions:
+    """What the operator asked for. ``arguments`` are the command's words for the audit log, less secrets."""
+
+    evidence: tuple[Path, ...]
+    case: Path
+    profile: Profile
+    hashsets: tuple[str, ...] = ()
+    exhibit: str = ""
+    examiner: str = ""
+    case_number: str = ""
+    time_budget: float | None = None
+    jobs: int = 0
+    retry_failed: bool = False
+    plugin_paths: tuple[Path, ...] = ()
+    arguments: tuple[str, ...] = ()
+
+
+@dataclass(slots=True)
+class RunResult:
+    """How a run ended. ``unreadable``: no volume of any evidence could be listed; ``changed``: evidence is not what it was."""
+
+    complete: bool = False
+    resumed: bool = False
+    unreadable: list[str] = field(default_factory=list)
+    changed: list[str] = field(default_factory=list)
+    stopped: str = ""
+    notable: int = 0
+    problems: int = 0
+    audit_head: str = ""
+    seconds: float = 0.0
+
+
+class Observer(Protocol):
+    """Who shows the progress. Called from the run's thread, a few times a second at most for each."""
+
+    def stage(self, name: str) -> None:
+        """A new step begins."""
+
+    def progress(self, *, names: int, items_done: int, items: int, bytes_done: int, bytes_total: int, listing: bool) -> None:
+        """How far names and content work are."""
+
+    def notable(self, path: str, text: str) -> None:
+        """A file on a notable list was found."""
+
+    def note(self, text: str) -> None:
+        """Something the operator should know now."""
+
+
+def versions() -> dict[str, str]:
+    """Return the versions that results can depend on."""
+    found = {"triage": __version__, "python": platform.python_version()}
+    for name in _DEPENDENCIES:
+        try:
+            found[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            found[name] = "not installed"
+    return found
+
+
+class _CaseSink:
+    """Takes what workers find into the case, and content work into the plan."""
+
+    def __init__(self, writer: CaseWriter, profile: Profile, matcher: Matcher, plan: Plan, plugin_keys: Sequence[str],
+                 observer: Observer) -> None:
+        self._writer = writer
+        self._profile = profile
+        self._matcher = matcher
+        self._plan = plan
+        self._plugin_keys = list(plugin_keys)
+        self._observer = observer
+        self._planned: set[str] = set()
+        self.names = 0
+        self.items_done = 0
+        self.bytes_done = 0
+
+    def rows(self, volume: Volume, entries: Sequence[Entry], problems: Sequence[Problem]) -> None:
+        """Store a pack of names; plan the content work of those seen for the first time."""
+        rows: list[tuple[list[Any], str, str | None, str | None, int]] = []
+        fresh: list[tuple[str, Entry, int]] = []
+        for entry in entries:
+            key, skip, tier = classify(entry, self._profile)
+            rows.append((entry.pack(), entry.state.value, key, skip, tier))
+            if key is not None and skip is None and key not in self._planned:
+                self._planned.add(key)
+                fresh.append((key, entry, tier))
+        self._writer.add_entries(rows, problems)
+        numbers = self._writer.rows_of([e.id for _, e, _ in fresh]) if fresh else {}
+        for _, entry, tier in fresh:
+            self._plan.add(Pending(tier, first_byte([(r.image_offset, r.length) for r in entry.runs]), numbers[entry.id],
+                                   entry.size, entry.evidence))
+        self.names += len(entries)
+
+    def plan_pending(self, *, retry: bool, walking: frozenset[tuple[str, int | None]]) -> None:
+        """Plan what an earlier run left. What lies in volumes that are listed again comes with their rows."""
+        for tier, offset, row, size, evidence, volume, key in self._writer.pending(
+                self._plugin_keys, retry=RETRIED if retry else ()):
+            if (evidence, volume) not in walking:
+                self._planned.add(key)
+                self._plan.add(Pending(tier, offset, row, size, evidence))
+        self._planned.update(self._writer.ended_keys(self._plugin_keys))
+
+    def walked(self, volume: Volume, totals: Json) -> None:
+        """Mark a volume as listed."""
+        self._writer.walked(volume, totals)
+        self._writer.audit.record("listed", {"evidence": volume.evidence, "volume": volume.name, "totals": totals})
+
+    def entries(self, items: Sequence[Pending]) -> list[Entry]:
+        """Return the entries of pending work."""
+        return self._writer.entries_at([i.row for i in items])
+
+    def results(self, entries: Sequence[Entry], results: Sequence[Json]) -> None:
+        """Check, match and store a batch's results."""
+        contents: list[Content] = []
+        categories: list[str] = []
+        findings: list[Finding] = []
+        problems: list[Problem] = []
+        for entry, result in zip(entries, results, strict=True):
+            content = Content.from_json(result["content"])
+            if entry.locator is None or content.key != entry.locator.key or result["category"] not in CATEGORIES:
+                raise ValueError("a result of another item")
+            contents.append(content)
+            categories.append(result["category"])
+            findings += [Finding.from_json({**f, "entry": entry.id}) for f in result["findings"]]
+            problems += [Problem.from_json({**p, "entry": entry.id, "path": entry.path}) for p in result["problems"]]
+        matches = self._matcher.match(contents)
+        rows = []
+        for content, category, hits, entry in zip(contents, categories, matches, entries, strict=True):
+            rows.append((content, category, known_of(hits), hits))
+            for hit in hits:
+                if hit.meaning is Meaning.NOTABLE and entry.recoverability.value != "overwritten":
+                    findings.append(_match_finding(entry, hit))
+                    self._observer.notable(entry.path, f"{hit.set} {hit.category}".strip())
+            self.items_done += 1
+            self.bytes_done += content.size
+        self._writer.add_results(rows, findings, problems, self._plugin_keys)
+
+    def problem(self, problem: Problem) -> None:
+        """Store a problem of the run itself."""
+        self._writer.add_problems([problem])
+
+    def event(self, name: str, data: Json) -> None:
+        """Append to the audit log."""
+        self._writer.audit.record(name, data)
+
+
+def classify(entry: Entry, profile: Profile) -> tuple[str | None, str | None, int]:
+    """Return an entry's content key (``None``: no bytes of its own), why it is not read, and its tier of work."""
+    if not has_content(entry) or entry.locator is None:
+        return None, None, 0
+    if entry.name.endswith("$BadClus:$Bad") and entry.meta_addr == 8:
+        return entry.locator.key, "the list of bad clusters holds no data", 0
+    return entry.locator.key, profile.select_reason(entry), profile.tier_of(entry)
+
+
+def known_of(matches: Sequence[Match]) -> str | None:
+    """Return what the matches make of a content: notable before ignorable before known."""
+    meanings = {m.meaning for m in matches}
+    return next((m.value for m in (Meaning.NOTABLE, Meaning.IGNORABLE, Meaning.KNOWN) if m in meanings), None)
+
+
+def _match_finding(entry: Entry, match: Match) -> Finding:
+    category = f" ({match.category})" if match.category else ""
+    return Finding(entry=entry.id, plugin="hashsets", kind="hash-match", title=f"on the list {match.set} as notable{category}",
+                   data=match.to_json())
+
+
+def run(options: RunOptions, observer: Observer) -> RunResult:
+    """Examine evidence into a case, or go on where an earlier run of the same case ended."""
+    began = time.monotonic()
+    deadline = began + options.time_budget if options.time_budget is not None else None
+    profile = options.profile
+    registry = find_plugins(options.plugin_paths)
+    plugins = profile.enabled_plugins()
+    keys = [registry.get(name).key(given) for name, given in plugins.items()]
+    observer.stage("opening")
+    found = _open_all(options)
+    before = {e.id: fingerprint.stat_facts([Path(p) for p in e.paths]) for e, _, _ in found}
+    whole = {e.id: fingerprint.whole([Path(p) for p in e.paths]) for e, _, _ in found} if profile.fingerprint == "full" else {}
+    jobs = options.jobs or profile.limits.jobs or max(1, os.cpu_count() or 1)
+    settings: Json = {"memory": profile.limits.memory, "item_bytes": profile.limits.item_bytes, "plugins": plugins,
+                      "plugin_paths": [str(p.resolve()) for p in options.plugin_paths]}
+    result = RunResult()
+    writer = CaseWriter.create(options.case)
+    try:
+        writer.add_evidence([(e, v, [is_listed(x) for x in v], p) for e, v, p in found])
+        uses = (*options.hashsets, *(u.name if u.meaning is None else f"{u.name}:{u.meaning}" for u in profile.hashsets))
+        engine_evidence = [e for e, _, _ in found]
+        plan = Plan()
+        with open_matcher(uses, HashsetLibrary(), options.case / "hashsets") as matcher:
+            sink = _CaseSink(writer, profile, matcher, plan, keys, observer)
+            engine = LocalEngine(profile.limits, settings, engine_evidence, jobs, sink)
+            try:
+                engine.start()
+                result.resumed = writer.resumed
+                facts = _facts(options, registry.plugins, plugins, keys)
+                _begin(writer, options, facts, matcher, found, before)
+                walks = writer.volumes_to_walk()
+                sink.plan_pending(retry=options.retry_failed,
+                                  walking=frozenset((v.evidence, v.number) for v in walks))
+                observer.stage("listing and reading")
+                result.complete = engine.run(walks, plan, deadline=deadline, tick=lambda: observer.progress(
+                    names=sink.names, items_done=sink.items_done, items=plan.items, bytes_done=sink.bytes_done,
+                    bytes_total=plan.bytes, listing=False))
+                result.stopped = engine.stopped
+                if not result.complete and not result.stopped:
+                    result.stopped = "the time budget was used up"
+            finally:
+                engine.close()
+        observer.stage("scoring")
+        score_case(writer, profile)
+        writer.build_indexes()
+        _check_unchanged(writer, [e for e, _, _ in found], before, whole, result)
+        writer.set_fact("finished", result.complete)
+        writer.settle_findings()
+        writer.note_time("ended")
+        result.unreadable = _unreadable(found)
+        result.notable, result.problems = writer.tallies()
+        writer.audit.record("end", {"complete": result.complete, "stopped": result.stopped, "changed": result.changed,
+                                    "notable": result.notable, "problems": result.problems})
+        result.audit_head = writer.audit.head
+    finally:
+        writer.close()
+    result.seconds = time.monotonic() - began
+    return result
+
+
+def _open_all(options: RunOptions) -> list[tuple[Evidence, list[Volume], list[Problem]]]:
+    paths = group(options.evidence)
+    found: list[tuple[Evidence, list[Volume], list[Problem]]] = []
+    with Session(options.profile.limits) as session:
+        for path in paths:
+            evidence, volumes, problems = session.open(path, options.exhibit)
+            if any(evidence.id == e.id for e, _, _ in found):
+                raise EvidenceError(f"{path} is the same evidence as {found[0][0].paths[0]}", hint="give each medium once")
+            found.append((evidence, volumes, problems))
+    return found
+
+
+def _facts(options: RunOptions, known: Mapping[str, Any], plugins: Mapping[str, Any], keys: Sequence[str]) -> Json:
+    profile = options.profile
+    return {
+        "profile": profile.name, "profile_sha256": profile.sha256, "examiner": options.examiner, "case_number": options.case_number,
+        "exhibits": [options.exhibit] if options.exhibit else [], "versions": versions(),
+        "plugins": [{"name": n, "version": known[n].version, "origin": known[n].origin, "sha256": known[n].sha256, "key": k}
+                    for n, k in zip(plugins, keys, strict=True)],
+    }
+
+
+def _begin(writer: CaseWriter, options: RunOptions, facts: Json, matcher: Matcher,
+           found: Sequence[tuple[Evidence, list[Volume], list[Problem]]], before: Mapping[str, Any]) -> None:
+    """Store what the run depends on; put what an earlier run with another profile, list or plugin decided on a new footing."""
+    profile, sets = options.profile, list(matcher.sets)
+    if writer.resumed:
+        old = writer.fact("run") or {}
+        for name in ("examiner", "case_number", "exhibits"):
+            facts[name] = facts[name] or old.get(name, facts[name])
+        if writer.fact("profile") != profile.to_json():
+            writer.reclassify(lambda entry: classify(entry, profile)[1:])
+        if writer.fact("hashsets") != sets:
+            writer.rematch(matcher, known_of, _match_finding)
+        writer.drop_findings_of_other_plugins([p["key"] for p in facts["plugins"]])
+    writer.set_fact("run", facts)
+    writer.set_fact("profile", profile.to_json())
+    writer.set_fact("hashsets", sets)
+    writer.set_fact("finished", False)
+    writer.note_time("started")
+    writer.audit.record("resume" if writer.resumed else "start", {
+        "arguments": list(options.arguments), "platform": f"{platform.system()} {platform.machine()}", "run": facts,
+        "evidence": [{**e.to_json(), "files": before[e.id]} for e, _, _ in found], "hashsets": sets, "python": sys.version.split()[0]})
+
+
+def _check_unchanged(writer: CaseWriter, evidence: Sequence[Evidence], before: Mapping[str, Any], whole: Mapping[str, str],
+                     result: RunResult) -> None:
+    """Hold the evidence against what it was at the start: its files' facts, its sampled digest, its whole digest if asked."""
+    for one in evidence:
+        paths = [Path(p) for p in one.paths]
+        same = fingerprint.stat_facts(paths) == before[one.id] and fingerprint.sampled(paths) == one.fingerprint
+        how = "unchanged (size, times and sampled digest)"
+        if same and one.id in whole:
+            same = fingerprint.whole(paths) == whole[one.id]
+            how = f"unchanged (SHA-256 of all bytes {whole[one.id]})"
+        writer.set_evidence_state(one.id, fingerprint=how if same else "CHANGED")
+        writer.audit.record("fingerprint", {"evidence": one.id, "state": how if same else "CHANGED"})
+        if not same:
+            result.changed.append(one.paths[0])
+            writer.add_problems([Problem(severity=Severity.ERROR, stage="evidence", evidence=one.id,
+                                         message="the evidence changed while it was examined: do not rely on this run")])
+
+
+def _unreadable(found: Sequence[tuple[Evidence, list[Volume], list[Problem]]]) -> list[str]:
+    """Return one line for each evidence of which nothing could be listed."""
+    lines = []
+    for evidence, volumes, _ in found:
+        if any(is_listed(v) for v in volumes):
+            continue
+        locked = [v for v in volumes if v.encryption is Encryption.LOCKED]
+        named = [v for v in volumes if v.number is not None and v.file_system]
+        if locked:
+            why = f"{locked[0].name} is {locked[0].file_system} and locked"
+        elif named:
+            why = f"{named[0].name} is {named[0].file_system}, which is not read"
+        else:
+            why = "no partition table and no file system was recognised"
+        lines.append(f"{evidence.paths[0]}: {why}; nothing in it was examined")
+    return lines

@@ -1,0 +1,203 @@
+"""What a worker can be asked to do. Each task answers with frames, the last of which says ``done``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from triage.engine.items import WorkItem
+from triage.evidence import opening, verify
+from triage.filesystem.image import tsk_image, tsk_reason
+from triage.filesystem.tsk import Avoid, Walker
+from triage.filesystem.volumes import list_volumes, open_file_system
+from triage.model import Entry, Evidence, Locator, Problem, Severity, Volume
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from triage.engine.analyze import Analyzer
+    from triage.engine.slot import Slot
+    from triage.evidence.medium import Medium
+
+OPENING, ANALYZING, READING, VERIFYING, LISTING = 10, 11, 12, 13, 14
+"""Phases besides the walker's own (1 to 3)."""
+_ROWS = 400
+_OPEN_FILE_SYSTEMS = 8
+
+
+class Tasks:
+    """The state of one worker: what it has opened, and its analyzers."""
+
+    def __init__(
+        self, slot: Slot, settings: dict[str, Any], send: Callable[[Any], None], send_bytes: Callable[[bytes], None]
+    ) -> None:
+        self._slot = slot
+        self._settings = settings
+        self._send = send
+        self._send_bytes = send_bytes
+        self._evidence: dict[str, tuple[Evidence, Medium, Any]] = {}
+        self._file_systems: dict[tuple[str, int], Any] = {}
+        self._analyzer: Analyzer | None = None
+
+    def run(self, command: dict[str, Any]) -> None:
+        """Do one command."""
+        {
+            "open": self._open, "attach": self._attach, "walk": self._walk, "analyze": self._analyze, "read": self._read,
+            "verify": self._verify, "thumbnail": self._thumbnail,
+        }[command["do"]](command)
+
+    def _open(self, command: dict[str, Any]) -> None:
+        """Open evidence for the first time: its record, its volumes, what is wrong with them."""
+        self._slot.announce(OPENING, 0, 0)
+        evidence, medium, warnings = opening.open_evidence(Path(command["path"]), exhibit=command.get("exhibit", ""))
+        image = tsk_image(medium, evidence.paths)
+        self._evidence[evidence.id] = (evidence, medium, image)
+        self._slot.announce(LISTING, 0, 0)
+        volumes, problems = list_volumes(image, medium, evidence.id)
+        problems = [Problem(severity=Severity.WARNING, stage="evidence", evidence=evidence.id, message=w) for w in warnings] + problems
+        self._send({"done": "open", "evidence": evidence.to_json(), "volumes": [v.to_json() for v in volumes],
+                    "problems": [p.to_json() for p in problems]})
+
+    def _attach(self, command: dict[str, Any]) -> None:
+        """Open evidence whose record is known."""
+        self._slot.announce(OPENING, 0, 0)
+        for data in command["evidence"]:
+            evidence = Evidence.from_json(data)
+            if evidence.id not in self._evidence:
+                medium = opening.reopen(evidence)
+                self._evidence[evidence.id] = (evidence, medium, tsk_image(medium, evidence.paths))
+        self._send({"done": "attach"})
+
+    def _file_system(self, evidence: str, offset: int) -> Any:
+        key = (evidence, offset)
+        fs = self._file_systems.get(key)
+        if fs is None:
+            if len(self._file_systems) >= _OPEN_FILE_SYSTEMS:
+                self._file_systems.pop(next(iter(self._file_systems)))
+            fs = self._file_systems[key] = open_file_system(self._evidence[evidence][2], offset)
+        return fs
+
+    def _walk(self, command: dict[str, Any]) -> None:
+        """List a volume; rows go out in packs while it is walked."""
+        volume = Volume.from_json(command["volume"])
+        _, medium, image = self._evidence[volume.evidence]
+        avoid = command.get("avoid", {})
+        walker = Walker(
+            image, volume, self._slot.announce,
+            avoid=Avoid(directories=frozenset(avoid.get("directories", ())), metadata=frozenset(avoid.get("metadata", ())),
+                        orphans=bool(avoid.get("orphans"))),
+            max_entries=command["max_entries"], max_orphans=command["max_orphans"], medium_size=medium.size,
+        )
+        entries: list[Any] = []
+        problems: list[Any] = []
+        for row in walker.walk():
+            if isinstance(row, Entry):
+                entries.append(row.pack())
+            else:
+                problems.append(row.to_json())
+            if len(entries) + len(problems) >= _ROWS:
+                self._send({"entries": entries, "problems": problems})
+                entries, problems = [], []
+        totals = walker.totals
+        self._send({"done": "walk", "entries": entries, "problems": problems, "totals": {
+            "names": totals.names, "directories": totals.directories, "owned": totals.owned,
+            "orphans_seen": totals.orphans_seen, "orphans_dropped": totals.orphans_dropped,
+            "orphan_reasons": totals.orphan_reasons,
+        }})
+
+    def reader(self, locator: Locator) -> Callable[[int, int], bytes]:
+        """Return ``read_at(offset, length)`` over the bytes that a locator names; raises ``OSError`` as it reads."""
+        if locator.meta_addr is None:
+            return self._run_reader(locator)
+        file = self._file_system(locator.evidence, locator.volume_offset).open_meta(locator.meta_addr)
+        read_random = file.read_random
+        attribute = () if locator.attr_type is None else (locator.attr_type, locator.attr_id)
+
+        def read_at(offset: int, length: int) -> bytes:
+            try:
+                return read_random(offset, length, *attribute)  # type: ignore[no-any-return]
+            except OSError as error:
+                raise OSError(tsk_reason(error)) from error
+
+        return read_at
+
+    def _run_reader(self, locator: Locator) -> Callable[[int, int], bytes]:
+        medium = self._evidence[locator.evidence][1]
+
+        def read_at(offset: int, length: int) -> bytes:
+            pieces = []
+            start = 0
+            for run in locator.runs:
+                skip = offset - start
+                if 0 <= skip < run.length and length > 0:
+                    take = min(length, run.length - skip)
+                    pieces.append(bytes(take) if run.image_offset is None else medium.read_at(run.image_offset + skip, take))
+                    offset += take
+                    length -= take
+                start += run.length
+            return b"".join(pieces)
+
+        return read_at
+
+    def _analyze(self, command: dict[str, Any]) -> None:
+        """Read a batch of items once each and analyze them."""
+        if self._analyzer is None:
+            from triage.engine.analyze import Analyzer  # noqa: PLC0415 - a worker that only lists needs no analyzers
+
+            self._analyzer = Analyzer(self._settings, self._slot.beat)
+        results = []
+        announce = self._slot.announce
+        for position, data in enumerate(command["items"]):
+            announce(ANALYZING, command["batch"], position)
+            item = WorkItem.unpack(data)
+            results.append(self._analyzer.run(item, lambda item=item: self.reader(item.entry.locator)))
+        self._send({"done": "analyze", "batch": command["batch"], "results": results})
+
+    def _read(self, command: dict[str, Any]) -> None:
+        """Send an item's bytes, at most ``length`` from ``offset``."""
+        locator = Locator.from_json(command["locator"])
+        offset, end = command["offset"], command["offset"] + command["length"]
+        self._slot.announce(READING, 0, 0)
+        try:
+            read_at = self.reader(locator)
+            while offset < end:
+                piece = read_at(offset, min(1 << 20, end - offset))
+                if not piece:
+                    break
+                self._send_bytes(piece)
+                self._slot.beat()
+                offset += len(piece)
+        except OSError as error:
+            self._send({"done": "read", "error": "read", "message": f"byte {offset} cannot be read: {tsk_reason(error)}", "read": offset})
+            return
+        self._send({"done": "read", "read": offset})
+
+    def _verify(self, command: dict[str, Any]) -> None:
+        """Recompute the medium's digests."""
+        self._slot.announce(VERIFYING, 0, 0)
+        evidence, medium, _ = self._evidence[command["evidence"]]
+        read = 0
+
+        def progress(length: int) -> None:
+            nonlocal read
+            read += length
+            self._slot.beat()
+            self._send({"progress": read})
+
+        result = verify.verify(medium, evidence.stored_digests, progress)
+        self._send({"done": "verify", "verdict": result.verdict, "stored": dict(result.stored), "computed": dict(result.computed),
+                    "size": result.size, "unread": result.unread, "reasons": list(result.reasons)})
+
+    def _thumbnail(self, command: dict[str, Any]) -> None:
+        """Decode one picture into a small one."""
+        from triage.content.pictures import thumbnail  # noqa: PLC0415 - Pillow is optional
+
+        self._slot.announce(READING, 0, 0)
+        locator = Locator.from_json(command["locator"])
+        data = self.reader(locator)(0, min(command["length"], 64 << 20))
+        made = thumbnail(data, blurred=bool(command["blurred"]))
+        if isinstance(made, bytes):
+            self._send_bytes(made)
+            self._send({"done": "thumbnail"})
+        else:
+            self._send({"done": "thumbnail", "error": "picture", "message": str(made)})

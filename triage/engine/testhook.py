@@ -1,0 +1,38 @@
+"""A worker that goes wrong on purpose, so that the tests can see what one that goes wrong by itself costs.
+
+``TRIAGE_TEST_HOOK=crash=NAME`` ends the worker with a segmentation fault when it touches an item whose path holds NAME; ``hang``
+stops it, ``memory`` makes it grow, ``abort`` aborts it, ``garbage`` makes it answer with what is not a frame. Without the
+variable nothing of this can happen.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import time
+
+
+def touch(path: str) -> None:
+    """Go wrong if the variable says so."""
+    hook = os.environ.get("TRIAGE_TEST_HOOK")
+    if not hook:
+        return
+    for part in hook.split(";"):
+        what, _, name = part.partition("=")
+        if not name or name not in path:
+            continue
+        if what == "crash":
+            os.kill(os.getpid(), signal.SIGSEGV)
+        elif what == "abort":
+            os.abort()
+        elif what == "hang":
+            time.sleep(3600)
+        elif what == "memory":
+            keep = []
+            while True:
+                keep.append(bytearray(64 << 20))
+        elif what == "garbage":
+            os.write(1, b"P" + (1 << 30).to_bytes(4, "little") + b"cos\nsystem\n")
+            time.sleep(1)
+            sys.exit(0)
