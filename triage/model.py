@@ -299,11 +299,12 @@ class Entry(Record):
     def unpack(cls, values: list[Any]) -> Self:
         """Build the entry from :meth:`pack`'s form; raise ``TypeError`` or ``ValueError`` for what does not fit."""
         names = _names(Entry)
-        if not isinstance(values, list) or len(values) != len(names):
-            raise ValueError("not a packed entry")
-        for name, value in zip(names, values, strict=True):
-            if not isinstance(value, _PACKED[name]):
-                raise TypeError(f"{name} cannot be {type(value).__name__}")
+        if not isinstance(values, list):
+            raise TypeError("not a packed entry")
+        # A million rows have a few dozen different sequences of types: each is checked field by field once.
+        types = tuple(map(type, values))
+        if types not in _seen_types:
+            _check_types(names, types)
         data = dict(zip(names, values, strict=True))
         if data["name_raw"] is not None:
             data["name_raw"] = _bytes(data["name_raw"])
@@ -320,6 +321,18 @@ class Entry(Record):
         return cls(**data)
 
 
+def _check_types(names: tuple[str, ...], types: tuple[type, ...]) -> None:
+    if len(types) != len(names):
+        raise ValueError("not a packed entry")
+    for name, given in zip(names, types, strict=True):
+        if not issubclass(given, _PACKED[name]) or (given is bool and bool is not _PACKED[name]):
+            raise TypeError(f"{name} cannot be {given.__name__}")
+    if len(_seen_types) < 10_000:
+        _seen_types.add(types)
+
+
+_seen_types: set[tuple[type, ...]] = set()
+"""A cache, not state: sequences of types that :func:`_check_types` has passed."""
 _NAME_RAW, _RUNS, _LOCATOR = (_names(Entry).index(n) for n in ("name_raw", "runs", "locator"))
 _ENUMS: dict[str, dict[str, Any]] = {
     "kind": {m.value: m for m in Kind}, "recoverability": {m.value: m for m in Recoverability},

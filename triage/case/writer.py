@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from triage.case import database, schema
 from triage.case.audit import AuditLog
 from triage.case.database import NAME, writing
+from triage.case.items import WorkItem
 from triage.errors import CaseError, OutputError
 from triage.model import Content, Entry, Evidence, Kind, Meaning, Volume
 
@@ -38,6 +39,7 @@ _INSERT_ENTRY = (
     f"INSERT OR IGNORE INTO entry ({', '.join(ENTRY_COLUMNS)}, state, content, skip, tier) "
     f"VALUES ({', '.join('?' * (len(ENTRY_COLUMNS) + 4))})"
 )
+_FLAGS = [ENTRY_COLUMNS.index(n) for n in ("name_allocated", "meta_allocated", "orphan", "resident")]
 _RUNS, _LOCATOR = ENTRY_COLUMNS.index("runs"), ENTRY_COLUMNS.index("locator")
 
 
@@ -88,6 +90,7 @@ class CaseWriter:
             with writing(folder):
                 connection.execute("PRAGMA journal_mode = WAL")
                 connection.execute("PRAGMA synchronous = NORMAL")
+                connection.execute("PRAGMA wal_autocheckpoint = 8192")
                 resumed = connection.execute("SELECT 1 FROM evidence LIMIT 1").fetchone() is not None
             return cls(folder, connection, audit, resumed=resumed)
         except BaseException:
@@ -257,7 +260,7 @@ class CaseWriter:
             self._db.execute("COMMIT")
 
     def rematch(self, matcher: Matches, known_of: Callable[[Sequence[Match]], str | None],
-                finding_of: Callable[[Entry, Match], Finding]) -> None:
+                finding_of: Callable[[str, Match], Finding]) -> None:
         """Hold all content against the lists anew: other lists are used than before."""
         contents = [Content(key=r["key"], size=r["size"], md5=_hex(r["md5"]), sha1=_hex(r["sha1"]), sha256=_hex(r["sha256"]))
                     for r in self._db.execute("SELECT key, size, md5, sha1, sha256 FROM content")]
@@ -274,7 +277,7 @@ class CaseWriter:
                 self._insert_matches(content.key, hits)
                 entry = self.entries_at([first[content.key]])[0]
                 if entry.recoverability.value != "overwritten":
-                    self._insert_findings([finding_of(entry, h) for h in hits if h.meaning is Meaning.NOTABLE])
+                    self._insert_findings([(finding_of(entry.id, h), entry.path) for h in hits if h.meaning is Meaning.NOTABLE])
             self._db.execute("COMMIT")
 
     def drop_findings_of_other_plugins(self, plugins: Sequence[str]) -> None:
@@ -296,20 +299,32 @@ class CaseWriter:
             f"SELECT n, {', '.join(ENTRY_COLUMNS)} FROM entry WHERE n IN ({marks})", tuple(numbers))}  # noqa: S608
         return [unpack_row(rows[n]) for n in numbers]
 
+    def items_at(self, numbers: Sequence[int]) -> list[WorkItem]:
+        """Return what workers need of the entries in these rows, in the order asked for."""
+        marks = ", ".join("?" * len(numbers))
+        rows = {r[0]: r for r in self._db.execute(
+            f"SELECT n, content, {', '.join(ENTRY_COLUMNS)} FROM entry WHERE n IN ({marks})", tuple(numbers))}  # noqa: S608
+        items = []
+        for number in numbers:
+            values = packed_row(rows[number])
+            items.append(WorkItem(values[0], rows[number]["content"], values[3], values[1], values[2], values[10], values))
+        return items
+
     def rows_of(self, ids: Sequence[str]) -> dict[str, int]:
         """Return the row numbers of entries by their ids."""
         marks = ", ".join("?" * len(ids))
         return dict(self._db.execute(f"SELECT id, n FROM entry WHERE id IN ({marks})", tuple(ids)).fetchall())  # noqa: S608
 
     def add_results(
-        self, contents: Sequence[tuple[Content, str, str | None, Sequence[Match]]], findings: Sequence[Finding],
+        self, contents: Sequence[tuple[Content, str, str | None, Sequence[Match]]], findings: Sequence[tuple[Finding, str]],
         problems: Sequence[Problem], plugins: Sequence[str],
     ) -> None:
-        """Store a batch's results in one transaction: ``(content, category, known, matches)`` and what was seen.
+        """Store a batch's results in one transaction: ``(content, category, known, matches)`` and what was seen, with its path.
 
         Findings are appended to ``findings.jsonl`` once they are safe.
         """
         plugin_set = self._plugin_set(plugins)
+        lines: list[str] = []
         with writing(self.folder):
             self._db.execute("BEGIN IMMEDIATE")
             self._db.executemany(
@@ -319,8 +334,10 @@ class CaseWriter:
             for content, _, _, matches in contents:
                 if matches:
                     self._insert_matches(content.key, matches)
-            lines = self._insert_findings(findings)
-            self._insert_problems(problems)
+            if findings:
+                lines = self._insert_findings(findings)
+            if problems:
+                self._insert_problems(problems)
             self._db.execute("COMMIT")
         if lines:
             self._append(lines)
@@ -329,26 +346,22 @@ class CaseWriter:
         self._db.executemany("INSERT OR REPLACE INTO match VALUES (?, ?, ?, ?, ?, ?)",
                              [(key, m.set, m.meaning.value, m.category, m.how, m.distance) for m in matches])
 
-    def _insert_findings(self, findings: Sequence[Finding]) -> list[str]:
-        lines = []
-        for finding in findings:
+    def _insert_findings(self, findings: Sequence[tuple[Finding, str]]) -> list[str]:
+        """Insert findings; return them as the lines of ``findings.jsonl``."""
+        rows, lines = [], []
+        for finding, path in findings:
             record = finding.to_json()
             identity = row_id(record)
-            self._db.execute("INSERT OR IGNORE INTO finding VALUES (?, ?, ?, ?, ?, ?, ?)",
-                             (identity, finding.entry, finding.plugin, finding.kind, finding.title, compact(finding.data),
-                              compact(record["ranges"])))
-            lines.append(identity)
+            rows.append((identity, finding.entry, finding.plugin, finding.kind, finding.title, compact(finding.data),
+                         compact(record["ranges"])))
+            lines.append(compact({"id": identity, "path": path, **record}) + "\n")
+        self._db.executemany("INSERT OR IGNORE INTO finding VALUES (?, ?, ?, ?, ?, ?, ?)", rows)
         return lines
 
-    def _append(self, identities: Sequence[str]) -> None:
+    def _append(self, lines: Sequence[str]) -> None:
         """Append findings to the stream that can be followed while the run goes on."""
-        marks = ", ".join("?" * len(identities))
-        rows = self._db.execute(
-            f"SELECT f.id, f.entry, e.path, f.plugin, f.kind, f.title, f.data, f.ranges FROM finding f "  # noqa: S608
-            f"LEFT JOIN entry e ON e.id = f.entry WHERE f.id IN ({marks}) ORDER BY f.id", tuple(identities))
         try:
-            for row in rows:
-                self._findings.write((compact(finding_row(row)) + "\n").encode())
+            self._findings.write("".join(lines).encode())
             self._findings.flush()
         except OSError as error:
             raise OutputError(f"{self.folder} cannot be written: {error.strerror or error}",
@@ -422,15 +435,20 @@ class CaseWriter:
         self.audit.close()
 
 
-def unpack_row(row: sqlite3.Row) -> Entry:
-    """Build an entry from its columns."""
+def packed_row(row: sqlite3.Row) -> list[Any]:
+    """Return an entry's columns in :meth:`Entry.pack`'s form."""
     values = list(row)[-len(ENTRY_COLUMNS):]
     values[_RUNS] = json.loads(values[_RUNS])
-    values[_LOCATOR] = json.loads(values[_LOCATOR]) if values[_LOCATOR] is not None else None
-    for name in ("name_allocated", "meta_allocated", "orphan", "resident"):
-        position = ENTRY_COLUMNS.index(name)
-        values[position] = bool(values[position])
-    return Entry.unpack(values)
+    if values[_LOCATOR] is not None:
+        values[_LOCATOR] = json.loads(values[_LOCATOR])
+    for position in _FLAGS:
+        values[position] = values[position] == 1
+    return values
+
+
+def unpack_row(row: sqlite3.Row) -> Entry:
+    """Build an entry from its columns."""
+    return Entry.unpack(packed_row(row))
 
 
 def finding_row(row: sqlite3.Row) -> Json:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from triage.content.magic import Libmagic
 from triage.content.stream import analyze_content
 from triage.engine import testhook
+from triage.engine.items import pack_content
 from triage.model import Content, Finding, Outcome, Problem, Severity
 from triage.plugin import Item, run_plugin
 from triage.registry import find_plugins
@@ -15,8 +16,7 @@ from triage.registry import find_plugins
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from triage.engine.items import WorkItem
-    from triage.model import Entry, Json
+    from triage.model import Entry, Json, Locator
     from triage.plugin import Plugin
 
 
@@ -33,13 +33,14 @@ class Analyzer:
             info = registry.get(name)
             self._plugins.append((info.key(options), info.load(options)))
 
-    def run(self, item: WorkItem, open_reader: Callable[[], Callable[[int, int], bytes]]) -> Json:
+    def run(self, entry: Entry, open_reader: Callable[[Locator], Callable[[int, int], bytes]]) -> Json:
         """Return the item's content, findings and problems as JSON values; damage is among them, never raised."""
-        entry = item.entry
-        key = entry.locator.key if entry.locator else ""
+        if entry.locator is None:
+            return _failed(entry, "", "it has no place to be read from")
+        key = entry.locator.key
         testhook.touch(entry.path)
         try:
-            read_at = open_reader()
+            read_at = open_reader(entry.locator)
             result = analyze_content(key, read_at, entry.size, libmagic=self._libmagic, limit_bytes=self._limit,
                                      progress=self._beat)
         except MemoryError:
@@ -56,33 +57,21 @@ class Analyzer:
         findings: list[Finding] = []
         kind = result.type
         for name, plugin in self._plugins:
-            if item.plugins is not None and name not in item.plugins:
-                continue
             if content.outcome in (Outcome.FAILED, Outcome.SKIPPED) or not plugin.accepts.matches(entry, kind):
                 continue
             seen = run_plugin(plugin, name, Item(entry, content, kind, head=result.head, data=result.data, read_at=read_at))
             findings += [s for s in seen if isinstance(s, Finding)]
             problems += [s for s in seen if isinstance(s, Problem)]
             self._beat()
-        return {"content": content.to_json(), "category": kind.category if kind else "unknown",
+        return {"content": pack_content(content), "category": kind.category if kind else "unknown",
                 "findings": [f.to_json() for f in findings], "problems": [p.to_json() for p in problems]}
 
 
-def lost(entry: Entry, outcome: Outcome, reason: str) -> Json:
-    """Return the result of an item whose worker was lost over it."""
-    key = entry.locator.key if entry.locator else ""
-    content = Content(key=key, size=0, outcome=outcome, reason=reason)
-    return {"content": content.to_json(), "category": "unknown", "findings": [],
-            "problems": [_problem(entry, Severity.ERROR, "engine", reason).to_json()]}
-
-
 def _failed(entry: Entry, key: str, reason: str) -> Json:
-    return {"content": Content(key=key, size=0, outcome=Outcome.FAILED, reason=reason).to_json(), "category": "unknown",
+    return {"content": pack_content(Content(key=key, size=0, outcome=Outcome.FAILED, reason=reason)), "category": "unknown",
             "findings": [], "problems": [_problem(entry, Severity.ERROR, "content", reason).to_json()]}
 
 
 def _problem(entry: Entry, severity: Severity, stage: str, message: str, detail: str = "") -> Problem:
     return Problem(severity=severity, stage=stage, message=message, evidence=entry.evidence, volume=entry.volume,
                    entry=entry.id, path=entry.path, detail=detail)
-
-

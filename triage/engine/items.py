@@ -1,25 +1,40 @@
-"""One piece of content work: the entry it was first met under. It crosses the pipe as a short list."""
+"""What comes back of a piece of content work, and in which form it crosses the pipe."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from triage.model import Entry
+from triage.model import Content, Outcome
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from triage.case.items import WorkItem
+    from triage.model import Json
 
 
-@dataclass(frozen=True, slots=True)
-class WorkItem:
-    """``plugins`` are the keys to run; ``None`` means all, with the content's digests and type."""
+def pack_content(content: Content) -> list[Any]:
+    """Return a content's fields, less its key, as JSON values."""
+    return [content.size, content.md5, content.sha1, content.sha256, content.mime, content.type, content.entropy,
+            content.outcome.value, content.reason]
 
-    entry: Entry
-    plugins: tuple[str, ...] | None = None
 
-    def pack(self) -> list[Any]:
-        """Return the item as JSON values."""
-        return [self.entry.pack(), self.plugins]
+def unpack_content(key: str, values: Sequence[Any]) -> Content:
+    """Build a content from a worker's answer; raise ``TypeError`` or ``ValueError`` for what does not fit."""
+    size, md5, sha1, sha256, mime, kind, entropy, outcome, reason = values
+    if type(size) is not int or size < 0 or type(mime) is not str or type(kind) is not str or type(reason) is not str:
+        raise TypeError("a content's fields are of the wrong types")
+    for digest, length in ((md5, 32), (sha1, 40), (sha256, 64)):
+        if digest is not None and (type(digest) is not str or len(digest) != length):
+            raise ValueError("not a digest")
+    if entropy is not None and type(entropy) not in (int, float):
+        raise TypeError("entropy is no number")
+    return Content(key=key, size=size, md5=md5, sha1=sha1, sha256=sha256, mime=mime, type=kind, entropy=entropy,
+                   outcome=Outcome(outcome), reason=reason)
 
-    @classmethod
-    def unpack(cls, data: list[Any]) -> WorkItem:
-        """Build the item from :meth:`pack`'s form."""
-        return cls(Entry.unpack(data[0]), None if data[1] is None else tuple(data[1]))
+
+def lost(item: WorkItem, outcome: Outcome, reason: str) -> Json:
+    """Return the result of an item whose worker was lost over it."""
+    content = Content(key=item.key, size=0, outcome=outcome, reason=reason)
+    return {"content": pack_content(content), "category": "unknown", "findings": [], "problems": [
+        {"severity": "error", "stage": "engine", "message": reason, "evidence": item.evidence, "volume": item.volume}]}

@@ -11,8 +11,8 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
-from triage.engine.analyze import lost
-from triage.engine.items import WorkItem
+from triage.case.items import WorkItem
+from triage.engine.items import lost
 from triage.engine.process import Event, WorkerProcess
 from triage.engine.tasks import ANALYZING
 from triage.errors import EngineError
@@ -35,17 +35,17 @@ _FRUITLESS_STARTS = 3
 class Sink(Protocol):
     """Who takes what the workers find. Called from one thread."""
 
-    def rows(self, volume: Volume, entries: Sequence[Entry], problems: Sequence[Problem]) -> None:
-        """Take a pack of a walk's rows; new content work goes to the plan."""
+    def rows(self, volume: Volume, entries: Sequence[Entry], packed: Sequence[list[Any]], problems: Sequence[Problem]) -> None:
+        """Take a pack of a walk's rows, as entries and as they came; new content work goes to the plan."""
 
     def walked(self, volume: Volume, totals: Json) -> None:
         """Note that a volume is listed."""
 
-    def entries(self, items: Sequence[Pending]) -> list[Entry]:
-        """Return the entries of pending work."""
+    def items(self, pending: Sequence[Pending]) -> list[WorkItem]:
+        """Return what workers need of pending work."""
 
-    def results(self, entries: Sequence[Entry], results: Sequence[Json]) -> None:
-        """Take a batch's results, one an entry; raise ``ValueError``, ``TypeError`` or ``KeyError`` when they do not fit."""
+    def results(self, items: Sequence[WorkItem], results: Sequence[Json]) -> None:
+        """Take a batch's results, one an item; raise ``ValueError``, ``TypeError`` or ``KeyError`` when they do not fit."""
 
     def problem(self, problem: Problem) -> None:
         """Take a problem of the run itself."""
@@ -66,8 +66,8 @@ class _Walk:
 @dataclass(slots=True)
 class _Batch:
     number: int
-    items: list[Pending]
-    entries: list[Entry]
+    pending: list[Pending]
+    items: list[WorkItem]
     deaths: int = 0
 
 
@@ -131,7 +131,7 @@ class LocalEngine:
                 self._watch_now_and_then()
             tick()
         for batch in self._again:
-            plan.give_back(batch.items)
+            plan.give_back(batch.pending)
         self._again = []
         return not waiting and not plan and not self._stopped
 
@@ -165,14 +165,14 @@ class LocalEngine:
             elif self._again:
                 self._send(seat, self._again.pop())
             elif plan:
-                items = plan.batch()
+                pending = plan.batch()
                 self._batches += 1
-                self._send(seat, _Batch(self._batches, items, self._sink.entries(items)))
+                self._send(seat, _Batch(self._batches, pending, self._sink.items(pending)))
 
     def _send(self, seat: _Seat, batch: _Batch) -> None:
         seat.job = batch
         seat.worker.slot.reset()
-        seat.worker.send({"do": "analyze", "batch": batch.number, "items": [WorkItem(e).pack() for e in batch.entries]})
+        seat.worker.send({"do": "analyze", "batch": batch.number, "items": [i.packed for i in batch.items]})
 
     def _watch(self) -> None:
         """Kill whoever has been silent for too long; its end comes as an event."""
@@ -211,15 +211,15 @@ class LocalEngine:
             entries = [Entry.unpack(row) for row in message["entries"]]
             if any(e.evidence != job.volume.evidence or e.volume != job.volume.number for e in entries):
                 raise ValueError("entries of another volume")
-            self._sink.rows(job.volume, entries, [Problem.from_json(p) for p in message["problems"]])
+            self._sink.rows(job.volume, entries, message["entries"], [Problem.from_json(p) for p in message["problems"]])
             if message.get("done") == "walk":
                 self._sink.walked(job.volume, dict(message["totals"]))
                 seat.job = None
         elif isinstance(job, _Batch) and message.get("done") == "analyze":
             results = message["results"]
-            if message["batch"] != job.number or len(results) != len(job.entries):
+            if message["batch"] != job.number or len(results) != len(job.items):
                 raise ValueError("results of another batch")
-            self._sink.results(job.entries, results)
+            self._sink.results(job.items, results)
             seat.job = None
         else:
             raise ValueError("an answer to nothing")
@@ -232,12 +232,12 @@ class LocalEngine:
         if isinstance(job, _Walk):
             self._give_up(job, f"its listing ended with an error ({text})")
         elif isinstance(job, _Batch):
-            self._sink.results(job.entries, [lost(e, Outcome.FAILED, f"its batch ended with an error ({text})") for e in job.entries])
+            self._sink.results(job.items, [lost(i, Outcome.FAILED, f"its batch ended with an error ({text})") for i in job.items])
         seat.job = None
 
     def _give_up(self, walk: _Walk, why: str) -> None:
         volume = walk.volume
-        self._sink.rows(volume, [], [Problem(
+        self._sink.rows(volume, [], [], [Problem(
             severity=Severity.ERROR, stage="filesystem", evidence=volume.evidence, volume=volume.number,
             message=f"{volume.name}: {why}: names may be missing")])
         self._sink.walked(volume, {})
@@ -285,16 +285,16 @@ class LocalEngine:
 
     def _batch_lost(self, batch: _Batch, position: int | None, how: str, killed: bool) -> None:
         batch.deaths += 1
-        if position is not None and position < len(batch.entries):
-            guilty = batch.entries[position]
+        if position is not None and position < len(batch.items):
+            guilty = batch.items[position]
             outcome = Outcome.TIMEOUT if killed else Outcome.CRASHED
             reason = (f"reading it stalled for more than {self._limits.stall_seconds:g} s and was given up" if killed
                       else f"reading it ended the worker process ({how})")
             self._sink.results([guilty], [lost(guilty, outcome, reason)])
-            del batch.entries[position], batch.items[position]
+            del batch.items[position], batch.pending[position]
         elif batch.deaths >= _FRUITLESS_STARTS:
             reason = f"the worker process ended while it read a batch ({how})"
-            self._sink.results(batch.entries, [lost(e, Outcome.CRASHED, reason) for e in batch.entries])
+            self._sink.results(batch.items, [lost(i, Outcome.CRASHED, reason) for i in batch.items])
             return
         if batch.items:
             self._batches += 1

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from triage import __version__
 from triage.case.writer import CaseWriter, first_byte, has_content
 from triage.content.catalog import CATEGORIES
+from triage.engine.items import unpack_content
 from triage.engine.local import LocalEngine
 from triage.engine.plan import Pending, Plan
 from triage.engine.scoring import score_case
@@ -30,11 +31,13 @@ from triage.registry import find_plugins
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from triage.case.items import WorkItem
     from triage.hashsets.matching import Matcher
     from triage.model import Json, Match
     from triage.priority.profile import Profile
 
 RETRIED = (Outcome.FAILED.value, Outcome.TIMEOUT.value, Outcome.CRASHED.value, Outcome.PARTIAL.value)
+_CATEGORIES = frozenset(CATEGORIES)
 _DEPENDENCIES = ("click", "deflate", "libewf-python", "numpy", "Pillow", "pylibmagic", "python-magic", "pytsk3", "PyYAML", "rich")
 
 
@@ -114,19 +117,19 @@ class _CaseSink:
         self.items_done = 0
         self.bytes_done = 0
 
-    def rows(self, volume: Volume, entries: Sequence[Entry], problems: Sequence[Problem]) -> None:
+    def rows(self, volume: Volume, entries: Sequence[Entry], packed: Sequence[list[Any]], problems: Sequence[Problem]) -> None:
         """Store a pack of names; plan the content work of those seen for the first time."""
         rows: list[tuple[list[Any], str, str | None, str | None, int]] = []
-        fresh: list[tuple[str, Entry, int]] = []
-        for entry in entries:
+        fresh: list[tuple[Entry, int]] = []
+        for entry, values in zip(entries, packed, strict=True):
             key, skip, tier = classify(entry, self._profile)
-            rows.append((entry.pack(), entry.state.value, key, skip, tier))
+            rows.append((values, entry.state.value, key, skip, tier))
             if key is not None and skip is None and key not in self._planned:
                 self._planned.add(key)
-                fresh.append((key, entry, tier))
+                fresh.append((entry, tier))
         self._writer.add_entries(rows, problems)
-        numbers = self._writer.rows_of([e.id for _, e, _ in fresh]) if fresh else {}
-        for _, entry, tier in fresh:
+        numbers = self._writer.rows_of([e.id for e, _ in fresh]) if fresh else {}
+        for entry, tier in fresh:
             self._plan.add(Pending(tier, first_byte([(r.image_offset, r.length) for r in entry.runs]), numbers[entry.id],
                                    entry.size, entry.evidence))
         self.names += len(entries)
@@ -145,34 +148,31 @@ class _CaseSink:
         self._writer.walked(volume, totals)
         self._writer.audit.record("listed", {"evidence": volume.evidence, "volume": volume.name, "totals": totals})
 
-    def entries(self, items: Sequence[Pending]) -> list[Entry]:
-        """Return the entries of pending work."""
-        return self._writer.entries_at([i.row for i in items])
+    def items(self, pending: Sequence[Pending]) -> list[WorkItem]:
+        """Return what workers need of pending work."""
+        return self._writer.items_at([p.row for p in pending])
 
-    def results(self, entries: Sequence[Entry], results: Sequence[Json]) -> None:
+    def results(self, items: Sequence[WorkItem], results: Sequence[Json]) -> None:
         """Check, match and store a batch's results."""
         contents: list[Content] = []
-        categories: list[str] = []
-        findings: list[Finding] = []
+        findings: list[tuple[Finding, str]] = []
         problems: list[Problem] = []
-        for entry, result in zip(entries, results, strict=True):
-            content = Content.from_json(result["content"])
-            if entry.locator is None or content.key != entry.locator.key or result["category"] not in CATEGORIES:
-                raise ValueError("a result of another item")
-            contents.append(content)
-            categories.append(result["category"])
-            findings += [Finding.from_json({**f, "entry": entry.id}) for f in result["findings"]]
-            problems += [Problem.from_json({**p, "entry": entry.id, "path": entry.path}) for p in result["problems"]]
+        for item, result in zip(items, results, strict=True):
+            if result["category"] not in _CATEGORIES:
+                raise ValueError("a category that there is not")
+            contents.append(unpack_content(item.key, result["content"]))
+            findings += [(Finding.from_json({**f, "entry": item.id}), item.path) for f in result["findings"]]
+            problems += [Problem.from_json({**p, "entry": item.id, "path": item.path}) for p in result["problems"]]
         matches = self._matcher.match(contents)
         rows = []
-        for content, category, hits, entry in zip(contents, categories, matches, entries, strict=True):
-            rows.append((content, category, known_of(hits), hits))
+        for content, result, hits, item in zip(contents, results, matches, items, strict=True):
+            rows.append((content, result["category"], known_of(hits) if hits else None, hits))
             for hit in hits:
-                if hit.meaning is Meaning.NOTABLE and entry.recoverability.value != "overwritten":
-                    findings.append(_match_finding(entry, hit))
-                    self._observer.notable(entry.path, f"{hit.set} {hit.category}".strip())
-            self.items_done += 1
+                if hit.meaning is Meaning.NOTABLE and item.recoverability != "overwritten":
+                    findings.append((match_finding(item.id, hit), item.path))
+                    self._observer.notable(item.path, f"{hit.set} {hit.category}".strip())
             self.bytes_done += content.size
+        self.items_done += len(items)
         self._writer.add_results(rows, findings, problems, self._plugin_keys)
 
     def problem(self, problem: Problem) -> None:
@@ -199,9 +199,9 @@ def known_of(matches: Sequence[Match]) -> str | None:
     return next((m.value for m in (Meaning.NOTABLE, Meaning.IGNORABLE, Meaning.KNOWN) if m in meanings), None)
 
 
-def _match_finding(entry: Entry, match: Match) -> Finding:
+def match_finding(entry: str, match: Match) -> Finding:
     category = f" ({match.category})" if match.category else ""
-    return Finding(entry=entry.id, plugin="hashsets", kind="hash-match", title=f"on the list {match.set} as notable{category}",
+    return Finding(entry=entry, plugin="hashsets", kind="hash-match", title=f"on the list {match.set} as notable{category}",
                    data=match.to_json())
 
 
@@ -298,7 +298,7 @@ def _begin(writer: CaseWriter, options: RunOptions, facts: Json, matcher: Matche
         if writer.fact("profile") != profile.to_json():
             writer.reclassify(lambda entry: classify(entry, profile)[1:])
         if writer.fact("hashsets") != sets:
-            writer.rematch(matcher, known_of, _match_finding)
+            writer.rematch(matcher, known_of, match_finding)
         writer.drop_findings_of_other_plugins([p["key"] for p in facts["plugins"]])
     writer.set_fact("run", facts)
     writer.set_fact("profile", profile.to_json())

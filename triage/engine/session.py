@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
+    from triage.case.items import WorkItem
     from triage.engine.plan import Pending
     from triage.model import Json, Locator
 
@@ -130,16 +131,16 @@ class _Listing:
     def __init__(self, take: Callable[[Volume, Sequence[Entry], Sequence[Problem]], Any]) -> None:
         self._take = take
 
-    def rows(self, volume: Volume, entries: Sequence[Entry], problems: Sequence[Problem]) -> None:
+    def rows(self, volume: Volume, entries: Sequence[Entry], packed: Sequence[list[Any]], problems: Sequence[Problem]) -> None:
         self._take(volume, entries, problems)
 
     def walked(self, volume: Volume, totals: Json) -> None:
         """Nothing is kept of a walk without a case."""
 
-    def entries(self, items: Sequence[Pending]) -> list[Entry]:
+    def items(self, pending: Sequence[Pending]) -> list[WorkItem]:
         raise EngineError("a listing has no content work")
 
-    def results(self, entries: Sequence[Entry], results: Sequence[Json]) -> None:
+    def results(self, items: Sequence[WorkItem], results: Sequence[Json]) -> None:
         raise EngineError("a listing has no content work")
 
     def problem(self, problem: Problem) -> None:

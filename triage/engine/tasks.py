@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from triage.engine.items import WorkItem
 from triage.evidence import opening, verify
 from triage.filesystem.image import tsk_image, tsk_reason
 from triage.filesystem.tsk import Avoid, Walker
@@ -149,8 +148,7 @@ class Tasks:
         announce = self._slot.announce
         for position, data in enumerate(command["items"]):
             announce(ANALYZING, command["batch"], position)
-            item = WorkItem.unpack(data)
-            results.append(self._analyzer.run(item, lambda item=item: self.reader(item.entry.locator)))
+            results.append(self._analyzer.run(Entry.unpack(data), self.reader))
         self._send({"done": "analyze", "batch": command["batch"], "results": results})
 
     def _read(self, command: dict[str, Any]) -> None:
