@@ -1,0 +1,85 @@
+"""Rules that every built-in plugin keeps, checked on each of them."""
+
+from __future__ import annotations
+
+import ast
+import json
+from dataclasses import is_dataclass
+from pathlib import Path
+
+import pytest
+
+from triage.model import Kind
+from triage.plugin import Item, Plugin, run_plugin, sample_item
+from triage.registry import PluginInfo, find_plugins
+
+PLUGINS = find_plugins().plugins
+HERE = Path(__file__).parent
+ALLOWED = ("triage.plugin", "triage.model", "triage.artifacts")
+SAMPLES: list[Item] = [
+    sample_item(
+        b"[ZoneTransfer]\nZoneId=3\nHostUrl=https://example.org/a\n",
+        "vol1/a.exe:Zone.Identifier",
+        Kind.STREAM,
+    ),
+    sample_item(b"Salted__12345678" + bytes(range(256)), "vol1/secret.enc"),
+    sample_item(
+        b"\x01\x02\x03\x04" + bytes((i * i * 7 + i // 251) % 256 for i in range(90_000)), "vol1/blob"
+    ),
+    sample_item(
+        b"II*\0\x08\0\0\0\x01\0\x0f\x01\x02\0\x06\0\0\0\x1a\0\0\0\0\0\0\0Maker\0" + bytes(20),
+        "vol1/picture.tif",
+    ),
+    sample_item(b"plain words\n", "vol1/notes.txt"),
+]
+
+
+@pytest.fixture(params=sorted(PLUGINS))
+def info(request: pytest.FixtureRequest) -> PluginInfo:
+    return PLUGINS[request.param]
+
+
+def test_it_is_documented_and_complete(info: PluginInfo) -> None:
+    assert Path(info.path).stem == info.name
+    assert info.version
+    assert info.summary.endswith(".")
+    assert info.cls.__doc__
+    assert info.cls.analyze.__doc__
+    assert isinstance(info.load(), Plugin)
+    options = getattr(info.cls, "Options", None)
+    if options is not None:
+        assert is_dataclass(options)
+        assert options.__doc__
+        assert "Options(" not in options.__doc__, "the docstring is the one that dataclass makes"
+
+
+def test_it_has_a_test_of_its_own(info: PluginInfo) -> None:
+    path = HERE / f"test_plugin_{info.name}.py"
+    assert path.is_file()
+    assert "def test_" in path.read_text()
+
+
+def test_it_imports_only_what_a_plugin_may(info: PluginInfo) -> None:
+    for node in ast.walk(ast.parse(Path(info.path).read_text())):
+        names = [node.module or ""] if isinstance(node, ast.ImportFrom) else []
+        names += [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+        for name in names:
+            assert not name.startswith("triage") or name.startswith(ALLOWED), f"{info.name} imports {name}"
+
+
+def test_it_says_the_same_twice_and_in_json(info: PluginInfo) -> None:
+    key = info.key()
+    for item in SAMPLES:
+        if not info.accepts.matches(item.entry, item.type):
+            continue
+        once, again = run_plugin(info.load(), key, item), run_plugin(info.load(), key, item)
+        assert once == again
+        for result in once:
+            assert type(result).from_json(json.loads(json.dumps(result.to_json()))) == result
+            assert result.plugin == key
+
+
+def test_every_plugin_finds_something_in_the_samples() -> None:
+    for info in PLUGINS.values():
+        wanted = [item for item in SAMPLES if info.accepts.matches(item.entry, item.type)]
+        assert any(run_plugin(info.load(), info.key(), item) for item in wanted), info.name

@@ -1,0 +1,1 @@
+"""What plugins share to read structures of evidence safely: bounded, no length or offset trusted."""

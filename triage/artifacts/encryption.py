@@ -1,0 +1,302 @@
+"""Signs in a file's structure that its content is encrypted. Nothing is decrypted or decompressed.
+
+Each reader looks at a bounded number of fields through ``read_at(offset, length)``, which may return less
+than asked.
+"""
+
+from __future__ import annotations
+
+import re
+import struct
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
+
+from triage.artifacts.ole import directory
+
+if TYPE_CHECKING:
+    from triage.model import Json
+
+ReadAt = Callable[[int, int], bytes]
+
+_MAX_MEMBERS = 5000
+_MAX_DIRECTORY = 4 << 20
+_MAX_NAME = 200
+_EDGE = 64 << 10
+_END = struct.Struct("<4sHHHHIIH")
+_CENTRAL = struct.Struct("<4sHHHHHHIIIHHH")
+_LOCAL = struct.Struct("<4sHHHHHIIIHH")
+
+
+@dataclass(frozen=True, slots=True)
+class Encryption:
+    """What is encrypted, in words, and details as JSON."""
+
+    what: str
+    details: Json = field(default_factory=dict)
+
+
+def encryption_of(read_at: ReadAt, size: int, type_name: str) -> Encryption | None:
+    """Return what the structure says of encryption; ``None`` when it says nothing.
+
+    Not seen: the content of a 7z archive whose list of files is compressed, and PowerPoint 97-2003.
+    ``read_at``'s ``OSError`` passes through; nothing else is raised, whatever the bytes.
+    """
+    reader = _READERS.get(type_name)
+    try:
+        return reader(read_at, size) if reader else None
+    except (IndexError, struct.error):
+        return None
+
+
+# -- zip (APPNOTE 4.3, 4.4.4) ---------------------------------------------------------------------------
+
+
+def _zip(read_at: ReadAt, size: int) -> Encryption | None:
+    found = _central_members(read_at, size)
+    members = found if found is not None else _local_members(read_at)
+    encrypted = [(name, method) for flags, method, name in members if flags & 1]
+    if not encrypted:
+        return None
+    names = [name[:_MAX_NAME].decode("utf-8", "replace") for name, _ in encrypted[:10]]
+    aes = any(method == 99 for _, method in encrypted)
+    return Encryption(
+        "ZIP archive with encrypted members",
+        {
+            "members": len(members),
+            "encrypted": len(encrypted),
+            "names": names,
+            "method": "AES" if aes else "ZipCrypto or other",
+        },
+    )
+
+
+_Members = list[tuple[int, int, bytes]]
+
+
+def _central_members(read_at: ReadAt, size: int) -> _Members | None:
+    start = max(size - _EDGE - 22, 0)
+    tail = read_at(start, size - start)
+    at = tail.rfind(b"PK\x05\x06")
+    if at < 0 or len(tail) - at < 22:
+        return None
+    length = _END.unpack_from(tail, at)[5]
+    first = start + at - length  # whatever precedes the archive shifts its own offsets, not this distance
+    if first < 0:
+        return None
+    directory_bytes = read_at(first, min(length, _MAX_DIRECTORY))
+    members: _Members = []
+    here = 0
+    while len(members) < _MAX_MEMBERS and here + 46 <= len(directory_bytes):
+        magic, _, _, flags, method, _, _, _, _, _, name, extra, comment = _CENTRAL.unpack_from(
+            directory_bytes, here
+        )
+        if magic != b"PK\x01\x02":
+            break
+        members.append((flags, method, directory_bytes[here + 46 : here + 46 + name]))
+        here += 46 + name + extra + comment
+    return members or None
+
+
+def _local_members(read_at: ReadAt) -> _Members:
+    head, here = read_at(0, _EDGE), 0
+    members: _Members = []
+    while here >= 0 and len(members) < 100 and len(head) - here >= 30:
+        magic, _, flags, method, _, _, _, packed, _, name, extra = _LOCAL.unpack_from(head, here)
+        if magic != b"PK\x03\x04":
+            break
+        members.append((flags, method, head[here + 30 : here + 30 + name]))
+        body = here + 30 + name + extra
+        here = head.find(b"PK\x03\x04", body) if flags & 8 and not packed else body + packed
+    return members
+
+
+# -- rar, 7z --------------------------------------------------------------------------------------------
+
+_RAR_BLOCKS = 64
+
+
+def _rar4(read_at: ReadAt, _size: int) -> Encryption | None:
+    at = 7
+    for _ in range(_RAR_BLOCKS):
+        head = read_at(at, 11)
+        if len(head) < 7:
+            return None
+        kind, flags, length = struct.unpack_from("<BHH", head, 2)
+        if kind == 0x73 and flags & 0x80:
+            return Encryption("RAR archive, list of files encrypted", {"format": "RAR 4"})
+        if kind == 0x74 and flags & 0x04:
+            return Encryption("RAR archive with encrypted members", {"format": "RAR 4"})
+        added = int.from_bytes(head[7:11], "little") if flags & 0x8000 or kind == 0x74 else 0
+        at += max(length, 7) + added
+    return None
+
+
+def _number(data: bytes, at: int) -> tuple[int, int]:
+    """Return a RAR 5 variable-length number and the place behind it; at most ten bytes."""
+    value = 0
+    for shift in range(0, 70, 7):
+        value |= (data[at] & 0x7F) << shift
+        at += 1
+        if not data[at - 1] & 0x80:
+            break
+    return value, at
+
+
+def _rar5(read_at: ReadAt, _size: int) -> Encryption | None:
+    at = 8
+    for _ in range(_RAR_BLOCKS):
+        head = read_at(at, 4096)
+        if len(head) < 7:
+            return None
+        length, start = _number(head, 4)
+        kind, here = _number(head, start)
+        flags, here = _number(head, here)
+        if kind == 4:
+            return Encryption("RAR archive, list of files encrypted", {"format": "RAR 5"})
+        extra = data = 0
+        if flags & 1:
+            extra, here = _number(head, here)
+        if flags & 2:
+            data, here = _number(head, here)
+        if kind == 2 and extra and _rar5_encrypted(head[: start + length][-extra:]):
+            return Encryption("RAR archive with encrypted members", {"format": "RAR 5"})
+        if kind == 5:
+            return None
+        at += start + length + data
+    return None
+
+
+def _rar5_encrypted(extra: bytes) -> bool:
+    at = 0
+    for _ in range(16):
+        if at + 2 > len(extra):
+            return False
+        length, start = _number(extra, at)
+        kind, _ = _number(extra, start)
+        if kind == 1:
+            return True
+        at = start + length
+    return False
+
+
+_SEVEN_AES = b"\x06\xf1\x07\x01"
+
+
+def _seven(read_at: ReadAt, size: int) -> Encryption | None:
+    offset, length = struct.unpack_from("<QQ", read_at(0, 32), 12)
+    if length > size or offset > size:
+        return None
+    header = read_at(32 + offset, min(length, _EDGE))
+    at = header.find(_SEVEN_AES)
+    if at < 1 or header[at - 1] & 0x0F != 4:  # the byte before says how long the method's id is
+        return None
+    hidden = header[:1] == b"\x17"
+    return Encryption(
+        "7z archive, list of files encrypted" if hidden else "7z archive with encrypted members",
+        {"method": "AES-256"},
+    )
+
+
+# -- documents ------------------------------------------------------------------------------------------
+
+_PDF_ENCRYPT = re.compile(rb"/Encrypt\s{0,20}(?:\d{1,10}\s{1,20}\d{1,5}\s{1,20}R|<<)")
+
+
+def _pdf(read_at: ReadAt, size: int) -> Encryption | None:
+    start = max(size - _EDGE, 0)
+    if _PDF_ENCRYPT.search(read_at(start, size - start)) or (
+        start and _PDF_ENCRYPT.search(read_at(0, min(_EDGE, start)))
+    ):
+        return Encryption("PDF document with encryption")
+    return None
+
+
+def _office(read_at: ReadAt, _size: int) -> Encryption | None:
+    if any(entry.name == "EncryptedPackage" for entry in directory(read_at)):
+        return Encryption("Office document with a password", {"format": "OOXML in OLE"})
+    return None
+
+
+def _word(read_at: ReadAt, _size: int) -> Encryption | None:
+    """[MS-DOC] 2.5.1: the flag fEncrypted of the file information block."""
+    for entry in directory(read_at):
+        if entry.name == "WordDocument" and entry.offset is not None:
+            block = read_at(entry.offset, 12)
+            if block[:2] == b"\xec\xa5" and block[11] & 1:
+                return Encryption("Office document with a password", {"format": "Word 97-2003"})
+    return None
+
+
+def _excel(read_at: ReadAt, _size: int) -> Encryption | None:
+    """[MS-XLS] 2.4.117: a FilePass record among the first of the workbook."""
+    for entry in directory(read_at):
+        if entry.name not in {"Workbook", "Book"} or entry.offset is None:
+            continue
+        records, at = read_at(entry.offset, 512), 0
+        for _ in range(8):
+            if at + 4 > len(records):
+                break
+            kind, length = struct.unpack_from("<HH", records, at)
+            if kind == 0x2F:
+                return Encryption("Office document with a password", {"format": "Excel 97-2003"})
+            at += 4 + length
+    return None
+
+
+# -- what is encrypted by its nature --------------------------------------------------------------------
+
+
+def _luks(read_at: ReadAt, _size: int) -> Encryption:
+    head = read_at(0, 208)
+    uuid = head[168:208].partition(b"\0")[0].decode("ascii", "replace")
+    return Encryption("LUKS volume", {"version": int.from_bytes(head[6:8], "big"), "uuid": uuid})
+
+
+def _openssl(read_at: ReadAt, _size: int) -> Encryption:
+    head = read_at(0, 16)
+    return Encryption(
+        "file encrypted with openssl enc", {"salt": head[8:16].hex()} if head.startswith(b"Salted__") else {}
+    )
+
+
+def _android(read_at: ReadAt, _size: int) -> Encryption | None:
+    lines = read_at(0, 64).split(b"\n")
+    if len(lines) < 4 or lines[3] == b"none":
+        return None
+    return Encryption("Android backup with a password", {"method": lines[3][:20].decode("ascii", "replace")})
+
+
+def _dmg(read_at: ReadAt, _size: int) -> Encryption | None:
+    return Encryption("encrypted Apple disk image") if read_at(0, 8) == b"encrcdsa" else None
+
+
+def _always(what: str) -> Callable[[ReadAt, int], Encryption]:
+    return lambda _read_at, _size: Encryption(what)
+
+
+_READERS: Final[dict[str, Callable[[ReadAt, int], Encryption | None]]] = {
+    **dict.fromkeys(
+        ("zip", "jar", "apk", "docx", "xlsx", "pptx", "ooxml", "odt", "ods", "odp", "odf", "epub"), _zip
+    ),
+    "rar": _rar4,
+    "rar5": _rar5,
+    "7z": _seven,
+    "pdf": _pdf,
+    "office-encrypted": _office,
+    "ole": _office,
+    "doc": _word,
+    "xls": _excel,
+    "luks": _luks,
+    "openssl": _openssl,
+    "android-backup": _android,
+    "dmg": _dmg,
+    "bitlocker": _always("BitLocker volume"),
+    "keepass": _always("KeePass password database"),
+    "pgp": _always("OpenPGP message"),
+    "age": _always("file encrypted with age"),
+    "axcrypt": _always("file encrypted with AxCrypt"),
+}
+
+TYPES: Final = tuple(_READERS)
+"""The types that :func:`encryption_of` has something to say about."""

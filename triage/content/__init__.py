@@ -1,0 +1,1 @@
+"""What one item is: its bytes read once, digests, type, text."""

@@ -1,0 +1,108 @@
+"""Small pictures for reports: decoded with Pillow, made grey and blurred unless told otherwise, and written anew.
+
+Picture decoders have a long record of holes and bombs: this runs in a worker process that may be killed, on bytes that it
+was handed, and gives back a JPEG of its own making. Nothing of the original file's bytes, metadata or profile is in it.
+"""
+
+from __future__ import annotations
+
+import io
+import warnings
+
+try:
+    from PIL import Image, ImageFilter, UnidentifiedImageError
+except ImportError:  # an optional dependency: "pip install triage[pictures]"
+    _PILLOW = False
+else:
+    _PILLOW = True
+
+FORMATS = ("JPEG", "PNG", "GIF", "WEBP", "BMP", "TIFF")
+"""What is decoded. Pillow knows dozens of rarer formats, whose decoders are met by fewer eyes."""
+
+MAX_PIXELS = 100_000_000
+"""Pictures of more pixels are not decoded. Pillow's own, lower limit (about 89 million by default) also holds."""
+
+_ORIENTATION = 0x0112  # TIFF tag, EXIF 3.0 section 4.6.5
+_COARSE = (
+    20  # longest side in pixels to which a picture is reduced before it is blurred: shapes stay, faces do not
+)
+
+
+def available() -> bool:
+    """Return whether Pillow is installed."""
+    return _PILLOW
+
+
+def thumbnail(data: bytes, *, max_side: int = 160, blurred: bool = True) -> bytes | str:
+    """Return a small JPEG of the picture in ``data``, at most ``max_side`` pixels wide and high, or why there is none.
+
+    ``blurred`` also takes the colour out. Of several frames, the first is taken. The same bytes give the same JPEG with the
+    same version of Pillow. Never raises for what is wrong with ``data``: the reason is in the answer.
+    """
+    if not _PILLOW:
+        return "pictures need the Python package Pillow, which is not installed"
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            warnings.simplefilter("error", Image.DecompressionBombWarning)
+            return _made(data, max_side, blurred)
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning):
+        return "the picture has too many pixels to be decoded safely"
+    except UnidentifiedImageError:
+        return "not a picture of a format that is decoded"
+    except MemoryError:
+        return "the picture needs more memory than the worker may use"
+    except Exception as error:
+        return f"the picture cannot be decoded ({type(error).__name__})"
+
+
+def _made(data: bytes, max_side: int, blurred: bool) -> bytes | str:
+    mode = "L" if blurred else "RGB"
+    with Image.open(io.BytesIO(data), formats=FORMATS) as source:
+        if source.width * source.height > MAX_PIXELS:
+            return f"the picture has more than {MAX_PIXELS:,} pixels"
+        turn = _turn(source)
+        source.draft(mode, (max_side, max_side))  # JPEG only: decodes at a fraction of the size
+        source.thumbnail((max_side, max_side))
+        flat = _flat(source, mode)
+    if turn is not None:
+        flat = flat.transpose(turn)
+    if blurred:
+        small = flat.copy()
+        small.thumbnail((_COARSE, _COARSE))
+        flat = small.resize(flat.size, Image.Resampling.BICUBIC).filter(
+            ImageFilter.GaussianBlur(max_side / 40)
+        )
+    clean = Image.new(mode, flat.size)  # carries no comment, profile or EXIF of the original
+    clean.paste(flat)
+    out = io.BytesIO()
+    clean.save(out, "JPEG", quality=70, optimize=False, progressive=False)
+    return out.getvalue()
+
+
+def _flat(picture: Image.Image, mode: str) -> Image.Image:
+    """Return the picture in ``mode``, what is transparent laid on white."""
+    if picture.mode in {"RGBA", "LA", "PA"} or "transparency" in picture.info:
+        layered = picture.convert("RGBA")
+        ground = Image.new("RGBA", layered.size, "white")
+        ground.alpha_composite(layered)
+        picture = ground
+    return picture.convert(mode)
+
+
+def _turn(picture: Image.Image) -> Image.Transpose | None:
+    """Return how a camera's orientation mark wants the picture turned, if it has a usable one."""
+    try:
+        mark = picture.getexif().get(_ORIENTATION)
+    except Exception:
+        return None
+    turns = {
+        2: Image.Transpose.FLIP_LEFT_RIGHT,
+        3: Image.Transpose.ROTATE_180,
+        4: Image.Transpose.FLIP_TOP_BOTTOM,
+        5: Image.Transpose.TRANSPOSE,
+        6: Image.Transpose.ROTATE_270,
+        7: Image.Transpose.TRANSVERSE,
+        8: Image.Transpose.ROTATE_90,
+    }
+    return turns.get(mark) if isinstance(mark, int) else None

@@ -1,0 +1,349 @@
+"""What a plugin needs, with ``model`` and ``artifacts``: the item, what it accepts, its options."""
+
+from __future__ import annotations
+
+import difflib
+import io
+import json
+import re
+import types
+import typing
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import MISSING, asdict, dataclass, field, fields, is_dataclass
+from typing import Any, BinaryIO, ClassVar, Protocol, runtime_checkable
+
+from triage.content.catalog import FileType
+from triage.content.stream import analyze_content
+from triage.model import Content, Entry, Finding, Json, Kind, Problem, Severity
+
+__all__ = [
+    "Accepts",
+    "Content",
+    "Entry",
+    "FileType",
+    "Finding",
+    "Item",
+    "Json",
+    "Kind",
+    "NoOptions",
+    "OptionsError",
+    "Plugin",
+    "Problem",
+    "Severity",
+    "build_options",
+    "options_to_json",
+    "run_plugin",
+    "sample_item",
+]
+
+MAX_FINDINGS = 1000
+"""A plugin that sees more in one item is stopped, and that is said."""
+MAX_FINDING = 64 << 10
+"""Bytes that one finding's data may take as JSON."""
+MAX_TITLE = 300
+
+ReadAt = Callable[[int, int], bytes]
+
+
+@dataclass(frozen=True)
+class Accepts:
+    """Which items a plugin wants. Every condition set must hold; ``types`` and ``categories`` are one.
+
+    ``types`` are short names (``jpeg``), ``categories`` as in :data:`triage.content.catalog.CATEGORIES`; an
+    item of no known type has the type "" and the category ``unknown``. ``paths`` are globs on the display
+    path, case-insensitive, matched from any ``/`` to the end: ``*`` and ``?`` stay within a component, ``**``
+    does not. Sizes are in bytes.
+    """
+
+    types: tuple[str, ...] = ()
+    categories: tuple[str, ...] = ()
+    paths: tuple[str, ...] = ()
+    kinds: tuple[Kind, ...] = ()
+    min_size: int = 1
+    max_size: int | None = None
+    _path: re.Pattern[str] | None = field(init=False, repr=False, compare=False, default=None)
+    _types: frozenset[str] = field(init=False, repr=False, compare=False, default=frozenset())
+    _categories: frozenset[str] = field(init=False, repr=False, compare=False, default=frozenset())
+    _kinds: frozenset[Kind] = field(init=False, repr=False, compare=False, default=frozenset())
+
+    def __post_init__(self) -> None:
+        if self.paths:
+            pattern = "|".join(_glob(path) for path in self.paths)
+            object.__setattr__(
+                self, "_path", re.compile(rf"(?:^|.*/)(?:{pattern})\Z", re.IGNORECASE | re.DOTALL)
+            )
+        object.__setattr__(self, "_types", frozenset(self.types))
+        object.__setattr__(self, "_categories", frozenset(self.categories))
+        object.__setattr__(self, "_kinds", frozenset(self.kinds))
+
+    def matches(self, entry: Entry, kind: FileType | None) -> bool:
+        """Whether the plugin wants this item."""
+        if (self._types or self._categories) and not (
+            (kind.name if kind else "") in self._types
+            or (kind.category if kind else "unknown") in self._categories
+        ):
+            return False
+        if entry.size < self.min_size or (self.max_size is not None and entry.size > self.max_size):
+            return False
+        if self._kinds and entry.kind not in self._kinds:
+            return False
+        return self._path is None or self._path.match(entry.path) is not None
+
+
+def _glob(pattern: str) -> str:
+    pieces = {"**": ".*", "*": "[^/]*", "?": "[^/]"}
+    return "".join(
+        pieces.get(piece) or re.escape(piece)
+        for piece in re.findall(r"\*\*|.", pattern.lstrip("/"), re.DOTALL)
+    )
+
+
+class _Window(io.RawIOBase):
+    """A read-only file over ``read_at``; it has no way to the bytes before or behind the item."""
+
+    def __init__(self, read_at: ReadAt, size: int) -> None:
+        self._read_at = read_at
+        self._size = size
+        self._at = 0
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        base = {io.SEEK_SET: 0, io.SEEK_CUR: self._at, io.SEEK_END: self._size}[whence]
+        if base + offset < 0:
+            raise ValueError(f"negative seek position {base + offset}")
+        self._at = base + offset
+        return self._at
+
+    def tell(self) -> int:
+        return self._at
+
+    def readinto(self, buffer: Any) -> int:
+        view = memoryview(buffer).cast("B")
+        length = min(len(view), self._size - self._at)
+        if length <= 0:
+            return 0
+        data = self._read_at(self._at, length)[:length]
+        view[: len(data)] = data
+        self._at += len(data)
+        return len(data)
+
+
+class Item:
+    """One item that plugins look at. Its bytes are read only; nothing of it outlives the call of ``analyze``.
+
+    Reading may raise ``OSError`` where the medium is damaged: :func:`run_plugin` turns that into a Problem.
+    """
+
+    __slots__ = ("_data", "_head", "_read_at", "content", "entry", "plugin", "size", "type")
+
+    def __init__(
+        self,
+        entry: Entry,
+        content: Content,
+        type: FileType | None,  # noqa: A002 - the word of the API
+        *,
+        head: bytes = b"",
+        data: bytes | None = None,
+        read_at: ReadAt,
+        size: int | None = None,
+        plugin: str = "",
+    ) -> None:
+        self.entry = entry
+        self.content = content
+        self.type = type
+        self.size = entry.size if size is None else size
+        self.plugin = plugin
+        self._head = head if data is None else data
+        self._data = data
+        self._read_at = read_at
+
+    def head(self, n: int) -> bytes:
+        """Return the first ``n`` bytes, fewer when the item is shorter or its medium damaged."""
+        return self.read_at(0, n)
+
+    def read(self, limit: int) -> bytes:
+        """Return the whole item, at most ``limit`` bytes of it."""
+        return self.read_at(0, limit)
+
+    def read_at(self, offset: int, length: int) -> bytes:
+        """Return ``length`` bytes from ``offset``, fewer at the item's end; from memory if they are there."""
+        end = min(offset + length, self.size)
+        if offset < 0 or end <= offset:
+            return b""
+        if self._data is not None or end <= len(self._head):
+            return self._head[offset:end]
+        return self._read_at(offset, end - offset)[: end - offset]
+
+    def open(self) -> BinaryIO:
+        """Return a seekable, read-only file of the item's bytes. Close it when done."""
+        if self._data is not None:
+            return io.BytesIO(self._data)
+        return io.BufferedReader(_Window(self._read_at, self.size), 64 << 10)
+
+    def finding(
+        self,
+        kind: str,
+        title: str,
+        data: Json | None = None,
+        ranges: Iterable[tuple[int, int]] = (),
+    ) -> Finding:
+        """Return a finding. ``ranges`` are ``(offset, length)`` in the item's bytes; a long title is cut."""
+        return Finding(
+            entry=self.entry.id,
+            plugin=self.plugin,
+            kind=kind,
+            title=title[:MAX_TITLE],
+            data=data or {},
+            ranges=tuple(ranges),
+        )
+
+    def problem(self, message: str, severity: Severity = Severity.WARNING, detail: str = "") -> Problem:
+        """Return a problem with this item: what could not be read, or was cut, and why."""
+        entry = self.entry
+        return Problem(
+            severity=severity,
+            stage="plugin",
+            message=message[:MAX_TITLE],
+            evidence=entry.evidence,
+            volume=entry.volume,
+            entry=entry.id,
+            path=entry.path,
+            plugin=self.plugin,
+            detail=detail[:2000],
+        )
+
+
+def sample_item(data: bytes, path: str = "vol1/sample", kind: Kind = Kind.FILE) -> Item:
+    """Return an item that is ``data``, analysed as a run would: for tests and for trying a plugin out."""
+
+    def read_at(offset: int, length: int) -> bytes:
+        return data[offset : offset + length]
+
+    name = path.rpartition("/")[2]
+    entry = Entry(id="sample", evidence="sample", volume=1, path=path, name=name, kind=kind, size=len(data))
+    result = analyze_content("sample", read_at, len(data))
+    return Item(entry, result.content, result.type, head=result.head, data=result.data, read_at=read_at)
+
+
+@runtime_checkable
+class Plugin(Protocol):
+    """An analyzer: one file, one class, named by ``PLUGIN = TheClass`` in its file.
+
+    ``name`` is the file's name; a new ``version`` makes every item be analysed again. A class with options
+    has a frozen dataclass ``Options`` inside. Instances are reused for many items: they hold no state of one.
+    """
+
+    name: ClassVar[str]
+    version: ClassVar[str]
+    accepts: ClassVar[Accepts]
+
+    def analyze(self, item: Item) -> Iterator[Finding | Problem]:
+        """Yield what is to be said about the item, the same for the same bytes on every run."""
+        ...
+
+
+@dataclass(frozen=True)
+class NoOptions:
+    """Options of a plugin that has none."""
+
+
+class OptionsError(ValueError):
+    """An option that the plugin does not have, or a value that does not fit. ``option`` names it."""
+
+    def __init__(self, option: str, message: str) -> None:
+        super().__init__(message)
+        self.option = option
+
+
+def build_options(cls: type, given: Mapping[str, Any]) -> Any:
+    """Build a plugin's options dataclass from a profile's mapping; lists become tuples.
+
+    Raises :class:`OptionsError` for unknown names (with the nearest known one), wrong types and values that
+    the class itself refuses with ``ValueError``.
+    """
+    if not is_dataclass(cls):
+        raise TypeError(f"{cls.__name__} is not a dataclass")
+    hints = typing.get_type_hints(cls)
+    known = {f.name: f for f in fields(cls) if f.init}
+    values: dict[str, Any] = {}
+    for name, value in given.items():
+        if name not in known:
+            near = difflib.get_close_matches(str(name), known, n=1)
+            hint = (
+                f"; did you mean {near[0]!r}?" if near else f"; known: {', '.join(sorted(known)) or 'none'}"
+            )
+            raise OptionsError(str(name), f"unknown option {name!r}{hint}")
+        values[name] = _fit(name, value, hints[name])
+    for name, one in known.items():
+        if name not in values and one.default is MISSING and one.default_factory is MISSING:
+            raise OptionsError(name, f"option {name!r} must be given")
+    try:
+        return cls(**values)
+    except ValueError as error:
+        raise OptionsError("", str(error)) from error
+
+
+def _fit(name: str, value: Any, hint: Any) -> Any:
+    origin, arguments = typing.get_origin(hint), typing.get_args(hint)
+    if origin in (typing.Union, types.UnionType):
+        for one in arguments:
+            try:
+                return _fit(name, value, one)
+            except OptionsError:
+                continue
+    elif origin is tuple and isinstance(value, list | tuple):
+        return tuple(_fit(name, one, arguments[0]) for one in value)
+    elif hint is float and isinstance(value, int) and not isinstance(value, bool):
+        return float(value)
+    elif isinstance(hint, type) and isinstance(value, hint) and (hint is bool or not isinstance(value, bool)):
+        return value
+    wanted = hint.__name__ if isinstance(hint, type) and not arguments else str(hint)
+    raise OptionsError(name, f"option {name!r} must be {wanted}, not {type(value).__name__}")
+
+
+def options_to_json(options: Any) -> Json:
+    """Return options as JSON values, defaults included: what a work key is made of."""
+    plain: Json = json.loads(json.dumps(asdict(options)))
+    return plain
+
+
+def run_plugin(plugin: Plugin, key: str, item: Item) -> list[Finding | Problem]:
+    """Run one plugin over one item and return what it says.
+
+    Whatever the plugin raises becomes a Problem: hostile bytes that break an analyzer are a fact about the
+    item, and the run goes on. ``MemoryError`` passes through, for the worker to deal with. Findings whose
+    data is no JSON or too large become Problems, and no more than ``MAX_FINDINGS`` are taken.
+    """
+    item.plugin = key
+    results: list[Finding | Problem] = []
+    try:
+        for result in plugin.analyze(item):
+            if len(results) >= MAX_FINDINGS:
+                results.append(item.problem(f"more than {MAX_FINDINGS} findings; the rest is left out"))
+                break
+            results.append(_checked(result, item))
+    except MemoryError:
+        raise
+    except Exception as error:
+        detail = f"{type(error).__name__}: {error}"
+        results.append(item.problem("the plugin failed on this item", Severity.ERROR, detail))
+    return results
+
+
+def _checked(result: Finding | Problem, item: Item) -> Finding | Problem:
+    if isinstance(result, Problem):
+        return result
+    if not isinstance(result, Finding):
+        return item.problem(f"the plugin yielded a {type(result).__name__}", Severity.ERROR)
+    try:
+        length = len(json.dumps(result.data, allow_nan=False))
+    except (TypeError, ValueError, RecursionError) as error:
+        return item.problem(f"a finding's data is not JSON: {result.kind}", Severity.ERROR, str(error))
+    if length > MAX_FINDING:
+        return item.problem(f"a finding is larger than {MAX_FINDING} bytes and was left out: {result.kind}")
+    return result
