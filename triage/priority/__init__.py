@@ -1,0 +1,1 @@
+"""Profiles, explainable scores, the review queue."""

@@ -1,0 +1,155 @@
+"""The coverage statement: what was looked at, what was not and why. No result is silently partial."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from triage.model import Encryption, Outcome, Severity
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+LISTED = "listed"
+PARTLY_LISTED = "partly listed"
+NOT_LISTED = "not listed"
+GAP = "gap"
+NO_CONTENT_PREFIX = "no content"
+"""How the reasons begin that leave nothing out: a directory has no content to read."""
+
+_NEVER = (
+    "space that no file owns was not searched: deleted files whose names are gone were not looked for",
+    "slack behind the ends of files was not searched",
+    "files inside archives, mailboxes, documents and disk images were not opened one by one",
+    "text was not searched for words",
+    "pictures were compared by exact digest only, not by likeness",
+)
+"""What no run of this version does."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VolumeCoverage:
+    """A stretch of the medium and how far it was listed: one of the four words above."""
+
+    name: str
+    state: str
+    size: int = 0
+    file_system: str = ""
+    encryption: Encryption = Encryption.NONE
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CoverageInput:
+    """The counters of a run. Bytes are those of the medium, its gaps, and content read and selected.
+
+    ``outcomes`` counts items (contents, not names) by how the work on them ended; ``skipped`` counts those
+    that were left out by reason; ``problems`` counts by severity. ``finished``: the run came to its end.
+    """
+
+    entries: int = 0
+    outcomes: Counter[Outcome] = field(default_factory=Counter)
+    skipped: Counter[str] = field(default_factory=Counter)
+    bytes_medium: int = 0
+    bytes_volumes: int = 0
+    bytes_gaps: int = 0
+    bytes_content_read: int = 0
+    bytes_content_selected: int = 0
+    volumes: tuple[VolumeCoverage, ...] = ()
+    problems: Counter[Severity] = field(default_factory=Counter)
+    finished: bool = False
+
+
+def coverage(counted: CoverageInput) -> dict[str, Any]:
+    """Return the coverage statement.
+
+    ``complete`` is true only if the run ended and nothing it meant to read is missing.
+    """
+    outcomes = counted.outcomes
+    locked = _names(v for v in counted.volumes if v.encryption is Encryption.LOCKED)
+    unreadable = _names(
+        v for v in counted.volumes if v.state == NOT_LISTED and v.encryption is not Encryption.LOCKED
+    )
+    partly = _names(v for v in counted.volumes if v.state == PARTLY_LISTED)
+    missing = sum(
+        outcomes[o]
+        for o in (Outcome.NOT_REACHED, Outcome.FAILED, Outcome.TIMEOUT, Outcome.CRASHED, Outcome.PARTIAL)
+    )
+    return {
+        "seen": {
+            "entries": counted.entries,
+            "volumes": sum(1 for v in counted.volumes if v.state != GAP),
+            "volumes_listed": sum(1 for v in counted.volumes if v.state == LISTED),
+            "gaps": sum(1 for v in counted.volumes if v.state == GAP),
+            "problems": {str(severity): counted.problems[severity] for severity in Severity},
+        },
+        "items": {
+            "seen": sum(outcomes.values()),
+            "analysed": outcomes[Outcome.DONE],
+            "partial": outcomes[Outcome.PARTIAL],
+            "skipped": outcomes[Outcome.SKIPPED],
+            "failed": outcomes[Outcome.FAILED],
+            "timeout": outcomes[Outcome.TIMEOUT],
+            "crashed": outcomes[Outcome.CRASHED],
+            "not_reached": outcomes[Outcome.NOT_REACHED],
+        },
+        "skipped_why": dict(sorted(counted.skipped.items())),
+        "bytes": {
+            "medium": counted.bytes_medium,
+            "volumes": counted.bytes_volumes,
+            "gaps": counted.bytes_gaps,
+            "content_read": counted.bytes_content_read,
+            "content_selected": counted.bytes_content_selected,
+        },
+        "locked_volumes": locked,
+        "unreadable_volumes": unreadable,
+        "partly_listed_volumes": partly,
+        "not_done": _not_done(counted, locked, unreadable, partly),
+        "complete": counted.finished and not (missing or locked or unreadable or partly),
+    }
+
+
+def _names(volumes: Iterable[VolumeCoverage]) -> list[str]:
+    return [f"{v.name} ({v.file_system})" if v.file_system else v.name for v in volumes]
+
+
+def _not_done(
+    counted: CoverageInput, locked: list[str], unreadable: list[str], partly: list[str]
+) -> list[str]:
+    """Return plain sentences for what was not looked at: this run's first, then what no run does."""
+    outcomes = counted.outcomes
+    said: list[str] = []
+    if not counted.finished:
+        said.append("the run has not finished: everything below is as of now")
+    said.extend(f"{name} is encrypted and was not unlocked: nothing in it was looked at" for name in locked)
+    said.extend(f"{name} could not be read: nothing in it was looked at" for name in unreadable)
+    said.extend(f"{name} was listed in part only: it may hold more files than are shown" for name in partly)
+    if count := outcomes[Outcome.NOT_REACHED]:
+        said.append(f"{_items(count)} not reached before the time was up or the run was stopped")
+    if count := outcomes[Outcome.PARTIAL]:
+        said.append(
+            f"{_items(count)} read in part only: they have no digests and no hash list was asked about them"
+        )
+    for outcome, what in (
+        (Outcome.FAILED, "not readable"),
+        (Outcome.TIMEOUT, "given up because nothing more came"),
+        (Outcome.CRASHED, "given up because reading crashed the reader"),
+    ):
+        if count := outcomes[outcome]:
+            said.append(f"{_items(count)} {what}")
+    for reason, count in sorted(counted.skipped.items(), key=lambda pair: (-pair[1], pair[0])):
+        if not reason.startswith(NO_CONTENT_PREFIX):
+            said.append(f"{_items(count)} listed but not read ({reason})")
+    if gaps := [v for v in counted.volumes if v.state == GAP]:
+        size = sum(v.size for v in gaps)
+        said.append(
+            f"space outside all partitions was not searched: {size:,} bytes in {len(gaps)} "
+            f"stretch{'es' if len(gaps) != 1 else ''}"
+        )
+    if count := counted.problems[Severity.ERROR]:
+        said.append(f"{count:,} error{'s' if count != 1 else ''} recorded: see the problems")
+    return [*said, *_NEVER]
+
+
+def _items(count: int) -> str:
+    return "1 item was" if count == 1 else f"{count:,} items were"
