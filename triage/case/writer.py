@@ -429,8 +429,12 @@ class CaseWriter:
             raise OutputError(f"{self.folder} cannot be written: {error.strerror or error}") from error
 
     def close(self) -> None:
-        """Close the database (its journal is folded in) and let go of the lock."""
+        """Close the database as one file, readable also from a read-only folder, and let go of the lock."""
         self._findings.close()
+        try:
+            self._db.execute("PRAGMA journal_mode = DELETE")
+        except sqlite3.OperationalError:
+            pass  # somebody is reading: the journal stays beside it and is folded in next time
         self._db.close()
         self.audit.close()
 

@@ -80,14 +80,11 @@ class Observer(Protocol):
     def stage(self, name: str) -> None:
         """A new step begins."""
 
-    def progress(self, *, names: int, items_done: int, items: int, bytes_done: int, bytes_total: int, listing: bool) -> None:
+    def progress(self, *, names: int, items_done: int, items: int, bytes_done: int, bytes_total: int) -> None:
         """How far names and content work are."""
 
     def notable(self, path: str, text: str) -> None:
         """A file on a notable list was found."""
-
-    def note(self, text: str) -> None:
-        """Something the operator should know now."""
 
 
 def versions() -> dict[str, str]:
@@ -241,7 +238,7 @@ def run(options: RunOptions, observer: Observer) -> RunResult:
                 observer.stage("listing and reading")
                 result.complete = engine.run(walks, plan, deadline=deadline, tick=lambda: observer.progress(
                     names=sink.names, items_done=sink.items_done, items=plan.items, bytes_done=sink.bytes_done,
-                    bytes_total=plan.bytes, listing=False))
+                    bytes_total=plan.bytes))
                 result.stopped = engine.stopped
                 if not result.complete and not result.stopped:
                     result.stopped = "the time budget was used up"

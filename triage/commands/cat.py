@@ -1,0 +1,48 @@
+"""``triage cat``: an entry's bytes."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+
+from triage.commands.common import find, opened, walk
+from triage.errors import UsageError
+from triage.escape import show
+from triage.model import Kind
+
+
+@click.command()
+@click.argument("evidence", type=click.Path(path_type=Path))
+@click.argument("path")
+@click.option("--limit", type=click.IntRange(0), metavar="BYTES", help="At most so many bytes.")
+def cat(evidence: Path, path: str, limit: int | None) -> None:
+    """Write an entry's bytes to standard output: PATH as `triage ls` shows it (file:stream for a stream), or its id.
+
+    On a terminal everything that is not plain text is shown as escapes; in a pipe the bytes are exact.
+
+    \b
+    Example:
+      triage cat disk.E01 vol1/Users/alex/note.txt
+      triage cat disk.E01 vol1/photo.jpg > photo.bin
+    """  # noqa: D301
+    with opened(evidence) as (session, record, volumes, _):
+        entries, _ = walk(record, volumes)
+        found = find(entries, path)
+        if len(found) > 1:
+            raise UsageError(f"{len(found)} entries have this path: {', '.join(f'{e.id} ({e.state.value})' for e in found)}",
+                             hint="give the id of one")
+        entry = found[0]
+        if entry.locator is None or entry.kind is Kind.DIRECTORY:
+            raise UsageError(f"{path} has no bytes of its own ({entry.kind.value}, {entry.state.value})")
+        length = entry.size if limit is None else min(limit, entry.size)
+        terminal = sys.stdout.isatty()
+        for piece in session.read(entry.locator, length):
+            if terminal:
+                text = piece.decode("utf-8", "backslashreplace")
+                click.echo("\n".join("\t".join(show(cell) for cell in line.split("\t")) for line in text.split("\n")), nl=False)
+            else:
+                sys.stdout.buffer.write(piece)
+    if terminal:
+        click.echo()

@@ -1,0 +1,85 @@
+"""``triage doctor``: does what is here work."""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from triage.commands.output import emit, format_option
+from triage.content.magic import Libmagic
+from triage.engine.run import versions
+from triage.engine.session import Session
+from triage.errors import EngineError, TriageError
+from triage.registry import find_plugins
+
+if TYPE_CHECKING:
+    from triage.model import Json
+
+_OLDEST_TSK = 20260715
+
+
+@click.command()
+@format_option
+def doctor(fmt: str | None) -> None:
+    """Check the installation: libraries, workers, plugins; what is missing and what that costs.
+
+    \b
+    Example:
+      triage doctor
+    """  # noqa: D301
+    rows = [*_libraries(), _libmagic(), _worker(), *_plugins()]
+    emit(rows, ["check", "state", "detail"], fmt)
+    if any(r["state"] == "FAILED" for r in rows):
+        raise EngineError("something that is needed does not work", hint="the table says what")
+
+
+def _libraries() -> list[Json]:
+    rows: list[Json] = []
+    found = versions()
+    for name, version in found.items():
+        state, detail = "ok", version
+        if name == "pytsk3" and version.isdigit() and int(version) < _OLDEST_TSK:
+            state, detail = "FAILED", f"{version}: older than {_OLDEST_TSK}, which hangs or overflows on crafted evidence"
+        elif version == "not installed":
+            state, detail = _absent(name)
+        rows.append({"check": name, "state": state, "detail": detail})
+    return rows
+
+
+def _absent(name: str) -> tuple[str, str]:
+    costs = {"Pillow": "reports have no pictures (pip install 'triage[pictures]')", "deflate": "E01 images are read half as fast",
+             "libewf-python": "Ex01 and odd E01 variants are not read", "pylibmagic": "libmagic must come with the system",
+             "python-magic": "types come from the signature table alone"}
+    return ("missing", costs[name]) if name in costs else ("FAILED", "not installed")
+
+
+def _libmagic() -> Json:
+    library = Libmagic()
+    if library.available:
+        return {"check": "libmagic", "state": "ok", "detail": str(library.version)}
+    return {"check": "libmagic", "state": "missing",
+            "detail": f"types come from the signature table alone ({library.reason}); pip install pylibmagic, or the system's libmagic"}
+
+
+def _worker() -> Json:
+    """Start a worker and let it open a medium of one MiB."""
+    try:
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / "blank.raw"
+            path.write_bytes(bytes(1 << 20))
+            with Session() as session:
+                session.open(path)
+    except (TriageError, OSError) as error:
+        return {"check": "worker process", "state": "FAILED", "detail": str(error)}
+    limits = "memory limit not held by this system" if sys.platform in ("darwin", "win32") else "memory limit held"
+    return {"check": "worker process", "state": "ok", "detail": limits}
+
+
+def _plugins() -> list[Json]:
+    registry = find_plugins()
+    rows: list[Json] = [{"check": f"plugin {p.name}", "state": "ok", "detail": f"{p.version}, {p.origin}"} for p in registry.plugins.values()]
+    return rows + [{"check": f"plugin {b.name}", "state": "broken", "detail": b.reason} for b in registry.broken]

@@ -1,0 +1,53 @@
+"""``triage verify``: recompute what the acquisition stored."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from triage.commands.common import opened
+from triage.commands.output import emit, format_option
+from triage.commands.progress import make_observer
+from triage.errors import EvidenceError
+from triage.evidence.segments import group
+
+if TYPE_CHECKING:
+    from triage.model import Json
+
+_COLUMNS = ["evidence", "verdict", "size", "stored_md5", "md5", "stored_sha1", "sha1", "sha256", "unread"]
+
+
+@click.command()
+@click.argument("evidence", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option("-q", "--quiet", is_flag=True, help="No progress.")
+@format_option
+def verify(evidence: tuple[Path, ...], quiet: bool, fmt: str | None) -> None:
+    """Read the whole medium and compare its digests with those stored by the acquisition.
+
+    The verdict is `verified`, `mismatch`, `no stored hash` (which is not verified) or `incomplete` (a part cannot be read).
+    `mismatch` and `incomplete` end with exit code 3.
+
+    \b
+    Example:
+      triage verify disk.E01
+    """  # noqa: D301
+    rows: list[Json] = []
+    with make_observer(quiet=quiet) as observer:
+        for path in group(evidence):
+            with opened(path) as (session, record, _, _):
+                observer.stage("verifying")
+                size = record.size
+                answer = session.verify(record, lambda read, size=size: observer.progress(  # type: ignore[misc]
+                    names=0, items_done=0, items=0, bytes_done=read, bytes_total=size))
+                rows.append({
+                    "evidence": str(path), "verdict": answer["verdict"], "size": answer["size"], "unread": answer["unread"],
+                    **{f"stored_{k}": answer["stored"].get(k) for k in ("md5", "sha1")},
+                    **{k: answer["computed"].get(k) for k in ("md5", "sha1", "sha256")}, "reasons": answer["reasons"]})
+    emit(rows, _COLUMNS, fmt)
+    bad = [r for r in rows if r["verdict"] in ("mismatch", "incomplete")]
+    if bad:
+        raise EvidenceError(f"{bad[0]['evidence']}: {bad[0]['verdict']}", hint=(
+            "the medium is not what was acquired: get a fresh copy" if bad[0]["verdict"] == "mismatch"
+            else f"{bad[0]['unread']} bytes cannot be read: get a fresh copy"))

@@ -1,0 +1,1 @@
+"""Known-hash lists: import, the compiled store, matching."""

@@ -1,0 +1,151 @@
+"""A hash list on the examiner's disk: opened read-only, whatever its encoding, in bounded memory."""
+
+from __future__ import annotations
+
+import codecs
+import hashlib
+import io
+import stat
+from typing import TYPE_CHECKING, BinaryIO
+
+from triage.errors import HashsetError, UsageError
+from triage.hashsets.records import Reject
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+MAX_LINE = 1 << 20  # bytes; a longer line is rejected without being held
+HEAD = 1 << 16  # bytes that decide the format
+_BLOCK = 1 << 20
+_BOMS = (
+    (codecs.BOM_UTF8, ""),
+    (codecs.BOM_UTF32_LE, "utf-32-le"),  # before UTF-16: its mark begins with UTF-16's
+    (codecs.BOM_UTF32_BE, "utf-32-be"),
+    (codecs.BOM_UTF16_LE, "utf-16-le"),
+    (codecs.BOM_UTF16_BE, "utf-16-be"),
+)
+
+
+class Source:
+    """A list file. ``position`` is how many bytes of it were read so far, ``size`` how many there are."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.position = 0
+        try:
+            facts = path.stat()
+            if stat.S_ISDIR(facts.st_mode):
+                raise UsageError(f"{path} is a folder, not a hash list", hint="name the list file inside it")
+            if not stat.S_ISREG(facts.st_mode):
+                raise UsageError(
+                    f"{path} is not a regular file", hint="save the list to a file first: it is read twice"
+                )
+            with path.open("rb") as stream:
+                head = stream.read(HEAD)
+        except FileNotFoundError as error:
+            raise UsageError(f"there is no file {path}", hint="name a hash list that exists") from error
+        except (OSError, ValueError) as error:
+            raise UsageError(f"{path} cannot be read: {getattr(error, 'strerror', None) or error}") from error
+        self.size = facts.st_size
+        self._facts = _identity(facts)
+        self._bom, self._encoding = next(((b, e) for b, e in _BOMS if head.startswith(b)), (b"", ""))
+        self.head = self._decode_head(head)
+
+    def sha256(self, progress: Callable[[str, int, int], None] | None = None) -> str:
+        """Return the file's SHA-256 in hexadecimal; ``progress`` gets (stage, bytes done, bytes in all)."""
+        digest, done = hashlib.sha256(), 0
+        with self._open_raw() as stream:
+            while block := stream.read(_BLOCK):
+                digest.update(block)
+                done += len(block)
+                if progress:
+                    progress("digest", done, self.size)
+        return digest.hexdigest()
+
+    def check_unchanged(self) -> None:
+        """Raise ``HashsetError`` if the file is no longer the one that was opened."""
+        try:
+            same = _identity(self.path.stat()) == self._facts
+        except OSError:
+            same = False
+        if not same:
+            raise HashsetError(
+                f"{self.path} changed while it was read", hint="import it again when nothing writes to it"
+            )
+
+    def open(self) -> BinaryIO:
+        """Return the list's text as UTF-8.
+
+        (or what it is, where no byte order mark says), without its byte order mark.
+        """
+        stream = self._open_raw()
+        stream.read(len(self._bom))
+        return io.BufferedReader(_Text(self, stream, self._encoding), _BLOCK)
+
+    def lines(self) -> Iterator[tuple[int, bytes] | Reject]:
+        """Yield (line number, line without its line end).
+
+        A line over 1 MiB comes as a ``Reject`` and is not held.
+        """
+        number = 0
+        with self.open() as stream:
+            while line := stream.readline(MAX_LINE + 1):
+                number += 1
+                if len(line) > MAX_LINE and not line.endswith(b"\n"):
+                    while line and not line.endswith(b"\n"):
+                        line = stream.readline(MAX_LINE)
+                    yield Reject(number, "longer than 1 MiB: not a line of a hash list")
+                    continue
+                yield number, line.rstrip(b"\r\n")
+
+    def _open_raw(self) -> BinaryIO:
+        try:
+            return self.path.open("rb")
+        except OSError as error:
+            raise UsageError(f"{self.path} cannot be read: {error.strerror or error}") from error
+
+    def _decode_head(self, head: bytes) -> bytes:
+        head = head[len(self._bom) :]
+        if not self._encoding:
+            return head
+        return codecs.getincrementaldecoder(self._encoding)("replace").decode(head).encode("utf-8", "replace")
+
+
+class _Text(io.RawIOBase):
+    """A stream that counts what it reads for its source, and writes UTF-16 and UTF-32 as UTF-8."""
+
+    def __init__(self, source: Source, stream: BinaryIO, encoding: str) -> None:
+        self._source, self._stream = source, stream
+        self._decoder = codecs.getincrementaldecoder(encoding)("replace") if encoding else None
+        self._rest = b""
+        source.position = stream.tell()
+
+    def readable(self) -> bool:
+        return True
+
+    # The buffer io hands in is writable bytes
+    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
+        if self._decoder is None:
+            count = self._stream.readinto(buffer)  # type: ignore[attr-defined]
+            self._source.position += count
+            return int(count)
+        while not self._rest:
+            block = self._stream.read(_BLOCK)
+            self._source.position += len(block)
+            self._rest = self._decoder.decode(block, final=not block).encode("utf-8", "replace")
+            if not block:
+                break
+        count = min(len(buffer), len(self._rest))
+        buffer[:count] = self._rest[:count]
+        self._rest = self._rest[count:]
+        return count
+
+    def close(self) -> None:
+        self._stream.close()
+        super().close()
+
+
+def _identity(facts: os.stat_result) -> tuple[int, ...]:
+    return facts.st_dev, facts.st_ino, facts.st_size, facts.st_mtime_ns

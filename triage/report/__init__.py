@@ -1,0 +1,1 @@
+"""One document, many formats: pure functions from a case to files."""
