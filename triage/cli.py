@@ -49,9 +49,9 @@ class _Commands(click.Group):
             import difflib  # noqa: PLC0415
 
             near = difflib.get_close_matches(args[0], COMMANDS, 1) if args else []
-            if near:
-                error.message += f" Did you mean {near[0]!r}?"
-            raise
+            if not near:
+                raise
+            raise click.UsageError(f"{error.message.rstrip('.')}; did you mean {near[0]!r}?", ctx) from error
 
 
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -67,7 +67,7 @@ def cli() -> None:
     Exit codes: 0 done, 1 our bug, 2 usage or profile, 3 evidence unreadable, incomplete or changed, 4 case locked,
     foreign or newer, 5 plugin or hash set unusable, 6 workers, 7 output not writable, 8 --fail-on condition met,
     130 interrupted.
-    """  # noqa: D301 - Click's \b is the character
+    """
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -97,7 +97,7 @@ def run(arguments: list[str]) -> int:
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python complains when it flushes at exit
         return 0
-    except Exception as error:  # noqa: BLE001 - the last border: our bug, in one line
+    except Exception as error:
         if os.environ.get("TRIAGE_DEBUG"):
             raise
         return _say(f"a bug: {type(error).__name__}: {error} (set TRIAGE_DEBUG=1 for the traceback, and report it)", 1)

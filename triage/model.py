@@ -97,8 +97,12 @@ class Outcome(StrEnum):
 
 
 @cache
-def _names(record: type[Record]) -> tuple[str, ...]:
+def _names_of(record: Any) -> tuple[str, ...]:
     return tuple(f.name for f in fields(record))
+
+
+def _names(record: Any) -> tuple[str, ...]:
+    return _names_of(record)
 
 
 def _plain(value: Any) -> Any:

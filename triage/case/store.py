@@ -10,8 +10,9 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any, Self
 
 from triage.case import database
+from triage.case.items import COLUMNS
 from triage.case.where import FIELDS, compile_where
-from triage.case.writer import ENTRY_COLUMNS, finding_row, unpack_row
+from triage.case.writer import finding_row, unpack_row
 from triage.content.types import extension_mismatch
 from triage.errors import CaseError, UsageError
 from triage.model import Encryption, Entry, Evidence, Json, Outcome, Severity, Volume, iso_time
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from pathlib import Path
 
-_COLUMNS = ", ".join(ENTRY_COLUMNS)
+_COLUMNS = ", ".join(COLUMNS)
 _MATCHES = ("(SELECT json_group_array(json_array(m.hashset, m.meaning, m.category, m.how, m.distance)) FROM match m "
             "WHERE m.content = f.content)")
 _SORTS = {"score": "score DESC, path, id", "-score": "score, path, id"}
@@ -65,7 +66,7 @@ class Case:
     def files(self, *, where: str | None = None, sort: str | None = None, limit: int | None = None) -> Iterator[Json]:
         """Yield files rows. ``sort`` names a field, ``-field`` for the largest first; ``score`` is largest first by itself."""
         condition, parameters = compile_where(where) if where else ("1", [])
-        sql = f"SELECT f.*, {_MATCHES} AS matches FROM files f WHERE {condition} ORDER BY {_order(sort)}"  # noqa: S608 - compiled from a fixed list of fields
+        sql = f"SELECT f.*, {_MATCHES} AS matches FROM files f WHERE {condition} ORDER BY {_order(sort)}"
         if limit is not None:
             sql += " LIMIT ?"
             parameters.append(limit)
@@ -79,14 +80,14 @@ class Case:
 
     def entry(self, identity: str) -> Entry | None:
         """Return an entry by its id."""
-        for row in self._query(f"SELECT {_COLUMNS} FROM entry WHERE id = ?", (identity,)):  # noqa: S608
+        for row in self._query(f"SELECT {_COLUMNS} FROM entry WHERE id = ?", (identity,)):
             return unpack_row(row)
         return None
 
     def entries(self, path: str) -> list[Entry]:
         """Return the entries with this path: several when names were deleted and used again."""
         return [unpack_row(r) for r in self._query(
-            f"SELECT {_COLUMNS} FROM entry WHERE path = ? ORDER BY name_allocated DESC, id", (path,))]  # noqa: S608
+            f"SELECT {_COLUMNS} FROM entry WHERE path = ? ORDER BY name_allocated DESC, id", (path,))]
 
     def findings(self, limit: int | None = None) -> Iterator[Json]:
         """Yield findings in the order of their entries' paths."""
@@ -98,7 +99,7 @@ class Case:
     def queue(self, limit: int | None = None, unknown_only: bool = False) -> Iterator[Json]:
         """Yield the review queue: ``rank`` and ``copies`` with a files row."""
         context = self._context()
-        sql = (f"SELECT q.rank, q.copies, f.*, {_MATCHES} AS matches FROM queue q JOIN files f ON f.n = q.entry "  # noqa: S608
+        sql = (f"SELECT q.rank, q.copies, f.*, {_MATCHES} AS matches FROM queue q JOIN files f ON f.n = q.entry "
                f"{'WHERE f.known IS NULL ' if unknown_only else ''}ORDER BY q.rank")
         if limit is not None:
             sql += f" LIMIT {int(limit)}"
@@ -158,13 +159,13 @@ class Case:
         """Return how many entries there are of each sort."""
         def by(column: str) -> dict[str, int]:
             return {str(k): n for k, n in self._query_pairs(
-                f"SELECT {column}, count(*) FROM files WHERE {column} IS NOT NULL GROUP BY {column} ORDER BY 2 DESC, 1")}  # noqa: S608
+                f"SELECT {column}, count(*) FROM files WHERE {column} IS NOT NULL GROUP BY {column} ORDER BY 2 DESC, 1")}
 
         return {
             "entries": self._db.execute("SELECT count(*) FROM entry").fetchone()[0],
             "by_state": by("state"), "by_kind": by("kind"), "by_type": by("type"), "by_category": by("category"),
-            "by_recoverability": {k: n for k, n in self._query_pairs(
-                "SELECT recoverability, count(*) FROM entry WHERE state != 'allocated' GROUP BY 1 ORDER BY 2 DESC, 1")},
+            "by_recoverability": dict(self._query_pairs(
+                "SELECT recoverability, count(*) FROM entry WHERE state != 'allocated' GROUP BY 1 ORDER BY 2 DESC, 1")),
             "by_known": by("known"),
             "matches_by_set": dict(self._query_pairs("SELECT hashset, count(*) FROM match GROUP BY 1 ORDER BY 1")),
             "queue": self._db.execute("SELECT count(*) FROM queue").fetchone()[0],
@@ -219,7 +220,7 @@ class Case:
         for sql in (
             "SELECT id, position FROM evidence ORDER BY id",
             "SELECT evidence, offset, number, record, walk FROM volume ORDER BY evidence, offset, number",
-            f"SELECT {_COLUMNS}, state, content, skip, tier FROM entry ORDER BY id",  # noqa: S608
+            f"SELECT {_COLUMNS}, state, content, skip, tier FROM entry ORDER BY id",
             "SELECT key, size, md5, sha1, sha256, mime, type, category, entropy, outcome, reason, known FROM content ORDER BY key",
             "SELECT * FROM match ORDER BY content, hashset, how",
             "SELECT * FROM finding ORDER BY id",

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
-import os
 import sqlite3
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Protocol
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from triage.case import database, schema
 from triage.case.audit import AuditLog
 from triage.case.database import NAME, writing
-from triage.case.items import WorkItem
+from triage.case.items import COLUMNS, WorkItem, entry_of
 from triage.errors import CaseError, OutputError
 from triage.model import Content, Entry, Evidence, Kind, Meaning, Volume
 
@@ -30,17 +30,11 @@ class Matches(Protocol):
         """Return each content's matches."""
 
 
-ENTRY_COLUMNS = (
-    "id", "evidence", "volume", "path", "name", "name_raw", "kind", "name_allocated", "meta_allocated", "orphan", "recoverability",
-    "size", "mtime", "atime", "ctime", "crtime", "time_basis", "meta_addr", "meta_seq", "mode", "uid", "gid", "nlink", "link_target",
-    "runs", "resident", "parent", "depth", "locator",
-)
 _INSERT_ENTRY = (
-    f"INSERT OR IGNORE INTO entry ({', '.join(ENTRY_COLUMNS)}, state, content, skip, tier) "
-    f"VALUES ({', '.join('?' * (len(ENTRY_COLUMNS) + 4))})"
+    f"INSERT OR IGNORE INTO entry ({', '.join(COLUMNS)}, state, content, skip, tier) "
+    f"VALUES ({', '.join('?' * (len(COLUMNS) + 4))})"
 )
-_FLAGS = [ENTRY_COLUMNS.index(n) for n in ("name_allocated", "meta_allocated", "orphan", "resident")]
-_RUNS, _LOCATOR = ENTRY_COLUMNS.index("runs"), ENTRY_COLUMNS.index("locator")
+_RUNS, _LOCATOR = COLUMNS.index("runs"), COLUMNS.index("locator")
 
 
 def compact(value: Any) -> str:
@@ -109,7 +103,7 @@ class CaseWriter:
             connection.commit()
             connection.close()
         making.chmod(0o600)
-        os.replace(making, folder / NAME)
+        making.replace(folder / NAME)
 
     # ---- facts -----------------------------------------------------------------------------------------------------------
 
@@ -178,19 +172,31 @@ class CaseWriter:
 
     # ---- what a walk brings ------------------------------------------------------------------------------------------------
 
-    def add_entries(self, rows: Sequence[tuple[list[Any], str, str | None, str | None, int]], problems: Sequence[Problem]) -> None:
-        """Store a pack of a walk's entries: ``(packed entry, state, content key, skip reason, tier)``.
+    def add_entries(
+        self, rows: Sequence[tuple[list[Any], str, str | None, str | None, int]], problems: Sequence[Problem]
+    ) -> list[int]:
+        """Store a pack of a walk's entries: ``(packed entry, state, content key, skip reason, tier)``; return their row numbers.
 
-        A volume that is walked again brings the same rows again; they are ignored.
+        A volume that is walked again brings the same rows again; they are ignored, and keep their numbers.
         """
+        values = []
+        for packed, *rest in rows:
+            stored = list(packed)
+            stored[_RUNS] = _pairs(packed[_RUNS])
+            if packed[_LOCATOR] is not None:
+                stored[_LOCATOR] = _place(packed[_LOCATOR])
+            values.append((*stored, *rest))
         with writing(self.folder):
             self._db.execute("BEGIN IMMEDIATE")
-            for packed, *_ in rows:
-                packed[_RUNS] = compact(packed[_RUNS])
-                packed[_LOCATOR] = compact(packed[_LOCATOR]) if packed[_LOCATOR] is not None else None
-            self._db.executemany(_INSERT_ENTRY, [(*packed, *rest) for packed, *rest in rows])
-            self._insert_problems(problems)
+            first = self._db.execute("SELECT coalesce(max(n), 0) + 1 FROM entry").fetchone()[0]
+            added = self._db.executemany(_INSERT_ENTRY, values).rowcount
+            if problems:
+                self._insert_problems(problems)
             self._db.execute("COMMIT")
+        if added == len(values):
+            return list(range(first, first + added))
+        numbers = self.rows_of([packed[0] for packed, *_ in rows])
+        return [numbers[packed[0]] for packed, *_ in rows]
 
     def walked(self, volume: Volume, totals: Json) -> None:
         """Mark a volume as listed."""
@@ -227,12 +233,12 @@ class CaseWriter:
             with writing(self.folder):
                 self._db.execute("BEGIN IMMEDIATE")
                 self._db.execute(
-                    f"DELETE FROM problem WHERE stage IN ('content', 'engine') AND entry IN (SELECT e.id FROM entry e JOIN content c "  # noqa: S608
+                    f"DELETE FROM problem WHERE stage IN ('content', 'engine') AND entry IN (SELECT e.id FROM entry e JOIN content c "
                     f"ON c.key = e.content WHERE c.outcome IN ({marks}))", tuple(retry))
-                self._db.execute(f"DELETE FROM content WHERE outcome IN ({marks})", tuple(retry))  # noqa: S608 - only "?" is added
+                self._db.execute(f"DELETE FROM content WHERE outcome IN ({marks})", tuple(retry))
                 self._db.execute("COMMIT")
         rows = self._db.execute(
-            f"SELECT min(n) AS n, tier, runs, size, evidence, volume, content FROM entry e WHERE content IS NOT NULL "  # noqa: S608
+            f"SELECT min(n) AS n, tier, runs, size, evidence, volume, content FROM entry e WHERE content IS NOT NULL "
             f"AND skip IS NULL AND NOT EXISTS (SELECT 1 FROM content c WHERE c.key = e.content AND c.plugin_set IN "
             f"({self._sets_with(plugins)})) GROUP BY content").fetchall()
         for row in rows:
@@ -242,7 +248,7 @@ class CaseWriter:
     def ended_keys(self, plugins: Sequence[str]) -> set[str]:
         """Return the keys of content work that has ended with these plugins."""
         return {r[0] for r in self._db.execute(
-            f"SELECT key FROM content WHERE plugin_set IN ({self._sets_with(plugins)})")}  # noqa: S608 - numbers of ours
+            f"SELECT key FROM content WHERE plugin_set IN ({self._sets_with(plugins)})")}
 
     def _sets_with(self, plugins: Sequence[str]) -> str:
         """Return the numbers of the plugin sets that hold all of these, as SQL."""
@@ -252,7 +258,7 @@ class CaseWriter:
 
     def reclassify(self, decide: Callable[[Entry], tuple[str | None, int]]) -> None:
         """Decide anew for every entry with content why it is not read, and its tier: the profile has changed."""
-        rows = self._db.execute(f"SELECT n, {', '.join(ENTRY_COLUMNS)} FROM entry WHERE content IS NOT NULL")  # noqa: S608
+        rows = self._db.execute(f"SELECT n, {', '.join(COLUMNS)} FROM entry WHERE content IS NOT NULL")
         changes = [(*decide(unpack_row(row)), row["n"]) for row in rows]
         with writing(self.folder):
             self._db.execute("BEGIN IMMEDIATE")
@@ -284,8 +290,8 @@ class CaseWriter:
         """Forget what plugins saw that are not used any more, or were in another version or with other options."""
         marks = ", ".join("?" * len(plugins))
         with writing(self.folder):
-            self._db.execute(f"DELETE FROM finding WHERE plugin != 'hashsets' AND plugin NOT IN ({marks})", tuple(plugins))  # noqa: S608
-            self._db.execute(f"DELETE FROM problem WHERE stage = 'plugin' AND plugin NOT IN ({marks})", tuple(plugins))  # noqa: S608
+            self._db.execute(f"DELETE FROM finding WHERE plugin != 'hashsets' AND plugin NOT IN ({marks})", tuple(plugins))
+            self._db.execute(f"DELETE FROM problem WHERE stage = 'plugin' AND plugin NOT IN ({marks})", tuple(plugins))
 
     def tallies(self) -> tuple[int, int]:
         """Return how many contents are on notable lists, and how many problems there are."""
@@ -296,24 +302,21 @@ class CaseWriter:
         """Return the entries in these rows, in the order asked for."""
         marks = ", ".join("?" * len(numbers))
         rows = {r[0]: r for r in self._db.execute(
-            f"SELECT n, {', '.join(ENTRY_COLUMNS)} FROM entry WHERE n IN ({marks})", tuple(numbers))}  # noqa: S608
+            f"SELECT n, {', '.join(COLUMNS)} FROM entry WHERE n IN ({marks})", tuple(numbers))}
         return [unpack_row(rows[n]) for n in numbers]
 
     def items_at(self, numbers: Sequence[int]) -> list[WorkItem]:
         """Return what workers need of the entries in these rows, in the order asked for."""
         marks = ", ".join("?" * len(numbers))
         rows = {r[0]: r for r in self._db.execute(
-            f"SELECT n, content, {', '.join(ENTRY_COLUMNS)} FROM entry WHERE n IN ({marks})", tuple(numbers))}  # noqa: S608
-        items = []
-        for number in numbers:
-            values = packed_row(rows[number])
-            items.append(WorkItem(values[0], rows[number]["content"], values[3], values[1], values[2], values[10], values))
-        return items
+            f"SELECT n, content, {', '.join(COLUMNS)} FROM entry WHERE n IN ({marks})", tuple(numbers))}
+        return [WorkItem(row["id"], row["content"], row["path"], row["evidence"], row["volume"], row["recoverability"],
+                         list(row)[2:]) for row in (rows[n] for n in numbers)]
 
     def rows_of(self, ids: Sequence[str]) -> dict[str, int]:
         """Return the row numbers of entries by their ids."""
         marks = ", ".join("?" * len(ids))
-        return dict(self._db.execute(f"SELECT id, n FROM entry WHERE id IN ({marks})", tuple(ids)).fetchall())  # noqa: S608
+        return dict(self._db.execute(f"SELECT id, n FROM entry WHERE id IN ({marks})", tuple(ids)).fetchall())
 
     def add_results(
         self, contents: Sequence[tuple[Content, str, str | None, Sequence[Match]]], findings: Sequence[tuple[Finding, str]],
@@ -378,12 +381,12 @@ class CaseWriter:
 
     # ---- the end of a run --------------------------------------------------------------------------------------------------
 
-    def score_inputs(self) -> Iterator[sqlite3.Row]:
-        """Yield what scoring needs of every entry that could have points."""
+    def score_inputs(self) -> list[sqlite3.Row]:
+        """Return what scoring needs of every entry that could have points."""
         return self._db.execute(
             "SELECT e.n, e.id, e.path, e.name, e.state, e.kind, e.size, e.recoverability, e.mtime, e.parent, e.content, c.category, c.type, "
             "CASE WHEN e.recoverability = 'overwritten' THEN NULL ELSE c.known END AS known, c.entropy, c.sha256 "
-            "FROM entry e LEFT JOIN content c ON c.key = e.content WHERE e.kind NOT IN ('directory', 'link') ORDER BY e.n")
+            "FROM entry e LEFT JOIN content c ON c.key = e.content WHERE e.kind NOT IN ('directory', 'link') ORDER BY e.n").fetchall()
 
     def matches_by_content(self) -> dict[str, list[sqlite3.Row]]:
         """Return all matches, keyed by content."""
@@ -423,7 +426,7 @@ class CaseWriter:
         try:
             with new.open("w", encoding="ascii", newline="\n") as file:
                 file.writelines(compact(finding_row(row)) + "\n" for row in rows)
-            os.replace(new, self.folder / "findings.jsonl")
+            new.replace(self.folder / "findings.jsonl")
             self._findings = (self.folder / "findings.jsonl").open("ab")
         except OSError as error:
             raise OutputError(f"{self.folder} cannot be written: {error.strerror or error}") from error
@@ -431,34 +434,33 @@ class CaseWriter:
     def close(self) -> None:
         """Close the database as one file, readable also from a read-only folder, and let go of the lock."""
         self._findings.close()
-        try:
+        with contextlib.suppress(sqlite3.OperationalError):  # somebody is reading: the journal is folded in next time
             self._db.execute("PRAGMA journal_mode = DELETE")
-        except sqlite3.OperationalError:
-            pass  # somebody is reading: the journal stays beside it and is folded in next time
         self._db.close()
         self.audit.close()
 
 
-def packed_row(row: sqlite3.Row) -> list[Any]:
-    """Return an entry's columns in :meth:`Entry.pack`'s form."""
-    values = list(row)[-len(ENTRY_COLUMNS):]
-    values[_RUNS] = json.loads(values[_RUNS])
-    if values[_LOCATOR] is not None:
-        values[_LOCATOR] = json.loads(values[_LOCATOR])
-    for position in _FLAGS:
-        values[position] = values[position] == 1
-    return values
-
-
 def unpack_row(row: sqlite3.Row) -> Entry:
-    """Build an entry from its columns."""
-    return Entry.unpack(packed_row(row))
+    """Build an entry from a row whose last columns are an entry's."""
+    return entry_of(list(row)[-len(COLUMNS):])
 
 
 def finding_row(row: sqlite3.Row) -> Json:
     """Return a finding as scripts see it."""
     return {"id": row["id"], "entry": row["entry"], "path": row["path"], "plugin": row["plugin"], "kind": row["kind"],
             "title": row["title"], "data": json.loads(row["data"]), "ranges": json.loads(row["ranges"])}
+
+
+def _pairs(runs: Sequence[Sequence[int | None]]) -> str:
+    """Return ``[[image_offset, length], …]`` as JSON; ``json.dumps`` takes four times as long."""
+    return "[" + ",".join(f"[{'null' if offset is None else offset},{length}]" for offset, length in runs) + "]"
+
+
+def _place(locator: Any) -> str:
+    """Return a packed locator as JSON."""
+    if type(locator) is list:
+        return "[" + ",".join("null" if part is None else str(part) for part in locator) + "]"
+    return compact(locator)
 
 
 def first_byte(runs: Sequence[Sequence[int | None]]) -> int:

@@ -17,7 +17,7 @@ def audit() -> None:
     \b
     Example:
       triage audit verify case-17
-    """  # noqa: D301
+    """
 
 
 @audit.command()
@@ -28,7 +28,7 @@ def verify(case: Path) -> None:
     \b
     Example:
       triage audit verify case-17
-    """  # noqa: D301
+    """
     log = case / "audit.jsonl"
     try:
         lines, faults = verify_chain(log)

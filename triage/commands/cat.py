@@ -26,7 +26,7 @@ def cat(evidence: Path, path: str, limit: int | None) -> None:
     Example:
       triage cat disk.E01 vol1/Users/alex/note.txt
       triage cat disk.E01 vol1/photo.jpg > photo.bin
-    """  # noqa: D301
+    """
     with opened(evidence) as (session, record, volumes, _):
         entries, _ = walk(record, volumes)
         found = find(entries, path)

@@ -52,7 +52,7 @@ def tell(problems: Sequence[Problem]) -> None:
 def find(entries: Sequence[Entry], name: str) -> list[Entry]:
     """Return the entries that a path or id names; raise ``UsageError`` when there is none."""
     wanted = name.strip("/")
-    found = [e for e in entries if e.id == name or e.path == wanted or e.path == name]
+    found = [e for e in entries if e.id == name or e.path in (wanted, name)]
     if not found:
         near = [e.path for e in entries if e.path.lower() == wanted.lower()] or [e.path for e in entries if e.name == wanted][:3]
         raise UsageError(f"no entry {name!r}", hint=f"did you mean {near[0]}?" if near else "triage ls --recursive lists the paths")

@@ -25,7 +25,7 @@ def demo(case: Path, quiet: bool) -> None:
     \b
     Example:
       triage demo --case demo-case
-    """  # noqa: D301
+    """
     with resources.as_file(resources.files("triage.images")) as images:
         options = RunOptions(
             evidence=(images / "ntfs.E01",), case=case, profile=load_profile("full"), hashsets=(str(images / "known-hashes.csv"),

@@ -30,7 +30,7 @@ def doctor(fmt: str | None) -> None:
     \b
     Example:
       triage doctor
-    """  # noqa: D301
+    """
     rows = [*_libraries(), _libmagic(), _worker(), *_plugins()]
     emit(rows, ["check", "state", "detail"], fmt)
     if any(r["state"] == "FAILED" for r in rows):

@@ -39,7 +39,7 @@ def extract(evidence: Path, path: tuple[str, ...], out: Path, fmt: str | None) -
     \b
     Example:
       triage extract disk.E01 vol1/Users/alex/Pictures --out pictures
-    """  # noqa: D301
+    """
     _make(out)
     with opened(evidence) as (session, record, volumes, _):
         entries, damaged = walk(record, volumes)
@@ -97,7 +97,7 @@ def _copy_one(session: Session, entry: Entry, out: Path) -> Json:
     kind = identify(head, size)
     extension = min(kind.extensions, default="bin") if kind else "bin"
     name = f"{digest.hexdigest()}{'.partial' if problem else ''}.{extension}"
-    os.replace(making, out / name)
+    making.replace(out / name)
     (out / name).chmod(0o440)
     return {"file": name, "size": size, "sha256": digest.hexdigest() if not problem else None, "path": entry.path, "id": entry.id,
             "problem": problem}

@@ -31,6 +31,6 @@ def files(case: Path, where: str | None, sort: str | None, limit: int | None, fm
     Example:
       triage files case-17 --where 'state=deleted and mime=image/*' --sort score --limit 20
       triage files case-17 --where 'extension_mismatch=true and size>10KiB' --format csv
-    """  # noqa: D301
+    """
     with Case.open(case) as opened:
         emit(opened.files(where=where, sort=sort, limit=limit), _CSV if fmt == "csv" else _COLUMNS, fmt)

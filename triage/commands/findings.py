@@ -21,7 +21,7 @@ def findings(case: Path, kind: str | None, limit: int | None, fmt: str | None) -
     \b
     Example:
       triage findings case-17 --kind download-origin
-    """  # noqa: D301
+    """
     with Case.open(case) as opened:
         rows = (row for row in opened.findings(None if kind else limit) if kind is None or row["kind"] == kind)
         if kind is not None and limit is not None:

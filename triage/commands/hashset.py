@@ -236,9 +236,10 @@ def _batch(found: Hashset, batch: list[tuple[str, str, bytes]]) -> Iterator[dict
 def _summary(report: ImportReport) -> Iterator[str]:
     done = "would take" if report.dry_run else "took"
     digests = ", ".join(f"{count:,} {kind}" for kind, count in report.digests.items())
+    yield f"{report.facts.source}: read as {report.facts.format}; {done} {report.records:,} records ({digests})"
     yield (
-        f"{report.facts.source}: read as {report.facts.format}; {done} {report.records:,} records ({digests}); "
-        f"{report.duplicates:,} repeated, {report.rejected:,} rejected, {report.empty_refused:,} of the empty file"
+        f"  {report.duplicates:,} repeated, {report.rejected:,} rejected, {report.empty_refused:,} refused because "
+        "they are the empty file's"
     )
     for kind, count in report.unsupported.items():
         yield f"  {count:,} {kind} digests were not kept: no digest of this kind is"

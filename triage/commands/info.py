@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -26,8 +27,8 @@ def info(evidence: tuple[Path, ...], fmt: str | None) -> None:
     Example:
       triage info disk.E01
       triage info *.E01 --format json | jq '.[].volumes'
-    """  # noqa: D301
-    table = fmt == "table" or (fmt is None and click.get_text_stream("stdout").isatty())
+    """
+    table = fmt == "table" or (fmt is None and sys.stdout.isatty())
     found: list[Json] = []
     for path in group(evidence):
         with opened(path) as (_, record, volumes, problems):

@@ -26,7 +26,7 @@ def ls(evidence: Path, path: str | None, recursive: bool, deleted: bool, fmt: st
     Example:
       triage ls disk.E01 vol2/Users
       triage ls disk.E01 --recursive --deleted --format jsonl
-    """  # noqa: D301
+    """
     with opened(evidence) as (_, record, volumes, problems):
         entries, damaged = walk(record, volumes)
     tell(problems + damaged)

@@ -24,7 +24,7 @@ def plugin() -> None:
     \b
     Example:
       triage plugin list
-    """  # noqa: D301
+    """
 
 
 @plugin.command("list")
@@ -36,7 +36,7 @@ def list_plugins(paths: tuple[Path, ...], fmt: str | None) -> None:
     \b
     Example:
       triage plugin list --plugin-path my_plugin.py
-    """  # noqa: D301
+    """
     registry = find_plugins(paths)
     rows: list[Json] = [{"name": p.name, "version": p.version, "origin": p.origin, "state": "ok", "summary": p.summary,
                          "sha256": p.sha256} for p in registry.plugins.values()]
@@ -55,7 +55,7 @@ def show(name: str, paths: tuple[Path, ...], fmt: str | None) -> None:
     \b
     Example:
       triage plugin show exif
-    """  # noqa: D301
+    """
     found = find_plugins(paths).get(name)
     accepts = {f.name: getattr(found.accepts, f.name) for f in dataclasses.fields(found.accepts) if f.init}
     row: Json = {"name": found.name, "version": found.version, "origin": found.origin, "sha256": found.sha256, "summary": found.summary,

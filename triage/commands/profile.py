@@ -1,6 +1,6 @@
 """``triage profile``: which profiles there are, what one says with all it inherits, whether a file is one."""
 
-# ruff: noqa: D301  (Click's \b is the character, which a raw docstring would not hold)
+
 
 from __future__ import annotations
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -28,8 +29,8 @@ def queue(case: Path, limit: int, unknown: bool, fmt: str | None) -> None:
     Example:
       triage queue case-17
       triage queue case-17 --unknown --limit 0 --format jsonl
-    """  # noqa: D301
-    table = fmt == "table" or (fmt is None and click.get_text_stream("stdout").isatty())
+    """
+    table = fmt == "table" or (fmt is None and sys.stdout.isatty())
     with Case.open(case) as opened:
         rows = opened.queue(limit or None, unknown_only=unknown)
         emit((_short(r) for r in rows) if table else rows, ["rank", "score", "path", "why"] if table else

@@ -1,6 +1,6 @@
 """``triage report``: any report of a case again, at any time, also while the run is not finished."""
 
-# ruff: noqa: D301  (Click's \b is the character, which a raw docstring would not hold)
+
 
 from __future__ import annotations
 

@@ -8,7 +8,8 @@ import click
 
 from triage.commands.progress import make_observer
 from triage.commands.summary import print_summary, write_case_report
-from triage.engine.run import RunOptions, RunResult, run as run_case
+from triage.engine.run import RunOptions, RunResult
+from triage.engine.run import run as run_case
 from triage.errors import EvidenceError, TriageError, UsageError
 from triage.escape import show
 from triage.priority.profile import load_profile
@@ -17,7 +18,7 @@ from triage.priority.units import parse_duration
 FAILED_ON = 8
 
 
-class ConditionMet(TriageError):
+class ConditionMetError(TriageError):
     """What ``--fail-on`` waits for is there."""
 
     exit_code = FAILED_ON
@@ -52,7 +53,7 @@ def run(
     Example:
       triage run disk.E01 --case case-17 --hashset known.csv --exhibit A-1
       triage run card.dd --case case-18 --profile quick --time-budget 15m
-    """  # noqa: D301
+    """
     try:
         budget = parse_duration(time_budget) if time_budget is not None else None
     except ValueError as error:
@@ -85,4 +86,4 @@ def _end(result: RunResult, fail_on: str | None) -> None:
     if result.stopped:
         click.echo(f"triage: not everything was reached: {show(result.stopped)}; run the same command again to go on", err=True)
     if (fail_on == "notable" and result.notable) or (fail_on == "problem" and result.problems):
-        raise ConditionMet(f"--fail-on {fail_on}: {result.notable if fail_on == 'notable' else result.problems} found")
+        raise ConditionMetError(f"--fail-on {fail_on}: {result.notable if fail_on == 'notable' else result.problems} found")

@@ -22,7 +22,7 @@ def status(case: Path, as_json: bool, digest: bool) -> None:
     Example:
       triage status case-17
       triage status case-17 --json | jq .coverage.not_done
-    """  # noqa: D301
+    """
     with Case.open(case) as opened:
         facts, coverage, counts = opened.run_facts(), opened.coverage(), opened.counts()
         answer = {"finished": facts["finished"], "complete": coverage["complete"], "coverage": coverage, "counts": counts,

@@ -32,7 +32,7 @@ def verify(evidence: tuple[Path, ...], quiet: bool, fmt: str | None) -> None:
     \b
     Example:
       triage verify disk.E01
-    """  # noqa: D301
+    """
     rows: list[Json] = []
     with make_observer(quiet=quiet) as observer:
         for path in group(evidence):

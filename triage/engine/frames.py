@@ -11,7 +11,7 @@ import struct
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from typing import BinaryIO
+    from typing import IO
 
 MAX_FRAME = 64 << 20
 """Bytes a frame may hold; a batch's results are a few hundred KiB."""
@@ -23,7 +23,7 @@ class FrameError(Exception):
     """The other side sent what is not a frame."""
 
 
-def write_frame(stream: BinaryIO, payload: bytes, kind: bytes = BYTES) -> None:
+def write_frame(stream: IO[bytes], payload: bytes, kind: bytes = BYTES) -> None:
     """Write one frame and flush."""
     if len(payload) > MAX_FRAME:
         raise FrameError(f"a frame of {len(payload)} bytes is too large")
@@ -31,12 +31,12 @@ def write_frame(stream: BinaryIO, payload: bytes, kind: bytes = BYTES) -> None:
     stream.flush()
 
 
-def write_json(stream: BinaryIO, value: Any) -> None:
+def write_json(stream: IO[bytes], value: Any) -> None:
     """Write one value as a JSON frame."""
     write_frame(stream, json.dumps(value, separators=(",", ":")).encode(), JSON)
 
 
-def read_frame(stream: BinaryIO) -> tuple[bytes, bytes] | None:
+def read_frame(stream: IO[bytes]) -> tuple[bytes, bytes] | None:
     """Return ``(kind, payload)``, ``None`` at the end; raise :class:`FrameError` for what is not a frame."""
     head = _exactly(stream, _HEAD.size)
     if not head:
@@ -63,6 +63,6 @@ def parse_json(payload: bytes) -> dict[str, Any]:
     return value
 
 
-def _exactly(stream: BinaryIO, length: int) -> bytes:
+def _exactly(stream: IO[bytes], length: int) -> bytes:
     data = stream.read(length)
     return data if data is not None else b""

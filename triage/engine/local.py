@@ -11,7 +11,6 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
-from triage.case.items import WorkItem
 from triage.engine.items import lost
 from triage.engine.process import Event, WorkerProcess
 from triage.engine.tasks import ANALYZING
@@ -20,6 +19,7 @@ from triage.filesystem.tsk import Walker
 from triage.model import Entry, Evidence, Outcome, Problem, Severity, Volume
 
 if TYPE_CHECKING:
+    from triage.case.items import WorkItem
     from collections.abc import Callable, Sequence
 
     from triage.engine.plan import Pending, Plan
@@ -172,7 +172,7 @@ class LocalEngine:
     def _send(self, seat: _Seat, batch: _Batch) -> None:
         seat.job = batch
         seat.worker.slot.reset()
-        seat.worker.send({"do": "analyze", "batch": batch.number, "items": [i.packed for i in batch.items]})
+        seat.worker.send({"do": "analyze", "batch": batch.number, "items": [i.columns for i in batch.items]})
 
     def _watch(self) -> None:
         """Kill whoever has been silent for too long; its end comes as an event."""

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import json
 import os
-import queue
 import subprocess
 import sys
 import threading
 import time
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TYPE_CHECKING
 
 from triage.engine import frames
 from triage.engine.slot import Announcement, Slot
 from triage.errors import EngineError
+
+if TYPE_CHECKING:
+    import queue
 
 _START = "import sys; sys.path.insert(0, sys.argv[1]); from triage.engine.worker import main; main(sys.argv[2:])"
 _ROOT = str(Path(__file__).resolve().parents[2])

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from triage import __version__
-from triage.case.writer import CaseWriter, first_byte, has_content
+from triage.case.writer import CaseWriter, has_content
 from triage.content.catalog import CATEGORIES
 from triage.engine.items import unpack_content
 from triage.engine.local import LocalEngine
@@ -117,18 +117,17 @@ class _CaseSink:
     def rows(self, volume: Volume, entries: Sequence[Entry], packed: Sequence[list[Any]], problems: Sequence[Problem]) -> None:
         """Store a pack of names; plan the content work of those seen for the first time."""
         rows: list[tuple[list[Any], str, str | None, str | None, int]] = []
-        fresh: list[tuple[Entry, int]] = []
-        for entry, values in zip(entries, packed, strict=True):
+        fresh: list[tuple[int, Entry, int]] = []
+        for position, (entry, values) in enumerate(zip(entries, packed, strict=True)):
             key, skip, tier = classify(entry, self._profile)
             rows.append((values, entry.state.value, key, skip, tier))
             if key is not None and skip is None and key not in self._planned:
                 self._planned.add(key)
-                fresh.append((entry, tier))
-        self._writer.add_entries(rows, problems)
-        numbers = self._writer.rows_of([e.id for e, _ in fresh]) if fresh else {}
-        for entry, tier in fresh:
-            self._plan.add(Pending(tier, first_byte([(r.image_offset, r.length) for r in entry.runs]), numbers[entry.id],
-                                   entry.size, entry.evidence))
+                fresh.append((position, entry, tier))
+        numbers = self._writer.add_entries(rows, problems)
+        for position, entry, tier in fresh:
+            first = next((r.image_offset for r in entry.runs if r.image_offset is not None), 0)
+            self._plan.add(Pending(tier, first, numbers[position], entry.size, entry.evidence))
         self.names += len(entries)
 
     def plan_pending(self, *, retry: bool, walking: frozenset[tuple[str, int | None]]) -> None:
@@ -197,6 +196,7 @@ def known_of(matches: Sequence[Match]) -> str | None:
 
 
 def match_finding(entry: str, match: Match) -> Finding:
+    """Return the finding that says that an entry is on a notable list."""
     category = f" ({match.category})" if match.category else ""
     return Finding(entry=entry, plugin="hashsets", kind="hash-match", title=f"on the list {match.set} as notable{category}",
                    data=match.to_json())

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from triage.content.types import extension_mismatch
 from triage.model import Match, Meaning
 from triage.priority.queue import Scored, rank
-from triage.priority.score import ScoreInput, compile_rules
+from triage.priority.score import Reason, ScoreInput, compile_rules
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     from triage.case.writer import CaseWriter
     from triage.priority.profile import Profile
 
@@ -23,27 +25,47 @@ def score_case(writer: CaseWriter, profile: Profile) -> None:
                                 distance=r["distance"]) for r in rows)
                for key, rows in writer.matches_by_content().items()}
     kinds = writer.finding_kinds()
-    rows = list(writer.score_inputs())
+    rows = writer.score_inputs()
+    none: frozenset[str] = frozenset()
+    beside = _of_streams(rows, kinds)
     copies = Counter(r["sha256"] for r in rows if r["sha256"] is not None)
-    notable_folders = {(r["path"].rpartition("/")[0]) for r in rows if r["known"] == "notable"}
+    notable_folders = {r["path"].rpartition("/")[0] for r in rows if r["known"] == "notable"}
     scores: list[tuple[int, int, str]] = []
     scored: list[Scored] = []
     numbers: dict[str, int] = {}
-    none: frozenset[str] = frozenset()
-    for r in rows:
-        overwritten = r["recoverability"] == "overwritten" and r["state"] != "allocated"
+    texts: dict[Reason, str] = {}
+    for (n, identity, path, name, state, kind, size, recoverability, mtime, _, content, category, file_type, known, entropy,
+         sha256) in rows:
+        overwritten = recoverability == "overwritten" and state != "allocated"
         points, reasons = scorer.score(ScoreInput(
-            path=r["path"], name=r["name"], state=r["state"], kind=r["kind"], size=r["size"], category=r["category"] or "unknown",
-            type=r["type"] or "", extension_mismatch=bool(r["type"]) and extension_mismatch(r["name"], r["type"]), known=r["known"],
-            matches=() if overwritten else matches.get(r["content"], ()), finding_kinds=kinds.get(r["content"], none),
-            recoverability=r["recoverability"], copies=copies[r["sha256"]] if r["sha256"] is not None else 1,
-            near_notable=r["known"] != "notable" and r["path"].rpartition("/")[0] in notable_folders,
-            entropy=r["entropy"], mtime=r["mtime"]))
+            path, name, state, kind, size, category or "unknown", file_type or "",
+            bool(file_type) and extension_mismatch(name, file_type), known,
+            () if overwritten or known is None else matches.get(content, ()), kinds.get(content, none) | beside.get(identity, none),
+            recoverability, copies[sha256] if sha256 is not None else 1,
+            known != "notable" and bool(notable_folders) and path.rpartition("/")[0] in notable_folders, entropy, mtime))
         if not reasons:
             continue
-        scores.append((r["n"], points, json.dumps([x.to_json() for x in reasons], separators=(",", ":"))))
+        scores.append((n, points, "[" + ",".join([texts.get(r) or _text(r, texts) for r in reasons]) + "]"))
         if points > 0:
-            numbers[r["id"]] = r["n"]
-            scored.append(Scored(id=r["id"], path=r["path"], state=r["state"], score=points, known=r["known"],
-                                 sha256=r["sha256"].hex() if r["sha256"] else None))
+            numbers[identity] = n
+            scored.append(Scored(id=identity, path=path, state=state, score=points, known=known,
+                                 sha256=sha256.hex() if sha256 else None))
     writer.set_scores(scores, ((x.rank, numbers[x.id], x.copies) for x in rank(scored)))
+
+
+def _of_streams(rows: Sequence[Any], kinds: Mapping[str, frozenset[str]]) -> dict[str, frozenset[str]]:
+    """Return what was found in the streams of files, by the files' ids: where a download came from stands beside it."""
+    found: dict[str, frozenset[str]] = {}
+    for row in rows:
+        parent, content = row["parent"], row["content"]
+        if parent is not None and content in kinds:
+            found[parent] = found.get(parent, frozenset()) | kinds[content]
+    return found
+
+
+def _text(reason: Reason, texts: dict[Reason, str]) -> str:
+    """Return a reason as JSON; most entries share theirs with many others."""
+    text = json.dumps(reason.to_json(), separators=(",", ":"))
+    if len(texts) < 100_000:
+        texts[reason] = text
+    return text

@@ -8,7 +8,7 @@ import os
 import signal
 import sys
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from triage.engine import frames
 from triage.engine.slot import Slot
@@ -36,7 +36,7 @@ def main(arguments: Sequence[str]) -> None:
             tasks.run(command)
         except MemoryError:
             frames.write_json(stdout, {"done": command.get("do"), "error": "memory", "message": "the memory limit was reached"})
-        except Exception as error:  # noqa: BLE001 - the border: whatever evidence provokes becomes a message, not an end
+        except Exception as error:
             frames.write_json(stdout, {"done": command.get("do"), "error": _kind(error), "message": str(error)[:2000],
                                        "hint": str(getattr(error, "hint", None) or "")})
 

@@ -195,14 +195,10 @@ def _read_facts(body: bytes, kind: str) -> dict[str, str]:
     except zlib.error:
         return {}
     lines = text.decode("utf-16" if kind == "header2" else "cp1252", "replace").splitlines()
-    for position, line in enumerate(lines[:-1]):
-        if line.strip() == "main":
-            break
-    else:
+    main = next((number for number, line in enumerate(lines) if line.strip() == "main"), None)
+    if main is None or main + 2 >= len(lines):
         return {}
-    if position + 2 >= len(lines):
-        return {}
-    names, values = lines[position + 1].split("\t"), lines[position + 2].split("\t")
+    names, values = lines[main + 1].split("\t"), lines[main + 2].split("\t")
     return {_FACTS[n]: v.strip() for n, v in zip(names, values, strict=False) if n in _FACTS and v.strip()}
 
 
@@ -351,7 +347,7 @@ def _inflate(raw: bytes, size: int) -> bytes | None:
     if _inflate_fast is not None:
         try:
             return bytes(_inflate_fast(raw, size))
-        except Exception:  # noqa: BLE001, S110 - whatever it dislikes (padding behind the stream, too), zlib decides
+        except Exception:  # noqa: S110 - whatever it dislikes (padding behind the stream, too), zlib decides
             pass
     stream = zlib.decompressobj()
     try:

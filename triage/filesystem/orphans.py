@@ -44,10 +44,7 @@ class OrphanGuard:
     def admit(self, entry: Entry) -> bool:
         """Say whether an orphan is believable; remember why not."""
         self.seen += 1
-        if entry.kind is Kind.STREAM or not self._fat:
-            reason = None
-        else:
-            reason = self._doubt(entry)
+        reason = self._doubt(entry) if self._fat and entry.kind is not Kind.STREAM else None
         if reason:
             self.reasons[reason] += 1
             return False

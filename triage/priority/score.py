@@ -30,7 +30,7 @@ _REMEMBERED = 4096
 """How many combinations of an item's plain properties have their rules kept ready."""
 
 
-@dataclass(slots=True, kw_only=True)
+@dataclass(slots=True)
 class ScoreInput:
     """What is known of an item when it is scored. ``known`` is ``None`` when it stands on no list.
 
