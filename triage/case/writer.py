@@ -42,7 +42,7 @@ def compact(value: Any) -> str:
     return json.dumps(value, sort_keys=True, separators=(",", ":"))
 
 
-def row_id(record: Json) -> str:
+def row_id(record: Any) -> str:
     """Return the digest that names a finding or problem: the same row is the same id on every run."""
     return hashlib.blake2b(compact(record).encode(), digest_size=12).hexdigest()
 
@@ -353,11 +353,10 @@ class CaseWriter:
         """Insert findings; return them as the lines of ``findings.jsonl``."""
         rows, lines = [], []
         for finding, path in findings:
-            record = finding.to_json()
-            identity = row_id(record)
+            identity = row_id([finding.entry, finding.plugin, finding.kind, finding.title, finding.data, finding.ranges])
             rows.append((identity, finding.entry, finding.plugin, finding.kind, finding.title, compact(finding.data),
-                         compact(record["ranges"])))
-            lines.append(compact({"id": identity, "path": path, **record}) + "\n")
+                         compact(finding.ranges) if finding.ranges else "[]"))
+            lines.append(compact({"id": identity, "path": path, **finding.to_json()}) + "\n")
         self._db.executemany("INSERT OR IGNORE INTO finding VALUES (?, ?, ?, ?, ?, ?, ?)", rows)
         return lines
 

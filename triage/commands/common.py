@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from triage.engine.session import Session, list_entries
+from triage.engine.listing import list_entries
+from triage.engine.session import Session
 from triage.errors import UsageError
 from triage.escape import show
 from triage.model import iso_time

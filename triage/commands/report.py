@@ -1,7 +1,5 @@
 """``triage report``: any report of a case again, at any time, also while the run is not finished."""
 
-
-
 from __future__ import annotations
 
 from contextlib import contextmanager
@@ -31,9 +29,7 @@ if TYPE_CHECKING:
     metavar="LIST",
     help=f"What to write, separated by commas: {', '.join(FORMATS)}.",
 )
-@click.option(
-    "--out", type=click.Path(path_type=Path), help="The folder to write to.  [default: CASE/report]"
-)
+@click.option("--out", type=click.Path(path_type=Path), help="The folder to write to.  [default: CASE/report]")
 @click.option(
     "--pictures",
     type=click.Choice(["none", "blurred", "plain"]),

@@ -25,10 +25,7 @@ def _frame_length(head: bytes, at: int) -> int:
     rate, speed = third >> 4, third >> 2 & 3
     if version == 1 or layer == 0 or speed == 3 or rate in (0, 15):
         return 0
-    if version == 3:
-        kilobits = (_V1_L3, _V1_L2, _V1_L1)[layer - 1][rate]
-    else:
-        kilobits = (_V2_L1 if layer == 3 else _V2_L23)[rate]
+    kilobits = (_V1_L3, _V1_L2, _V1_L1)[layer - 1][rate] if version == 3 else (_V2_L1 if layer == 3 else _V2_L23)[rate]
     hertz = _RATES[version][speed]
     padding = third >> 1 & 1
     if layer == 3:

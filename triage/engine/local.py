@@ -13,15 +13,16 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from triage.engine.items import lost
 from triage.engine.process import Event, WorkerProcess
+from triage.engine.session import Session
 from triage.engine.tasks import ANALYZING
 from triage.errors import EngineError
 from triage.filesystem.tsk import Walker
 from triage.model import Entry, Evidence, Outcome, Problem, Severity, Volume
 
 if TYPE_CHECKING:
-    from triage.case.items import WorkItem
     from collections.abc import Callable, Sequence
 
+    from triage.case.items import WorkItem
     from triage.engine.plan import Pending, Plan
     from triage.model import Json
     from triage.priority.profile import Limits
@@ -81,12 +82,12 @@ class _Seat:
 class LocalEngine:
     """Runs walks and batches on this machine."""
 
-    def __init__(self, limits: Limits, settings: Json, evidence: Sequence[Evidence], jobs: int, sink: Sink) -> None:
+    def __init__(self, limits: Limits, settings: Json, jobs: int) -> None:
         self._limits = limits
         self._settings = settings
-        self._evidence = [e.to_json() for e in evidence]
+        self._evidence: list[Json] = []
         self._jobs = jobs
-        self._sink = sink
+        self._sink: Sink
         self._events: queue.SimpleQueue[Event] = queue.SimpleQueue()
         self._seats: list[_Seat] = []
         self._restarts = 0
@@ -95,10 +96,18 @@ class LocalEngine:
         self._again: list[_Batch] = []
         self._stopped = ""
 
-    def start(self) -> None:
-        """Start the workers; they open the evidence while the caller goes on."""
+    def spawn(self) -> Session:
+        """Start the workers, and return a session with the first of them, to open the evidence with."""
         for _ in range(self._jobs):
-            self._seat()
+            self._seats.append(_Seat(WorkerProcess(self._events, self._settings)))
+        return Session(self._limits, self._seats[0].worker, self._events)
+
+    def attach(self, evidence: Sequence[Evidence], sink: Sink) -> None:
+        """Let every worker open the evidence; they do so while the caller goes on."""
+        self._sink = sink
+        self._evidence = [e.to_json() for e in evidence]
+        for seat in self._seats:
+            seat.worker.send({"do": "attach", "evidence": self._evidence})
 
     def _seat(self) -> None:
         seat = _Seat(WorkerProcess(self._events, self._settings))

@@ -18,7 +18,6 @@ from triage.engine.items import unpack_content
 from triage.engine.local import LocalEngine
 from triage.engine.plan import Pending, Plan
 from triage.engine.scoring import score_case
-from triage.engine.session import Session
 from triage.errors import EvidenceError
 from triage.evidence import fingerprint
 from triage.evidence.segments import group
@@ -32,6 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from triage.case.items import WorkItem
+    from triage.engine.session import Session
     from triage.hashsets.matching import Matcher
     from triage.model import Json, Match
     from triage.priority.profile import Profile
@@ -159,7 +159,7 @@ class _CaseSink:
             contents.append(unpack_content(item.key, result["content"]))
             findings += [(Finding.from_json({**f, "entry": item.id}), item.path) for f in result["findings"]]
             problems += [Problem.from_json({**p, "entry": item.id, "path": item.path}) for p in result["problems"]]
-        matches = self._matcher.match(contents)
+        matches: Sequence[tuple[Match, ...]] = self._matcher.match(contents) if self._matcher.sets else [()] * len(contents)
         rows = []
         for content, result, hits, item in zip(contents, results, matches, items, strict=True):
             rows.append((content, result["category"], known_of(hits) if hits else None, hits))
@@ -210,67 +210,64 @@ def run(options: RunOptions, observer: Observer) -> RunResult:
     registry = find_plugins(options.plugin_paths)
     plugins = profile.enabled_plugins()
     keys = [registry.get(name).key(given) for name, given in plugins.items()]
-    observer.stage("opening")
-    found = _open_all(options)
-    before = {e.id: fingerprint.stat_facts([Path(p) for p in e.paths]) for e, _, _ in found}
-    whole = {e.id: fingerprint.whole([Path(p) for p in e.paths]) for e, _, _ in found} if profile.fingerprint == "full" else {}
     jobs = options.jobs or profile.limits.jobs or max(1, os.cpu_count() or 1)
     settings: Json = {"memory": profile.limits.memory, "item_bytes": profile.limits.item_bytes, "plugins": plugins,
                       "plugin_paths": [str(p.resolve()) for p in options.plugin_paths]}
+    paths = group(options.evidence)
     result = RunResult()
-    writer = CaseWriter.create(options.case)
+    observer.stage("opening")
+    engine = LocalEngine(profile.limits, settings, jobs)
     try:
-        writer.add_evidence([(e, v, [is_listed(x) for x in v], p) for e, v, p in found])
-        uses = (*options.hashsets, *(u.name if u.meaning is None else f"{u.name}:{u.meaning}" for u in profile.hashsets))
-        engine_evidence = [e for e, _, _ in found]
-        plan = Plan()
-        with open_matcher(uses, HashsetLibrary(), options.case / "hashsets") as matcher:
-            sink = _CaseSink(writer, profile, matcher, plan, keys, observer)
-            engine = LocalEngine(profile.limits, settings, engine_evidence, jobs, sink)
-            try:
-                engine.start()
-                result.resumed = writer.resumed
-                facts = _facts(options, registry.plugins, plugins, keys)
-                _begin(writer, options, facts, matcher, found, before)
+        found = _open_all(engine.spawn(), paths, options.exhibit)
+        before = {e.id: fingerprint.stat_facts([Path(p) for p in e.paths]) for e, _, _ in found}
+        whole = {e.id: fingerprint.whole([Path(p) for p in e.paths]) for e, _, _ in found} if profile.fingerprint == "full" else {}
+        writer = CaseWriter.create(options.case)
+        try:
+            writer.add_evidence([(e, v, [is_listed(x) for x in v], p) for e, v, p in found])
+            result.resumed = writer.resumed
+            uses = (*options.hashsets, *(u.name if u.meaning is None else f"{u.name}:{u.meaning}" for u in profile.hashsets))
+            with open_matcher(uses, HashsetLibrary(), options.case / "hashsets") as matcher:
+                plan = Plan()
+                sink = _CaseSink(writer, profile, matcher, plan, keys, observer)
+                engine.attach([e for e, _, _ in found], sink)
+                _begin(writer, options, _facts(options, registry.plugins, plugins, keys), matcher, found, before)
                 walks = writer.volumes_to_walk()
-                sink.plan_pending(retry=options.retry_failed,
-                                  walking=frozenset((v.evidence, v.number) for v in walks))
+                sink.plan_pending(retry=options.retry_failed, walking=frozenset((v.evidence, v.number) for v in walks))
                 observer.stage("listing and reading")
                 result.complete = engine.run(walks, plan, deadline=deadline, tick=lambda: observer.progress(
                     names=sink.names, items_done=sink.items_done, items=plan.items, bytes_done=sink.bytes_done,
                     bytes_total=plan.bytes))
-                result.stopped = engine.stopped
-                if not result.complete and not result.stopped:
-                    result.stopped = "the time budget was used up"
-            finally:
-                engine.close()
-        observer.stage("scoring")
-        score_case(writer, profile)
-        writer.build_indexes()
-        _check_unchanged(writer, [e for e, _, _ in found], before, whole, result)
-        writer.set_fact("finished", result.complete)
-        writer.settle_findings()
-        writer.note_time("ended")
-        result.unreadable = _unreadable(found)
-        result.notable, result.problems = writer.tallies()
-        writer.audit.record("end", {"complete": result.complete, "stopped": result.stopped, "changed": result.changed,
-                                    "notable": result.notable, "problems": result.problems})
-        result.audit_head = writer.audit.head
+            engine.close()
+            result.stopped = engine.stopped or ("" if result.complete else "the time budget was used up")
+            observer.stage("scoring")
+            score_case(writer, profile)
+            writer.build_indexes()
+            _check_unchanged(writer, [e for e, _, _ in found], before, whole, result)
+            writer.set_fact("finished", result.complete)
+            writer.settle_findings()
+            writer.note_time("ended")
+            result.unreadable = _unreadable(found)
+            result.notable, result.problems = writer.tallies()
+            writer.audit.record("end", {"complete": result.complete, "stopped": result.stopped, "changed": result.changed,
+                                        "notable": result.notable, "problems": result.problems})
+            result.audit_head = writer.audit.head
+        finally:
+            writer.close()
     finally:
-        writer.close()
+        engine.close()
     result.seconds = time.monotonic() - began
     return result
 
 
-def _open_all(options: RunOptions) -> list[tuple[Evidence, list[Volume], list[Problem]]]:
-    paths = group(options.evidence)
+def _open_all(
+    session: Session, paths: Sequence[Path], exhibit: str
+) -> list[tuple[Evidence, list[Volume], list[Problem]]]:
     found: list[tuple[Evidence, list[Volume], list[Problem]]] = []
-    with Session(options.profile.limits) as session:
-        for path in paths:
-            evidence, volumes, problems = session.open(path, options.exhibit)
-            if any(evidence.id == e.id for e, _, _ in found):
-                raise EvidenceError(f"{path} is the same evidence as {found[0][0].paths[0]}", hint="give each medium once")
-            found.append((evidence, volumes, problems))
+    for path in paths:
+        evidence, volumes, problems = session.open(path, exhibit)
+        if any(evidence.id == e.id for e, _, _ in found):
+            raise EvidenceError(f"{path} is the same evidence as another that was given", hint="give each medium once")
+        found.append((evidence, volumes, problems))
     return found
 
 

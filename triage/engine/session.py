@@ -3,23 +3,19 @@
 from __future__ import annotations
 
 import queue
-from typing import TYPE_CHECKING, Any, Self
+import time
+from typing import TYPE_CHECKING, Self
 
 from triage import errors
-from triage.engine.local import LocalEngine
-from triage.engine.plan import Plan
 from triage.engine.process import Event, WorkerProcess
-from triage.errors import EngineError, EvidenceError, TriageError
-from triage.filesystem.volumes import is_listed
-from triage.model import Entry, Evidence, Problem, Volume
+from triage.errors import EvidenceError, TriageError
+from triage.model import Evidence, Problem, Volume
 from triage.priority.profile import Limits
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
-    from triage.case.items import WorkItem
-    from triage.engine.plan import Pending
     from triage.model import Json, Locator
 
 _STARTING = 60.0
@@ -28,10 +24,13 @@ _STARTING = 60.0
 class Session:
     """A worker that has opened evidence. A stall or crash in it is an ``EvidenceError``; damage is in the answers."""
 
-    def __init__(self, limits: Limits | None = None) -> None:
+    def __init__(
+        self, limits: Limits | None = None, worker: WorkerProcess | None = None, events: queue.SimpleQueue[Event] | None = None
+    ) -> None:
+        """Start a worker, or speak with one that an engine will use later (then ``events`` is the engine's queue)."""
         self.limits = limits or Limits()
-        self._events: queue.SimpleQueue[Event] = queue.SimpleQueue()
-        self._worker = WorkerProcess(self._events, {"memory": self.limits.memory})
+        self._events: queue.SimpleQueue[Event] = events if events is not None else queue.SimpleQueue()
+        self._worker = worker or WorkerProcess(self._events, {"memory": self.limits.memory})
 
     def __enter__(self) -> Self:
         return self
@@ -102,6 +101,10 @@ class Session:
                     raise EvidenceError(f"{what} stalled for more than {patience:g} s and was given up",
                                         hint="the evidence may be damaged; triage run lists what can be listed") from None
                 continue
+            if event.worker is not self._worker:
+                self._events.put(event)  # an idle worker of the engine has died: the engine will see to it
+                time.sleep(0.01)
+                continue
             if event.message is None and event.data is None:
                 code = self._worker.ended()
                 raise EvidenceError(f"{what} ended the worker process ({event.fault or f'exit code {code}'})",
@@ -123,44 +126,3 @@ class Session:
         """End the worker."""
         self._worker.kill()
         self._worker.close()
-
-
-class _Listing:
-    """A sink for walks without a case."""
-
-    def __init__(self, take: Callable[[Volume, Sequence[Entry], Sequence[Problem]], Any]) -> None:
-        self._take = take
-
-    def rows(self, volume: Volume, entries: Sequence[Entry], packed: Sequence[list[Any]], problems: Sequence[Problem]) -> None:
-        self._take(volume, entries, problems)
-
-    def walked(self, volume: Volume, totals: Json) -> None:
-        """Nothing is kept of a walk without a case."""
-
-    def items(self, pending: Sequence[Pending]) -> list[WorkItem]:
-        raise EngineError("a listing has no content work")
-
-    def results(self, items: Sequence[WorkItem], results: Sequence[Json]) -> None:
-        raise EngineError("a listing has no content work")
-
-    def problem(self, problem: Problem) -> None:
-        """Problems of the engine itself show as missing names, which the walk says."""
-
-    def event(self, name: str, data: Json) -> None:
-        """There is no audit log."""
-
-
-def list_entries(
-    evidence: Evidence, volumes: Sequence[Volume], limits: Limits,
-    take: Callable[[Volume, Sequence[Entry], Sequence[Problem]], Any],
-) -> None:
-    """Walk the volumes that can be listed, past whatever hangs or crashes, giving each pack of rows to ``take``.
-
-    A volume that is walked again after a worker was lost brings its first rows again.
-    """
-    engine = LocalEngine(limits, {"memory": limits.memory}, [evidence], 1, _Listing(take))
-    try:
-        engine.start()
-        engine.run([v for v in volumes if is_listed(v)], Plan())
-    finally:
-        engine.close()
