@@ -23,9 +23,7 @@ MAX_PIXELS = 100_000_000
 """Pictures of more pixels are not decoded. Pillow's own, lower limit (about 89 million by default) also holds."""
 
 _ORIENTATION = 0x0112  # TIFF tag, EXIF 3.0 section 4.6.5
-_COARSE = (
-    20  # longest side in pixels to which a picture is reduced before it is blurred: shapes stay, faces do not
-)
+_COARSE = 20  # longest side in pixels to which a picture is reduced before it is blurred: shapes stay, faces do not
 
 
 def available() -> bool:
@@ -52,7 +50,7 @@ def thumbnail(data: bytes, *, max_side: int = 160, blurred: bool = True) -> byte
         return "not a picture of a format that is decoded"
     except MemoryError:
         return "the picture needs more memory than the worker may use"
-    except Exception as error:
+    except Exception as error:  # decoders raise anything on damaged data; damage is an answer here
         return f"the picture cannot be decoded ({type(error).__name__})"
 
 
@@ -70,9 +68,7 @@ def _made(data: bytes, max_side: int, blurred: bool) -> bytes | str:
     if blurred:
         small = flat.copy()
         small.thumbnail((_COARSE, _COARSE))
-        flat = small.resize(flat.size, Image.Resampling.BICUBIC).filter(
-            ImageFilter.GaussianBlur(max_side / 40)
-        )
+        flat = small.resize(flat.size, Image.Resampling.BICUBIC).filter(ImageFilter.GaussianBlur(max_side / 40))
     clean = Image.new(mode, flat.size)  # carries no comment, profile or EXIF of the original
     clean.paste(flat)
     out = io.BytesIO()

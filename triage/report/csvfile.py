@@ -109,16 +109,12 @@ def _cell(column: str, row: Row) -> str:
 
 
 def _reasons(value: Any) -> str:
-    return " | ".join(
-        f"{r.get('text') or r.get('rule') or ''} ({r.get('points')})" for r in value if isinstance(r, dict)
-    )
+    return " | ".join(f"{r.get('text') or r.get('rule') or ''} ({r.get('points')})" for r in value if isinstance(r, dict))
 
 
 def _matches(value: Any) -> str:
     return " | ".join(
-        f"{m.get('set')} ({m.get('meaning')}, {m.get('category') or 'no category'}, {m.get('how')})"
-        for m in value
-        if isinstance(m, dict)
+        f"{m.get('set')} ({m.get('meaning')}, {m.get('category') or 'no category'}, {m.get('how')})" for m in value if isinstance(m, dict)
     )
 
 

@@ -1,7 +1,8 @@
 """What a report needs to know, taken once from a case: small facts as values, long lists as streams.
 
-A :class:`Document` is all that a renderer sees: none opens the case or evidence. The lists (files, queue, findings, problems)
-are callables that start a fresh stream each time, so that a case of millions of entries never sits in memory.
+A :class:`Document` is all that a renderer sees: none opens the case or evidence. The lists (files, queue,
+findings, problems) are callables that start a fresh stream each time, so that a case of millions of entries
+never sits in memory.
 """
 
 from __future__ import annotations
@@ -31,9 +32,7 @@ OTHER_MESSAGES = "(other messages)"
 class CaseReader(Protocol):
     """The part of a case that reports read. Each call of a list gives the same rows in the same order."""
 
-    def files(
-        self, *, where: str | None = None, sort: str | None = None, limit: int | None = None
-    ) -> Iterator[Row]:
+    def files(self, *, where: str | None = None, sort: str | None = None, limit: int | None = None) -> Iterator[Row]:
         """Stream one row an entry."""
 
     def findings(self, limit: int | None = None) -> Iterator[Row]:
@@ -93,9 +92,9 @@ class Totals:
 class Document:
     """All data of a report.
 
-    ``facts``, ``times``, ``evidence`` … are as the case gives them. ``top`` is the head of the queue, ``thumbnails`` maps
-    entry ids to JPEG bytes that were decoded and written again by ``content.pictures``; ``pictures`` says in words how they
-    were made, or why there are none.
+    ``facts``, ``times``, ``evidence`` … are as the case gives them. ``top`` is the head of the queue,
+    ``thumbnails`` maps entry ids to JPEG bytes that were decoded and written again by ``content.pictures``;
+    ``pictures`` says in words how they were made, or why there are none.
     """
 
     facts: Row
@@ -120,8 +119,8 @@ class Document:
 def build(case: CaseReader, *, thumbnails: Mapping[str, bytes] | None = None, pictures: str = "") -> Document:
     """Read from ``case`` what a report needs; problems are passed over once to group them.
 
-    Memory stays flat: the first 2,000 different messages of problems are told apart, the rest are counted as one
-    group a severity.
+    Memory stays flat: the first 2,000 different messages of problems are told apart, the rest are counted as
+    one group a severity.
     """
     counts = case.counts()
     kinds = Counter({str(kind): int(n) for kind, n in (counts.get("findings") or {}).items()})

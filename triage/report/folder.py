@@ -15,9 +15,7 @@ LISTS = ("queue", "findings", "problems", "files")
 """The long lists, each with a folder of HTML pages, a ``.jsonl`` and a ``.csv``."""
 
 PAGE = re.compile(r"\d{4,9}\.html")
-_NAME = re.compile(
-    rf"index\.html|report\.json|run\.json|(?:{'|'.join(LISTS)})\.(?:jsonl|csv)|(?:{'|'.join(LISTS)})/{PAGE.pattern}"
-)
+_NAME = re.compile(rf"index\.html|report\.json|run\.json|(?:{'|'.join(LISTS)})\.(?:jsonl|csv)|(?:{'|'.join(LISTS)})/{PAGE.pattern}")
 
 
 class Folder:
@@ -31,8 +29,8 @@ class Folder:
     def text(self, name: str, *, bom: bool = False, replace: bool = False) -> Iterator[IO[str]]:
         """Open a new UTF-8 text file, mode 0600; line ends are written as they are.
 
-        ``replace`` allows to write a file of this report once more. Raises ``ValueError`` for a name that is not ours and
-        ``FileExistsError`` for one that is there.
+        ``replace`` allows to write a file of this report once more. Raises ``ValueError`` for a name that is
+        not ours and ``FileExistsError`` for one that is there.
         """
         if not _NAME.fullmatch(name):
             raise ValueError(f"{name!r} is not a file of a report")

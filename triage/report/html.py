@@ -1,6 +1,7 @@
 """The HTML report: ``index.html`` and the full lists as numbered pages beside it.
 
-No script, nothing loaded, links to our own pages only; it opens from a USB stick and prints. See ``docs/reports.md``.
+No script, nothing loaded, links to our own pages only; it opens from a USB stick and prints. See
+``docs/reports.md``.
 """
 
 from __future__ import annotations

@@ -16,6 +16,7 @@ _VERIFIED = {
     "verified": ("stored digest verified", "good"),
     "mismatch": ("stored digest does NOT match", "bad"),
     "no stored hash": ("no stored digest, so nothing to verify against", "quiet"),
+    "incomplete": ("a part could not be read, so the stored digest cannot be verified", "bad"),
     "not verified": ("stored digest not verified", "warn"),
 }
 _FINGERPRINT = {
@@ -37,17 +38,10 @@ _STATE_TONE = {"listed": "good", "partly listed": "warn", "not listed": "bad", "
 
 def examined(document: Document) -> Markup:
     """Return evidence and volumes side by side."""
-    evidence = [_evidence(item) for item in document.evidence] or [
-        tag("p", "No evidence is recorded.", class_="card")
-    ]
-    owners = {
-        str(item.get("id") or ""): str(item.get("exhibit") or evidence_name(item))
-        for item in document.evidence
-    }
+    evidence = [_evidence(item) for item in document.evidence] or [tag("p", "No evidence is recorded.", class_="card")]
+    owners = {str(item.get("id") or ""): str(item.get("exhibit") or evidence_name(item)) for item in document.evidence}
     rows = [_volume(item, owners) for item in document.volumes]
-    volumes = (
-        table("Volumes", _VOLUME_HEAD, rows) if rows else tag("p", "No volume was found.", class_="card")
-    )
+    volumes = table("Volumes", _VOLUME_HEAD, rows) if rows else tag("p", "No volume was found.", class_="card")
     return join(
         (
             tag("h2", "What was examined", id="examined"),
@@ -69,13 +63,7 @@ def _evidence(item: Row) -> Markup:
     exhibit = str(item.get("exhibit") or "")
     stored = item.get("stored_digests") or {}
     acquired = item.get("facts") or {}
-    checks = join(
-        (
-            _checked(item.get("verification"), _VERIFIED, "not verified"),
-            " ",
-            _checked(item.get("fingerprint_state"), _FINGERPRINT, "not checked"),
-        )
-    )
+    checks = join((_verification(item), " ", _fingerprint(item)))
     brief = join(
         (
             tag("b", raw(exhibit, 200)) if exhibit else None,
@@ -88,18 +76,14 @@ def _evidence(item: Row) -> Markup:
     )
     more = facts(
         (
-            *(
-                (join(("stored ", text(name, 40))), tag("code", text(value, 160)))
-                for name, value in sorted(stored.items())
-            ),
+            *((join(("stored ", text(name, 40))), tag("code", text(value, 160))) for name, value in sorted(stored.items())),
             (
                 "stored digest",
-                None
-                if stored
-                else "none: the container holds no digest, so it cannot be told whether the data is as acquired",
+                None if stored else "none: the container holds no digest, so it cannot be told whether the data is as acquired",
             ),
             ("size in bytes", text(number(item.get("size")))),
             ("sector size", text(item.get("sector_size") or "")),
+            ("fingerprint", text(item.get("fingerprint_state") or "", 200)),
             (
                 "fingerprint before",
                 tag("code", text(item["fingerprint"], 160)) if item.get("fingerprint") else None,
@@ -121,8 +105,20 @@ def _evidence(item: Row) -> Markup:
     )
 
 
-def _checked(value: object, words: dict[str, tuple[str, str]], absent: str) -> Markup:
-    label, tone = words.get(str(value or absent), (str(value), "warn"))
+def _verification(item: Row) -> Markup:
+    """What became of the digests that were stored at acquisition; without any there is nothing to verify against."""
+    state = str(item.get("verification") or "not verified")
+    if state == "not verified" and not item.get("stored_digests"):
+        state = "no stored hash"
+    label, tone = _VERIFIED.get(state, (state, "warn"))
+    return badge(label, tone)
+
+
+def _fingerprint(item: Row) -> Markup:
+    """Whether the evidence's files were the same after the run; the state may go on with how that was checked."""
+    state = str(item.get("fingerprint_state") or "not checked")
+    word = next((word for word in _FINGERPRINT if state.startswith(word)), None)
+    label, tone = _FINGERPRINT[word] if word else (state, "warn")
     return badge(label, tone)
 
 
@@ -137,16 +133,12 @@ def _volume(item: Row, owners: Mapping[str, str]) -> Markup:
     label = item.get("label") or item.get("type")
     state = str(item.get("state") or "")
     encryption = str(item.get("encryption") or "none")
-    locked = (
-        badge("LOCKED", "bad")
-        if encryption == "locked"
-        else badge(encryption, "warn" if encryption == "unlocked" else "quiet")
-    )
+    locked = badge("LOCKED", "bad") if encryption == "locked" else badge(encryption, "warn" if encryption == "unlocked" else "quiet")
     return row(
         name,
         join(
             (
-                raw(item.get("file_system") or "none known", 60),
+                raw(item.get("file_system") or ("" if item.get("state") == "gap" else "none known"), 60),
                 tag("span", " ", raw(label, 120), class_="small dim") if label else None,
             )
         ),

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from triage.report.html_parts import Markup, facts, join, page_name, raw, row, table, tag, text
 from triage.report.html_rows import meaning, severity
-from triage.report.verdict import number, plural, size
+from triage.report.verdict import clock, number, plural, size
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -221,9 +221,7 @@ def coverage(document: Document) -> Markup:
 
 def _sentences(document: Document) -> list[str]:
     items = document.coverage.get("items") or {}
-    done = [
-        f"{number(items.get('analysed') or 0)} of {plural(items.get('seen') or 0, 'item')} were analysed in full."
-    ]
+    done = [f"{number(items.get('analysed') or 0)} of {plural(items.get('seen') or 0, 'item')} were analysed in full."]
     told = (
         ("partial", "in part"),
         ("skipped", "skipped on purpose"),
@@ -232,9 +230,7 @@ def _sentences(document: Document) -> list[str]:
         ("crashed", "crashed their reader"),
         ("not_reached", "were not reached"),
     )
-    rest = [
-        f"{items[key]:,} {words}" for key, words in told if isinstance(items.get(key), int) and items[key]
-    ]
+    rest = [f"{items[key]:,} {words}" for key, words in told if isinstance(items.get(key), int) and items[key]]
     if rest:
         done.append("Of the others: " + ", ".join(rest) + ".")
     for key, words in (
@@ -283,8 +279,8 @@ def reproduce(document: Document) -> Markup:
             tag("h3", "Run"),
             facts(
                 (
-                    ("started", text(times.get("started") or "")),
-                    ("ended", text(times.get("ended") or "not ended")),
+                    ("started", clock(times.get("started"))),
+                    ("ended", clock(times.get("ended")) or "not ended"),
                 )
             ),
             class_="card",
@@ -296,8 +292,8 @@ def reproduce(document: Document) -> Markup:
             tag("h2", "How to get this result again", id="reproduce"),
             tag(
                 "p",
-                "Run the versions below with this profile, these plugins and these lists on the same evidence. Entries, digests, scores and "
-                "findings come out the same; only the times of the run differ. The case folder's audit.jsonl holds the arguments.",
+                "Run the versions below with this profile, these plugins and these lists on the same evidence. Entries, digests, scores "
+                "and findings come out the same; only the times of the run differ. The case folder's audit.jsonl holds the arguments.",
             ),
             cards,
             tag("h3", "Plugins", class_="gap") if rows else None,

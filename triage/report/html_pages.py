@@ -68,8 +68,8 @@ def _list(
 ) -> int:
     """Write one list and return its rows.
 
-    Every page names the last one, so the number of rows must be known before. It is taken from the document's totals; should
-    the stream turn out to be of another length, it is written once more with what was counted.
+    Every page names the last one, so the number of rows must be known before. It is taken from the document's
+    totals; should the stream turn out to be of another length, it is written once more with what was counted.
     """
     expected: int = getattr(document.totals, name)
     counted = _pass(document, folder, name, head, to_row, expected)
@@ -140,10 +140,7 @@ def _turner(page: int, last: int, where: str) -> Markup:
     return tag(
         "nav",
         tag("span", where),
-        *(
-            tag("a", label, href=page_name(target)) if there else tag("span", label, class_="off")
-            for label, target, there in links
-        ),
+        *(tag("a", label, href=page_name(target)) if there else tag("span", label, class_="off") for label, target, there in links),
         class_="pages",
         aria_label="Pages",
     )

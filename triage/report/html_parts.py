@@ -1,14 +1,16 @@
 """A builder for HTML in which escaping cannot be forgotten.
 
-:func:`tag` escapes every child and attribute that is not :class:`Markup`, and only what comes out of this module is. It
-refuses elements, attributes and links that are not on its lists: a slip in a template fails loudly in the first test and cannot
-become a hole. Adding a plain string to ``Markup`` gives a plain string, which is then escaped: slips show, they do not leak.
+:func:`tag` escapes every child and attribute that is not :class:`Markup`, and only what comes out of this
+module is. It refuses elements, attributes and links that are not on its lists: a slip in a template fails
+loudly in the first test and cannot become a hole. Adding a plain string to ``Markup`` gives a plain string,
+which is then escaped: slips show, they do not leak.
 """
 
 from __future__ import annotations
 
 import re
 from base64 import b64encode
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from triage.escape import markup
@@ -92,9 +94,7 @@ ATTRIBUTES = frozenset(
         "width",
     ]
 )
-_LINK = re.compile(
-    r"(?:\.\./)?(?:queue|findings|problems|files)/\d{4,9}\.html|(?:\.\./)?index\.html(?:#[a-z-]+)?|\d{4,9}\.html|#[a-z-]+"
-)
+_LINK = re.compile(r"(?:\.\./)?(?:queue|findings|problems|files)/\d{4,9}\.html|(?:\.\./)?index\.html(?:#[a-z-]+)?|\d{4,9}\.html|#[a-z-]+")
 _JPEG = b"\xff\xd8\xff"
 _IMAGE = re.compile(r"data:image/jpeg;base64,[A-Za-z0-9+/]+={0,2}")
 
@@ -112,11 +112,8 @@ def text(value: object, limit: int = 0) -> Markup:
     """Return any value as inert text; beyond ``limit`` characters (0: none) it is cut, and the cut is said."""
     whole = str(value)
     if limit and len(whole) > limit:
-        return Markup(
-            f'{markup(whole[:limit])}<span class="cut">… {len(whole) - limit:,} more characters, whole in the JSON '
-            "report</span>"
-        )
-    return Markup(markup(whole))
+        return Markup(f'{markup(whole[:limit])}<span class="cut">… {len(whole) - limit:,} more characters, whole in the JSON report</span>')
+    return Markup(_child(whole))
 
 
 def tag(name: str, /, *children: Child, **attributes: str | int | None) -> Markup:
@@ -124,22 +121,27 @@ def tag(name: str, /, *children: Child, **attributes: str | int | None) -> Marku
 
     Raises ``ValueError`` for an element, attribute, link or image source that is not ours.
     """
-    if name not in ELEMENTS:
-        raise ValueError(f"element {name!r} is not on the list")
-    parts = ["<", name]
-    for key, value in attributes.items():
-        if value is not None:
-            parts.append(_attribute(key.rstrip("_").replace("_", "-"), str(value)))
-    parts.append(">")
+    opening = _opening if "src" not in attributes else _opening.__wrapped__  # pictures are not worth remembering
     if name in VOID:
         if children:
             raise ValueError(f"{name!r} has no children")
-        return Markup("".join(parts))
-    parts.extend(
-        child if isinstance(child, Markup) else markup(child) for child in children if child is not None
-    )
-    parts.append(f"</{name}>")
-    return Markup("".join(parts))
+        return Markup(opening(name, tuple(attributes.items())))
+    inner = "".join([_child(child) for child in children if child is not None])
+    return Markup(f"{opening(name, tuple(attributes.items()))}{inner}</{name}>")
+
+
+@lru_cache(maxsize=1024)
+def _opening(name: str, attributes: tuple[tuple[str, str | int | None], ...]) -> str:
+    if name not in ELEMENTS:
+        raise ValueError(f"element {name!r} is not on the list")
+    rendered = [_attribute(key.rstrip("_").replace("_", "-"), str(value)) for key, value in attributes if value is not None]
+    return f"<{name}{''.join(rendered)}>"
+
+
+@lru_cache(maxsize=4096)
+def _short(value: str) -> str:
+    """Labels, kinds, type names and the like come again in every row."""
+    return markup(value)
 
 
 def _attribute(name: str, value: str) -> str:
@@ -159,16 +161,16 @@ def join(parts: Iterable[Child], separator: Child = None) -> Markup:
 
 
 def _child(value: Child) -> str:
-    return value if isinstance(value, Markup) else markup(value)
+    if isinstance(value, Markup):
+        return value
+    return _short(value) if isinstance(value, str) and len(value) < 40 else markup(value)
 
 
 def picture(jpeg: bytes | None, alt: str) -> Markup | None:
     """Return an image with its bytes in it, or ``None`` for what is not a JPEG stream."""
     if not jpeg or not jpeg.startswith(_JPEG):
         return None
-    return tag(
-        "img", src="data:image/jpeg;base64," + b64encode(jpeg).decode("ascii"), alt=alt, class_="thumb"
-    )
+    return tag("img", src="data:image/jpeg;base64," + b64encode(jpeg).decode("ascii"), alt=alt, class_="thumb")
 
 
 def path(value: object, limit: int = 1000) -> Markup:
@@ -221,9 +223,7 @@ def table(
 
 def row(*cells: tuple[Child, str] | Child) -> Markup:
     """Return a table row; a cell is its content, or content and class."""
-    return tag(
-        "tr", *(tag("td", c[0], class_=c[1] or None) if isinstance(c, tuple) else tag("td", c) for c in cells)
-    )
+    return tag("tr", *(tag("td", c[0], class_=c[1] or None) if isinstance(c, tuple) else tag("td", c) for c in cells))
 
 
 def page_name(page: int) -> str:

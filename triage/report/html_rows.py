@@ -84,9 +84,7 @@ def files_row(item: Row, *, exhibits: bool = True) -> Markup:
 
 def findings_row(item: Row) -> Markup:
     """Return a row of the findings: kind and plugin, title, place, data."""
-    ranges = [
-        f"{r[0]}+{r[1]}" for r in item.get("ranges") or () if isinstance(r, list | tuple) and len(r) == 2
-    ]
+    ranges = [f"{r[0]}+{r[1]}" for r in item.get("ranges") or () if isinstance(r, list | tuple) and len(r) == 2]
     where = join(
         (
             path(item.get("path")),
@@ -107,15 +105,11 @@ def problems_row(item: Row) -> Markup:
     what = join(
         (
             raw(item.get("message") or "", 1000),
-            tag("span", raw(item.get("detail"), 1000), class_="line small dim")
-            if item.get("detail")
-            else None,
+            tag("span", raw(item.get("detail"), 1000), class_="line small dim") if item.get("detail") else None,
         )
     )
     volume = item.get("volume")
-    place = " ".join(
-        str(part) for part in (item.get("evidence") or "", "" if volume is None else f"vol{volume}") if part
-    )
+    place = " ".join(str(part) for part in (item.get("evidence") or "", "" if volume is None else f"vol{volume}") if part)
     where = join(
         (
             path(item["path"]) if item.get("path") else None,
@@ -168,7 +162,7 @@ def _file(item: Row, exhibits: bool) -> Markup:
     if isinstance(copies, int) and copies > 1:
         notes.append(badge(f"{copies:,} copies", "quiet"))
     kind = item.get("kind")
-    if kind not in (None, "file"):
+    if kind not in {None, "file", "directory"}:
         notes.append(badge(kind, "quiet"))
     exhibit = item.get("exhibit")
     if exhibit and exhibits:
@@ -182,7 +176,7 @@ def _state(item: Row) -> Markup:
     badges = [badge(state, _STATE_TONE.get(state, ""))]
     if recoverability and state != "allocated":
         badges.append(badge(recoverability, _RECOVERABLE_TONE.get(str(recoverability), "quiet")))
-    named = item.get("type") or item.get("mime") or item.get("category") or "unknown"
+    named = item.get("type") or item.get("mime") or ("directory" if item.get("kind") == "directory" else "type unknown")
     outcome = item.get("outcome")
     failed = (
         tag(
@@ -198,9 +192,7 @@ def _state(item: Row) -> Markup:
     return join(
         (
             tag("span", join(badges, " "), class_="line"),
-            tag(
-                "span", raw(named, 60), ", ", tag("span", size(item.get("size")), class_="nb"), class_="line"
-            ),
+            tag("span", raw(named, 60), ", ", tag("span", size(item.get("size")), class_="nb"), class_="line"),
             badge("wrong extension", "warn") if item.get("extension_mismatch") else None,
             failed,
         )
@@ -262,13 +254,8 @@ def _matches(item: Row) -> Markup:
 def _times(item: Row) -> Markup:
     shown = [(label, item[key]) for label, key in _TIMES[:2] if item.get(key)]
     if not shown:
-        return tag(
-            "span", "no times" if not any(item.get(k) for _, k in _TIMES) else "see details", class_="dim"
-        )
-    parts = [
-        tag("span", tag("span", label, class_="dim"), " ", when(value)[:16], class_="line nb")
-        for label, value in shown
-    ]
+        return tag("span", "no times" if not any(item.get(k) for _, k in _TIMES) else "see details", class_="dim")
+    parts = [tag("span", tag("span", label, class_="dim"), " ", when(value)[:16], class_="line nb") for label, value in shown]
     parts.append(tag("span", _basis(item), class_="line dim"))
     return join(parts)
 
@@ -280,22 +267,14 @@ def _basis(item: Row) -> Markup:
 
 def _more(item: Row) -> Markup:
     digest = next(
-        (
-            f"{name} {item[name][:10]}…"
-            for name in ("sha256", "sha1", "md5")
-            if isinstance(item.get(name), str)
-        ),
+        (f"{name} {item[name][:10]}…" for name in ("sha256", "sha1", "md5") if isinstance(item.get(name), str)),
         "",
     )
     runs = [f"{r[0]}+{r[1]}" for r in item.get("runs") or () if isinstance(r, list | tuple) and len(r) == 2]
     pairs = [(label, tag("span", when(item[key]))) for label, key in _TIMES if item.get(key)]
     details = facts(
         (
-            *(
-                (name.upper(), tag("code", text(item[name], 64)))
-                for name in ("md5", "sha1", "sha256")
-                if item.get(name)
-            ),
+            *((name.upper(), tag("code", text(item[name], 64))) for name in ("md5", "sha1", "sha256") if item.get(name)),
             *pairs,
             ("times in", _basis(item) if pairs else None),
             ("metadata address", None if item.get("meta_addr") is None else text(item["meta_addr"], 40)),
@@ -317,9 +296,5 @@ def _data(data: object) -> Markup:
         return raw(compact(data)) if data else Markup("")
     keys = sorted(data, key=str)
     pairs = [(raw(key, 80), raw(compact(data[key]), 400)) for key in keys[:_DATA_SHOWN]]
-    more = (
-        tag("span", f"and {len(keys) - _DATA_SHOWN:,} more", class_="cut")
-        if len(keys) > _DATA_SHOWN
-        else None
-    )
+    more = tag("span", f"and {len(keys) - _DATA_SHOWN:,} more", class_="cut") if len(keys) > _DATA_SHOWN else None
     return join((facts(pairs, "facts data"), more))

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from triage.report.html_parts import Markup, join, page_name, tag, text
 from triage.report.style import POLICY, STYLE
-from triage.report.verdict import evidence_name, number
+from triage.report.verdict import clock, evidence_name, number
 
 if TYPE_CHECKING:
     from triage.report.document import Document
@@ -74,18 +74,14 @@ def _line(document: Document, place: str) -> Markup:
             join(
                 (
                     "run ",
-                    text(_clock(times["started"])),
+                    text(clock(times["started"])[:16]),
                     " to ",
-                    text(_clock(times.get("ended")) or "(not ended)"),
+                    text(clock(times.get("ended"))[:16] or "(not ended)"),
                     " UTC",
                 )
             )
         )
     return tag("p", *(tag("span", part) for part in parts), class_="sub")
-
-
-def _clock(value: object) -> str:
-    return str(value or "")[:16].replace("T", " ")
 
 
 def _ways(document: Document, place: str) -> Markup:
@@ -114,6 +110,4 @@ def _ways(document: Document, place: str) -> Markup:
             aria_label="Report",
         )
     parts = [tag("a", label, href=f"#{name}") for name, label in _PARTS]
-    return tag(
-        "nav", tag("strong", "On this page"), *parts, tag("strong", "Full lists"), *lists, aria_label="Report"
-    )
+    return tag("nav", tag("strong", "On this page"), *parts, tag("strong", "Full lists"), *lists, aria_label="Report")

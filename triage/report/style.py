@@ -55,6 +55,7 @@ nav .off{color:var(--dim)}
 .cols{display:grid;grid-template-columns:minmax(0,2fr) minmax(0,3fr);gap:8px;align-items:start}
 .grid{columns:4 280px;column-gap:8px}
 .grid>.card{break-inside:avoid;margin-bottom:8px}
+.grid+.card{margin-top:8px}
 .card{background:var(--card);border:1px solid var(--line);border-radius:6px;padding:8px 12px;min-width:0}
 .card+.card{margin-top:8px}
 .grid .card+.card,.cols .card+.card{margin-top:0}
@@ -109,7 +110,7 @@ code,.mono{font-family:ui-monospace,SFMono-Regular,Menlo,Consolas,"Liberation Mo
   font-size:12px;overflow-wrap:anywhere}
 details summary{cursor:pointer;color:var(--link)}
 dl{margin:0}
-.facts{display:grid;grid-template-columns:max-content minmax(0,1fr);gap:1px 12px}
+.facts{display:grid;grid-template-columns:fit-content(46%) minmax(0,1fr);gap:1px 12px}
 .facts dt,.kv dt{color:var(--dim)}
 .facts dd,.kv dd{margin:0;overflow-wrap:anywhere;min-width:0}
 .kv,.data{font-size:12px}
@@ -145,12 +146,16 @@ footer{color:var(--dim);font-size:12px;padding-top:12px;padding-bottom:24px}
   th{position:static}
   tr,.card,.strip li{break-inside:avoid}
   h2{break-after:avoid}
-  .c-why{width:25%}
-  .c-time{width:105px}
-  .c-more{width:85px}
-  .c-state{width:80px}
-  
-  .c-pic{width:70px}
+  .small,.kv,.data,.badge,code,.mono,th,.sub,.strip .label,.strip .note,footer{font-size:8px}
+  .badge{line-height:11px}
+  .score,.strip .value{font-size:13px}
+  h2{font-size:12px}
+  .list .c-why{width:25%}
+  .list .c-time{width:116px}
+  .list .c-more{width:86px}
+  .list .c-state{width:106px}
+  .list .c-pic{width:68px}
+  .thumb{max-width:52px;max-height:52px}
 }
 """
 

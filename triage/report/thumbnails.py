@@ -36,8 +36,8 @@ def collect(
 ) -> tuple[dict[str, bytes], str]:
     """Return JPEGs by entry id for the pictures among ``rows``, and in words what was and was not shown.
 
-    After each picture that gave none the next gets a new ``decoder``: the worker may have died over it. After 25 of these
-    no further one is tried.
+    After each picture that gave none the next gets a new ``decoder``: the worker may have died over it. After
+    25 of these no further one is tried.
     """
     wanted = _wanted(rows, entry)
     made: dict[str, bytes] = {}

@@ -43,42 +43,42 @@ def size(value: object) -> str:
     return f"{amount:,.1f} PiB"
 
 
+def clock(value: object) -> str:
+    """Return an ISO time of the run to the second, as people read it; nothing as empty text."""
+    return str(value or "")[:19].replace("T", " ")
+
+
 def alarms(document: Document) -> list[str]:
     """Return what stands in red above everything: each takes away from what the report can be trusted for."""
     found = []
     for evidence in document.evidence:
         name = evidence_name(evidence)
-        if evidence.get("fingerprint_state") == "CHANGED":
+        if str(evidence.get("fingerprint_state") or "").startswith("CHANGED"):
             found.append(
                 f"Evidence CHANGED while it was examined: {name}. Its fingerprint after the run is not the one "
                 "before. Do not rely on this result; find out what wrote to the evidence."
             )
+        if evidence.get("verification") == "incomplete":
+            found.append(f"A part of the acquired data could not be read, so its stored digest cannot be verified: {name}.")
         if evidence.get("verification") == "mismatch":
             found.append(
-                f"The acquired data does not have the digest that was stored at acquisition: {name}. It was "
-                "altered or damaged since."
+                f"The acquired data does not have the digest that was stored at acquisition: {name}. It was altered or damaged since."
             )
     if not document.facts.get("finished"):
         found.append(
             "The run is NOT FINISHED: what follows is an intermediate state, and what is not listed may still be "
             "found. Run the same command again to go on."
         )
+    found.extend(f"Volume {name} is LOCKED: it is encrypted and nothing in it was read." for name in _volumes(document, "locked_volumes"))
     found.extend(
-        f"Volume {name} is LOCKED: it is encrypted and nothing in it was read."
-        for name in _volumes(document, "locked_volumes")
-    )
-    found.extend(
-        f"Volume {name} could NOT BE READ: none of its files are in this report."
-        for name in _volumes(document, "unreadable_volumes")
+        f"Volume {name} could NOT BE READ: none of its files are in this report." for name in _volumes(document, "unreadable_volumes")
     )
     found.extend(
         f"Volume {name} was listed IN PART: it may hold files that are not in this report."
         for name in _volumes(document, "partly_listed_volumes")
     )
     if document.facts.get("finished") and not document.coverage.get("complete"):
-        found.append(
-            "Coverage is NOT COMPLETE: some items were not analysed in full. See the coverage statement."
-        )
+        found.append("Coverage is NOT COMPLETE: some items were not analysed in full. See the coverage statement.")
     return found
 
 
@@ -103,9 +103,7 @@ def evidence_name(evidence: Row) -> str:
 
 def file_names(evidence: Row) -> list[str]:
     """Return the names of the files that hold the evidence, without their folders: those tell about the examiner."""
-    return [
-        str(path).replace("\\", "/").rstrip("/").rpartition("/")[2] for path in evidence.get("paths") or ()
-    ]
+    return [str(path).replace("\\", "/").rstrip("/").rpartition("/")[2] for path in evidence.get("paths") or ()]
 
 
 def _volumes(document: Document, key: str) -> list[str]:
@@ -117,12 +115,8 @@ def _notable(document: Document) -> Tile:
     lists = [row for row in document.hashsets if row.get("meaning") == "notable"]
     hits = (document.counts.get("by_known") or {}).get("notable") or 0
     if not lists:
-        return Tile(
-            "Notable hits", number(hits), "no list of notable files was used", "bad" if hits else "warn"
-        )
-    return Tile(
-        "Notable hits", number(hits), f"on {plural(len(lists), 'notable list')}", "bad" if hits else ""
-    )
+        return Tile("Notable hits", number(hits), "no list of notable files was used", "bad" if hits else "warn")
+    return Tile("Notable hits", number(hits), f"on {plural(len(lists), 'notable list')}", "bad" if hits else "")
 
 
 def _queue(document: Document) -> Tile:
@@ -136,9 +130,7 @@ def _queue(document: Document) -> Tile:
 
 def _findings(document: Document) -> Tile:
     kinds = len(document.totals.findings_by_kind)
-    return Tile(
-        "Findings", number(document.totals.findings), f"of {plural(kinds, 'kind')}" if kinds else "none"
-    )
+    return Tile("Findings", number(document.totals.findings), f"of {plural(kinds, 'kind')}" if kinds else "none")
 
 
 def _problems(document: Document) -> Tile:
@@ -157,7 +149,8 @@ def _problems(document: Document) -> Tile:
 def _coverage(document: Document) -> Tile:
     items = document.coverage.get("items") or {}
     seen, analysed = items.get("seen") or 0, items.get("analysed") or 0
-    note = f"{number(analysed)} of {number(seen)} analysed in full"
+    skipped = items.get("skipped") or 0
+    note = f"{number(analysed)} of {number(seen)} in full" + (f", {number(skipped)} skipped" if skipped else "")
     if document.coverage.get("complete") and document.facts.get("finished"):
         return Tile("Coverage", "complete", note, "good")
     return Tile("Coverage", "NOT complete", note, "bad")

@@ -68,11 +68,7 @@ def _move(folder: Folder, out: Path) -> None:
         os.replace(folder.root / name, out / name)  # noqa: PTH105  (Path.replace hides which of the two is meant)
     for name in lists:
         for page in (out / name).iterdir():
-            if (
-                PAGE.fullmatch(page.name)
-                and f"{name}/{page.name}" not in folder.written
-                and not page.is_symlink()
-            ):
+            if PAGE.fullmatch(page.name) and f"{name}/{page.name}" not in folder.written and not page.is_symlink():
                 page.unlink()
 
 
@@ -90,10 +86,6 @@ def _said(out: Path) -> Iterator[None]:
     try:
         yield
     except FileExistsError as error:
-        raise OutputError(
-            f"the report cannot be written to {out}: {error.filename} is in the way", hint=_HINT
-        ) from error
+        raise OutputError(f"the report cannot be written to {out}: {error.filename} is in the way", hint=_HINT) from error
     except OSError as error:
-        raise OutputError(
-            f"the report cannot be written to {out}: {error.strerror or error}", hint=_HINT
-        ) from error
+        raise OutputError(f"the report cannot be written to {out}: {error.strerror or error}", hint=_HINT) from error
