@@ -9,14 +9,17 @@ from __future__ import annotations
 import html
 import re
 
-# C0, DEL, C1; soft hyphen; Arabic letter mark; zero-width, line/paragraph separators and bidirectional controls;
-# word joiner and invisible operators; BOM; interlinear annotation; tag characters; lone surrogates.
+# C0, DEL, C1; no-break space and soft hyphen; grapheme joiner; Arabic letter mark; Hangul fillers; invisible Khmer vowels;
+# Mongolian separator; typographic spaces, zero-width characters, line and paragraph separators, bidirectional controls; word
+# joiner and invisible operators; blank Braille; wide space; surrogates; variation selectors are left: emoji need them; BOM;
+# interlinear annotation; noncharacters; shorthand and musical format controls; tag characters.
 _UNSAFE = re.compile(
-    "[\x00-\x1f\x7f-\x9f\u00ad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\ud800-\udfff"
-    "\U000e0000-\U000e007f]"
+    "[\x00-\x1f\x7f-\xa0\u00ad\u034f\u061c\u115f\u1160\u1680\u17b4\u17b5\u180e\u2000-\u200f\u2028-\u202f\u205f-\u206f\u2800\u3000"
+    "\u3164\ud800-\udfff\ufeff\uffa0\ufff9-\ufffb\ufffe\uffff\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e007f]"
 )
 # What makes a spreadsheet take a cell for a formula (OWASP ASVS 5.0, 1.2.10), full-width forms included.
 _FORMULA = tuple("=+-@\t\r\n\0＝＋－＠")
+_HIDDEN_FORMULA = re.compile(r"([;|]\s*)(?=[=+\-@＝＋－＠])")
 
 
 def _visible(match: re.Match[str]) -> str:
@@ -55,4 +58,6 @@ def cell(value: object) -> str:
     text = "" if value is None else show(str(value))
     if isinstance(value, int | float):
         return text
+    # Where the decimal sign is a comma, spreadsheets split cells at semicolons: what follows one is the start of a cell too.
+    text = _HIDDEN_FORMULA.sub(r"\1'", text)
     return "'" + text if str(value).startswith(_FORMULA) else text

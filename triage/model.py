@@ -12,7 +12,8 @@ from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from functools import cache
-from typing import Any, ClassVar, Self
+from types import UnionType
+from typing import Any, ClassVar, Self, get_args, get_origin, get_type_hints
 
 Json = dict[str, Any]
 
@@ -105,6 +106,18 @@ def _names(record: Any) -> tuple[str, ...]:
     return _names_of(record)
 
 
+@cache
+def _classes(record: Any) -> tuple[tuple[str, tuple[type, ...]], ...]:
+    """Return each field's name with the classes that its annotation allows (exactly: a bool is not a number)."""
+    table = []
+    for name, hint in get_type_hints(record).items():
+        if name in _names(record):
+            parts = get_args(hint) if isinstance(hint, UnionType) else (hint,)
+            classes = tuple(get_origin(part) or part for part in parts)
+            table.append((name, (*classes, int) if float in classes else classes))
+    return tuple(table)
+
+
 def _plain(value: Any) -> Any:
     """Return a record's field as JSON can hold it."""
     if isinstance(value, Record):
@@ -142,7 +155,24 @@ class Record:
         if not isinstance(data, dict):
             raise TypeError(f"{cls.__name__} needs an object, got {type(data).__name__}")
         decode = cls._decode
-        return cls(**{k: decode[k](v) if k in decode and v is not None else v for k, v in data.items()})
+        record = cls(**{k: decode[k](v) if k in decode and v is not None else v for k, v in data.items()})
+        itself: Any = cls
+        for name, classes in _classes(itself):
+            if type(getattr(record, name)) not in classes:
+                raise TypeError(f"{cls.__name__}.{name} cannot be {type(getattr(record, name)).__name__}")
+        return record
+
+
+def _list(value: Any) -> list[Any]:
+    if not isinstance(value, list | tuple):
+        raise TypeError(f"a list is needed, not {type(value).__name__}")
+    return list(value)
+
+
+def _number(value: Any) -> int:
+    if type(value) is not int:
+        raise TypeError(f"a whole number is needed, not {type(value).__name__}")
+    return value
 
 
 def _bytes(text: str) -> bytes:
@@ -162,7 +192,8 @@ class Run(Record):
 
 
 def _runs(value: list[tuple[int | None, int]]) -> tuple[Run, ...]:
-    return tuple(Run(image_offset=offset, length=length) for offset, length in value)
+    return tuple(Run(image_offset=offset if offset is None else _number(offset), length=_number(length))
+                 for offset, length in _list(value))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -196,7 +227,7 @@ class Locator(Record):
 class Evidence(Record):
     """An acquired medium. ``id`` depends on its bytes and size, not on its path."""
 
-    _decode: ClassVar[dict[str, Any]] = {"paths": tuple}
+    _decode: ClassVar[dict[str, Any]] = {"paths": lambda v: tuple(_list(v))}
 
     id: str
     paths: tuple[str, ...]
@@ -391,7 +422,7 @@ class Match(Record):
 class Finding(Record):
     """Something that a plugin saw in an entry. ``ranges`` are ``(offset, length)`` in the entry's bytes."""
 
-    _decode: ClassVar[dict[str, Any]] = {"ranges": lambda v: tuple((int(a), int(b)) for a, b in v)}
+    _decode: ClassVar[dict[str, Any]] = {"ranges": lambda v: tuple((_number(a), _number(b)) for a, b in _list(v))}
 
     entry: str
     plugin: str

@@ -260,7 +260,7 @@ def _file_row(row: sqlite3.Row, context: Json) -> Json:
         "recoverability": row["recoverability"] if row["state"] != "allocated" else None, "size": row["size"],
         "mtime": iso_time(row["mtime"]), "atime": iso_time(row["atime"]), "ctime": iso_time(row["ctime"]),
         "crtime": iso_time(row["crtime"]), "time_basis": row["time_basis"], "meta_addr": row["meta_addr"],
-        "runs": json.loads(row["runs"]), "mime": row["mime"], "type": row["type"], "category": row["category"],
+        "runs": json.loads(row["runs"]), "mime": row["mime"] or None, "type": row["type"] or None, "category": row["category"],
         "extension_mismatch": bool(row["type"] and extension_mismatch(row["name"], row["type"])),
         "entropy": row["entropy"], "md5": _hex(row["md5"]), "sha1": _hex(row["sha1"]), "sha256": _hex(row["sha256"]),
         "known": row["known"], "matches": matches, "score": row["score"] or 0,

@@ -146,8 +146,9 @@ class CaseWriter:
             self._db.execute("BEGIN IMMEDIATE")
             for position, (evidence, volumes, listed, problems) in enumerate(found):
                 self._db.execute(
-                    "INSERT INTO evidence (id, position, record) VALUES (?, ?, ?) ON CONFLICT (id) DO UPDATE SET record = excluded.record",
-                    (evidence.id, position, compact(evidence.to_json())))
+                    "INSERT INTO evidence (id, position, record, verification) VALUES (?, ?, ?, ?) "
+                    "ON CONFLICT (id) DO UPDATE SET record = excluded.record",
+                    (evidence.id, position, compact(evidence.to_json()), "not verified" if evidence.stored_digests else "no stored hash"))
                 if evidence.id not in old:
                     self._db.executemany(
                         "INSERT INTO volume (evidence, offset, number, record, walk) VALUES (?, ?, ?, ?, ?)",

@@ -37,7 +37,8 @@ if TYPE_CHECKING:
     show_default=True,
     help="Show pictures at the top of the queue; blurred ones are grey as well.",
 )
-def report(case: Path, formats: str, out: Path | None, pictures: str) -> None:
+@click.option("--all-files", is_flag=True, help="HTML pages for every entry, too (about a kilobyte each).")
+def report(case: Path, formats: str, out: Path | None, pictures: str, all_files: bool) -> None:
     """Write the report of a case and print where it is.
 
     \b
@@ -50,7 +51,7 @@ def report(case: Path, formats: str, out: Path | None, pictures: str) -> None:
         said = ""
         if pictures != "none":
             thumbnails, said = _pictures(opened, blurred=pictures == "blurred")
-        document = build(opened, thumbnails=thumbnails, pictures=said)
+        document = build(opened, thumbnails=thumbnails, pictures=said, all_files=all_files)
         written = write_report(document, names, out or case / "report")
     click.echo(written[0])
 

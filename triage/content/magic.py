@@ -28,8 +28,9 @@ _LIMITS = (
     (5, 8192),  # MAGIC_PARAM_REGEX_MAX: bytes a regular expression sees
     (6, LOOKED_AT),  # MAGIC_PARAM_BYTES_MAX
 )
+# TGA without its footer has no mark: libmagic takes tables of small numbers for it.
 _KNOWS_NOTHING = frozenset(
-    {"application/octet-stream", "text/plain", "inode/x-empty", "inode/blockdevice", ""}
+    {"application/octet-stream", "text/plain", "inode/x-empty", "inode/blockdevice", "image/x-tga", ""}
 )
 _BY_PREFIX = {
     "image": "picture",

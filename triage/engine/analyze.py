@@ -38,8 +38,8 @@ class Analyzer:
         if entry.locator is None:
             return _failed(entry, "", "it has no place to be read from")
         key = entry.locator.key
-        testhook.touch(entry.path)
         try:
+            testhook.touch(entry.path)
             read_at = open_reader(entry.locator)
             result = analyze_content(key, read_at, entry.size, libmagic=self._libmagic, limit_bytes=self._limit,
                                      progress=self._beat)
@@ -59,7 +59,10 @@ class Analyzer:
         for name, plugin in self._plugins:
             if content.outcome in (Outcome.FAILED, Outcome.SKIPPED) or not plugin.accepts.matches(entry, kind):
                 continue
-            seen = run_plugin(plugin, name, Item(entry, content, kind, head=result.head, data=result.data, read_at=read_at))
+            try:
+                seen = run_plugin(plugin, name, Item(entry, content, kind, head=result.head, data=result.data, read_at=read_at))
+            except MemoryError:
+                seen = [_problem(entry, Severity.ERROR, "content", f"the memory limit was reached in the plugin {name}")]
             findings += [s for s in seen if isinstance(s, Finding)]
             problems += [s for s in seen if isinstance(s, Problem)]
             self._beat()

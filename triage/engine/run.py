@@ -55,18 +55,21 @@ class RunOptions:
     time_budget: float | None = None
     jobs: int = 0
     retry_failed: bool = False
+    verify: bool = False
     plugin_paths: tuple[Path, ...] = ()
     arguments: tuple[str, ...] = ()
 
 
 @dataclass(slots=True)
 class RunResult:
-    """How a run ended. ``unreadable``: no volume of any evidence could be listed; ``changed``: evidence is not what it was."""
+    """How a run ended. ``unreadable``: no volume of any evidence could be listed; ``changed``: evidence is not what it was;
+    ``mismatched``: its digests are not those that the acquisition stored."""
 
     complete: bool = False
     resumed: bool = False
     unreadable: list[str] = field(default_factory=list)
     changed: list[str] = field(default_factory=list)
+    mismatched: list[str] = field(default_factory=list)
     stopped: str = ""
     notable: int = 0
     problems: int = 0
@@ -218,13 +221,16 @@ def run(options: RunOptions, observer: Observer) -> RunResult:
     observer.stage("opening")
     engine = LocalEngine(profile.limits, settings, jobs)
     try:
-        found = _open_all(engine.spawn(), paths, options.exhibit)
+        session = engine.spawn()
+        found = _open_all(session, paths, options.exhibit)
         before = {e.id: fingerprint.stat_facts([Path(p) for p in e.paths]) for e, _, _ in found}
         whole = {e.id: fingerprint.whole([Path(p) for p in e.paths]) for e, _, _ in found} if profile.fingerprint == "full" else {}
         writer = CaseWriter.create(options.case)
         try:
             writer.add_evidence([(e, v, [is_listed(x) for x in v], p) for e, v, p in found])
             result.resumed = writer.resumed
+            if options.verify:
+                _verify(session, writer, [e for e, _, _ in found], observer, result)
             uses = (*options.hashsets, *(u.name if u.meaning is None else f"{u.name}:{u.meaning}" for u in profile.hashsets))
             with open_matcher(uses, HashsetLibrary(), options.case / "hashsets") as matcher:
                 plan = Plan()
@@ -302,6 +308,24 @@ def _begin(writer: CaseWriter, options: RunOptions, facts: Json, matcher: Matche
     writer.audit.record("resume" if writer.resumed else "start", {
         "arguments": list(options.arguments), "platform": f"{platform.system()} {platform.machine()}", "run": facts,
         "evidence": [{**e.to_json(), "files": before[e.id]} for e, _, _ in found], "hashsets": sets, "python": sys.version.split()[0]})
+
+
+def _verify(session: Session, writer: CaseWriter, evidence: Sequence[Evidence], observer: Observer, result: RunResult) -> None:
+    """Recompute the media's digests, hold them against the stored ones, and keep the verdict with the case."""
+    observer.stage("verifying")
+    for one in evidence:
+        size = one.size
+        answer = session.verify(one, lambda read, size=size: observer.progress(  # type: ignore[misc]
+            names=0, items_done=0, items=0, bytes_done=read, bytes_total=size))
+        verdict = str(answer["verdict"])
+        writer.set_evidence_state(one.id, verification=verdict)
+        writer.audit.record("verified", {"evidence": one.id, "verdict": verdict, "computed": answer["computed"]})
+        if verdict in ("mismatch", "incomplete"):
+            result.mismatched.append(one.paths[0])
+            writer.add_problems([Problem(
+                severity=Severity.ERROR, stage="evidence", evidence=one.id,
+                message="the medium's digests are not those that the acquisition stored" if verdict == "mismatch"
+                else f"{answer['unread']} bytes of the medium cannot be read: its digests cannot be verified")])
 
 
 def _check_unchanged(writer: CaseWriter, evidence: Sequence[Evidence], before: Mapping[str, Any], whole: Mapping[str, str],

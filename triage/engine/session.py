@@ -31,6 +31,8 @@ class Session:
         self.limits = limits or Limits()
         self._events: queue.SimpleQueue[Event] = events if events is not None else queue.SimpleQueue()
         self._worker = worker or WorkerProcess(self._events, {"memory": self.limits.memory})
+        self._opened: list[Evidence] = []
+        self._lost = False
 
     def __enter__(self) -> Self:
         return self
@@ -41,15 +43,19 @@ class Session:
     def open(self, path: Path, exhibit: str = "") -> tuple[Evidence, list[Volume], list[Problem]]:
         """Open evidence; raise ``EvidenceError`` when it cannot be."""
         answer, _ = self._ask({"do": "open", "path": str(path), "exhibit": exhibit}, f"opening {path}", patience=_STARTING)
-        return (Evidence.from_json(answer["evidence"]), [Volume.from_json(v) for v in answer["volumes"]],
-                [Problem.from_json(p) for p in answer["problems"]])
+        evidence = Evidence.from_json(answer["evidence"])
+        self._opened.append(evidence)
+        return evidence, [Volume.from_json(v) for v in answer["volumes"]], [Problem.from_json(p) for p in answer["problems"]]
 
     def attach(self, evidence: Sequence[Evidence]) -> None:
         """Open evidence whose record is known from a case."""
+        self._opened = list(evidence)
         self._ask({"do": "attach", "evidence": [e.to_json() for e in evidence]}, "opening the evidence", patience=_STARTING)
 
     def read(self, locator: Locator, length: int, offset: int = 0) -> Iterator[bytes]:
         """Yield an item's bytes; raise ``EvidenceError`` at the first that cannot be read."""
+        if self._lost:
+            self._revive()
         self._worker.send({"do": "read", "locator": locator.to_json(), "offset": offset, "length": length})
         while True:
             event = self._next("reading", self.limits.stall_seconds)
@@ -75,6 +81,8 @@ class Session:
     def _ask(
         self, command: Json, what: str, *, patience: float | None = None, progress: Callable[[int], None] | None = None
     ) -> tuple[Json, bytes]:
+        if self._lost:
+            self._revive()
         self._worker.send(command)
         data = b""
         while True:
@@ -96,20 +104,31 @@ class Session:
             try:
                 event = self._events.get(timeout=0.2)
             except queue.Empty:
-                if self._worker.silent_for() > patience:
-                    self._worker.kill()
-                    raise EvidenceError(f"{what} stalled for more than {patience:g} s and was given up",
-                                        hint="the evidence may be damaged; triage run lists what can be listed") from None
-                continue
-            if event.worker is not self._worker:
+                pass
+            else:
+                if event.worker is self._worker:
+                    break
                 self._events.put(event)  # an idle worker of the engine has died: the engine will see to it
                 time.sleep(0.01)
-                continue
-            if event.message is None and event.data is None:
-                code = self._worker.ended()
-                raise EvidenceError(f"{what} ended the worker process ({event.fault or f'exit code {code}'})",
-                                    hint="the evidence may be damaged; triage doctor checks the installation")
-            return event
+            if self._worker.silent_for() > patience:
+                self._lost = True
+                self._worker.kill()
+                raise EvidenceError(f"{what} stalled for more than {patience:g} s and was given up",
+                                    hint="the evidence may be damaged; triage run lists what can be listed")
+        if event.message is None and event.data is None:
+            self._lost = True
+            code = self._worker.ended()
+            raise EvidenceError(f"{what} ended the worker process ({event.fault or f'exit code {code}'})",
+                                hint="the evidence may be damaged; triage doctor checks the installation")
+        return event
+
+    def _revive(self) -> None:
+        """Put another worker in the place of one that was lost over an item: the next item is none the worse for it."""
+        self._worker.close()
+        self._events = queue.SimpleQueue()
+        self._worker = WorkerProcess(self._events, {"memory": self.limits.memory})
+        self._lost = False
+        self.attach(self._opened)
 
     @staticmethod
     def _raise(message: Json) -> None:

@@ -194,7 +194,9 @@ def _read_facts(body: bytes, kind: str) -> dict[str, str]:
         text = zlib.decompressobj().decompress(body, 1 << 20)
     except zlib.error:
         return {}
-    lines = text.decode("utf-16" if kind == "header2" else "cp1252", "replace").splitlines()
+    # Not splitlines(): it breaks at U+2028 and the like, too, and a note could push the values after it out of their places.
+    lines = text.decode("utf-16" if kind == "header2" else "cp1252", "replace").replace("\r", "\n").split("\n")
+    lines = [line for line in lines if line]
     main = next((number for number, line in enumerate(lines) if line.strip() == "main"), None)
     if main is None or main + 2 >= len(lines):
         return {}
@@ -209,7 +211,7 @@ def _read_table(index: EwfIndex, number: int, descriptor: int, body: int, end: i
         return False
     (count,) = struct.unpack_from("<I", head)
     (base,) = struct.unpack_from("<Q", head, 8)
-    if count * 4 + 24 > end - body:
+    if count * 4 + 24 > end - body or base >= data_end:
         return False
     raw = pread(descriptor, count * 4 + 4, body + 24)
     if len(raw) < count * 4 + 4 or zlib.adler32(raw[:-4]) != struct.unpack_from("<I", raw, count * 4)[0]:
@@ -310,20 +312,24 @@ class EwfMedium:
         start = number * self._chunk
         expected = min(self._chunk, self.size - start)
         raw = pread(self._files[self._segment[number]], int(self._lengths[number]), int(self._offsets[number]))
-        if self._packed[number]:
-            data = _inflate(raw, self._chunk)
-            if data is None:
-                raise self._damage(start, expected, "an E01 chunk does not inflate")
-        else:
-            data = raw[: self._chunk] if len(raw) >= self._chunk + 4 else raw[:-4]
-            if zlib.adler32(data).to_bytes(4, "little") != raw[len(data) : len(data) + 4]:
-                # A short last chunk may be stored with padding behind its checksum.
-                data = raw[:expected]
-                if zlib.adler32(data).to_bytes(4, "little") != raw[expected : expected + 4]:
-                    raise self._damage(start, expected, "an E01 chunk's checksum is wrong")
+        packed = self._packed[number]
+        data = _inflate(raw, self._chunk) if packed else None
+        if data is None:
+            # Past 2 GiB the flag is a guess from the length, which for a table's last chunk is not known: try both.
+            data = self._plain(raw, expected)
+        if data is None:
+            raise self._damage(start, expected, "an E01 chunk does not inflate" if packed else "an E01 chunk's checksum is wrong")
         if len(data) < expected:
             raise self._damage(start, expected, "an E01 chunk is too short")
         return data[:expected]
+
+    def _plain(self, raw: bytes, expected: int) -> bytes | None:
+        """Return a chunk that is stored as it is, ``None`` when the checksum behind it does not fit."""
+        whole = raw[: self._chunk] if len(raw) >= self._chunk + 4 else raw[:-4]
+        for data in (whole, raw[:expected]):  # a short last chunk may have padding behind its checksum
+            if zlib.adler32(data).to_bytes(4, "little") == raw[len(data) : len(data) + 4]:
+                return data
+        return None
 
     def _damage(self, offset: int, length: int, reason: str) -> DamagedRangeError:
         self.damaged[offset] = (length, reason)

@@ -47,12 +47,23 @@ def find_segments(path: Path) -> tuple[Container, list[Path]]:
 
     Raises ``EvidenceError`` when a segment is missing, twice there, or of another kind.
     """
-    container = check_file(path)
+    container = check_file(_first_part(path))
     if container is EWF:
         return container, _ewf_segments(path)
     if container is EWF2:
         return container, _by_name(path)
     return container, _raw_parts(path)
+
+
+def _first_part(path: Path) -> Path:
+    """Return the first of the raw parts that ``path`` belongs to, if it is there: a later part may begin with anything."""
+    match = _RAW_PART.match(path.name)
+    if match and path.is_file():
+        for number in range(min(2, int(match["number"]))):
+            first = path.with_name(f"{match['stem']}.{number:0{len(match['number'])}d}")
+            if first.is_file():
+                return first
+    return path
 
 
 def _by_name(path: Path) -> list[Path]:

@@ -8,6 +8,7 @@ kill it, and start it again with what it must not touch: see :class:`Avoid`.
 from __future__ import annotations
 
 import hashlib
+import struct
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -33,7 +34,8 @@ _NAME_KIND = {1: Kind.SPECIAL, 2: Kind.SPECIAL, 3: Kind.DIRECTORY, 4: Kind.SPECI
               7: Kind.SPECIAL, 8: Kind.SPECIAL, 9: Kind.SPECIAL, 10: Kind.SPECIAL, 11: Kind.DIRECTORY}
 _ALLOCATED = 1
 _VIRTUAL_FILE, _VIRTUAL_DIRECTORY = 10, 11
-_NTFS_DATA = 128
+_NTFS_DATA, _NTFS_INDEX, _NTFS_REPARSE = 128, 160, 192
+_SYMLINK, _JUNCTION, _WOF = 0xA000000C, 0xA0000003, 0x80000017
 _HFS_DATA, _HFS_RESOURCE = 0x1100, 0x1101
 _NON_RESIDENT, _RESIDENT = 2, 4
 _RUN_FILLER, _RUN_SPARSE = 1, 2
@@ -90,6 +92,7 @@ class Walker:
         self._ownership = Ownership()
         self._held: list[Entry] = []  # deleted ones wait until it is known who owns their blocks
         self._bad: list[Problem] = []
+        self._reparse: tuple[int, int] | None = None  # of the entry in hand: attribute id and size
         self.totals = WalkTotals()
 
     def walk(self) -> Iterator[Entry | Problem]:
@@ -144,11 +147,20 @@ class Walker:
     def _judged(self) -> Iterator[Entry]:
         """Give the deleted ones their recoverability, now that every allocated file's blocks are known."""
         for entry in self._held:
-            judged = self._ownership.recoverability(entry.runs)
-            if entry.resident:
-                judged = Recoverability.INTACT
+            judged = Recoverability.INTACT if entry.resident else self._ownership.recoverability(self._once(entry))
             yield entry.replace(recoverability=judged)
         self._held = []
+
+    def _once(self, entry: Entry) -> tuple[Run, ...]:
+        """Return where a deleted file lay. FAT keeps only its first cluster: it is taken to have lain in one piece.
+
+        TSK steps over clusters that are owned by now and reads on behind them; that would hide what was overwritten.
+        """
+        if not self._fat or not entry.runs or entry.runs[0].image_offset is None or entry.kind is Kind.DIRECTORY:
+            return entry.runs
+        end = self._volume.offset + self._volume.size
+        length = min(-(-entry.size // self._block) * self._block, end - entry.runs[0].image_offset)
+        return (Run(image_offset=entry.runs[0].image_offset, length=max(length, 0)),)
 
     def _drain(self) -> Iterator[Problem]:
         yield from self._bad
@@ -168,9 +180,9 @@ class Walker:
             for made, _ in self._directory(here, raw, shown, depth, orphan=True):
                 if self._ntfs and made.meta_addr is not None and 16 <= made.meta_addr < 24 and not made.size:
                     continue  # MFT records 16 to 23 are reserved by the format: never used, never deleted
+                if guard.full:
+                    break
                 if not guard.admit(made):
-                    if guard.full:
-                        break
                     continue
                 yield from self._emit(made)
                 if made.kind is Kind.DIRECTORY and made.meta_addr not in visited and depth < MAX_DEPTH and made.meta_addr:
@@ -322,6 +334,17 @@ class Walker:
         )
         main, streams = self._attributes(file, path, kind, allocated=meta_allocated and meta_type != _VIRTUAL_FILE)
         size = int(meta.size)
+        target = show(_text(meta.link)) if kind is Kind.LINK and meta.link else None
+        unpacked = True
+        if self._reparse is not None:
+            tag, aim = self._read_reparse(file)
+            if tag in (_SYMLINK, _JUNCTION):
+                kind, target = Kind.LINK, show(aim)
+            elif tag == _WOF:
+                unpacked = False
+                self._bad.append(self._problem(
+                    Severity.WARNING, "Windows keeps this file compressed in its stream WofCompressedData, which is not unpacked: the "
+                    "file itself was not read", path=path))
         runs, resident, attr_type, attr_id = main or ((), False, None, None)
         if size < 0 or size > 1 << 62:
             self._bad.append(self._problem(Severity.ERROR, f"the size field says {size} bytes, which cannot be", path=path))
@@ -329,9 +352,8 @@ class Walker:
         entry = Entry(
             id=self._id(address, seq, attr_type, attr_id, full, counted), path=path, name=display, kind=kind,
             name_raw=None if exact else text, size=size, runs=runs[:MAX_RUNS], resident=resident,
-            link_target=show(meta.link.decode("utf-8", "surrogateescape") if isinstance(meta.link, bytes) else str(meta.link))
-            if kind is Kind.LINK and meta.link else None,
-            locator=None if self._ntfs and main is None and kind is Kind.FILE else self._locator(address, seq, attr_type, attr_id),
+            link_target=target,
+            locator=None if not unpacked or (self._ntfs and main is None and kind is Kind.FILE) else self._locator(address, seq, attr_type, attr_id),
             **common,
         )
         self._note(entry, runs)
@@ -378,7 +400,10 @@ class Walker:
         list[tuple[bytes, int, tuple[Run, ...], bool, int, int]],
     ]:
         """Return the main content's place, and the streams beside it; take note of who owns which blocks."""
-        main: tuple[tuple[Run, ...], bool, int | None, int | None] | None = None
+        # A directory without blocks of its own lies in its MFT record.
+        main: tuple[tuple[Run, ...], bool, int | None, int | None] | None = (
+            ((), True, None, None) if self._ntfs and kind is Kind.DIRECTORY else None)
+        self._reparse = None
         streams: list[tuple[bytes, int, tuple[Run, ...], bool, int, int]] = []
         try:
             for attribute in file:
@@ -393,6 +418,10 @@ class Walker:
                             if run.image_offset is not None:
                                 add(run.image_offset, run.length)
                 if self._ntfs:
+                    if attr_type == _NTFS_INDEX and kind is Kind.DIRECTORY:
+                        main = (runs, False, None, None)
+                    elif attr_type == _NTFS_REPARSE:
+                        self._reparse = (int(info.id), int(info.size))
                     if attr_type != _NTFS_DATA:
                         continue
                     if info.name:
@@ -409,6 +438,19 @@ class Walker:
             self._bad.append(self._problem(Severity.ERROR, "the places of an entry's blocks cannot be read", path=path,
                                            detail=tsk_reason(error)))
         return main, streams
+
+    def _read_reparse(self, file: Any) -> tuple[int, str]:
+        """Return a reparse point's tag, and where it leads for symbolic links and junctions ([MS-FSCC] 2.1.2)."""
+        attr_id, size = self._reparse or (0, 0)
+        try:
+            data: bytes = file.read_random(0, min(size, 16 << 10), _NTFS_REPARSE, attr_id)
+        except OSError:
+            return 0, ""
+        if len(data) < 16:
+            return 0, ""
+        tag, start, length = struct.unpack_from("<I4xHH", data)
+        names = 20 if tag == _SYMLINK else 16
+        return tag, data[names + start : names + start + length].decode("utf-16-le", "replace")
 
     def _runs(self, attribute: Any) -> tuple[Run, ...]:
         block, base = self._block, self._volume.offset
@@ -445,6 +487,10 @@ class Walker:
 
 
 _NAME_KIND_EXT = {1: Kind.FILE, 2: Kind.DIRECTORY, 3: Kind.SPECIAL, 4: Kind.SPECIAL, 5: Kind.SPECIAL, 6: Kind.SPECIAL, 7: Kind.LINK}
+
+
+def _text(link: Any) -> str:
+    return link.decode("utf-8", "surrogateescape") if isinstance(link, bytes) else str(link)
 
 
 def _raw_name(entry: Entry) -> bytes:

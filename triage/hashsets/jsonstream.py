@@ -17,6 +17,7 @@ _SPACE = re.compile(r"[ \t\r\n]*")
 _STRUCTURE = re.compile(r'["{}\[\]]')
 _SCALAR_END = re.compile(r"[,\]}]")
 _OPEN = frozenset("{[")
+_IN_NUMBERS = "0123456789+-.eE"
 _LITERAL = 16  # characters; no bare word of JSON is longer
 
 
@@ -93,9 +94,9 @@ class JsonStream:
             except (ValueError, RecursionError):
                 raise self.damage("not JSON that can be read: nested too deep") from None
             else:
-                # A number at the end of the buffer may go on in the next block; any other value has an end of
-                # its own.
-                if end < len(self._text) or not isinstance(value, str) or self._ended:
+                # A number near the end of the buffer may go on in the next block; other values end themselves.
+                open_end = isinstance(value, str) and self._text[self._at] != '"'
+                if self._ended or not open_end or self._text[end : end + _LITERAL].strip(_IN_NUMBERS):
                     self._at = end
                     return value
             if self._ended:

@@ -60,6 +60,7 @@ class Source:
             while block := stream.read(_BLOCK):
                 digest.update(block)
                 done += len(block)
+                self._check_not_grown(done)
                 if progress:
                     progress("digest", done, self.size)
         return digest.hexdigest()
@@ -71,9 +72,7 @@ class Source:
         except OSError:
             same = False
         if not same:
-            raise HashsetError(
-                f"{self.path} changed while it was read", hint="import it again when nothing writes to it"
-            )
+            raise self._changed()
 
     def open(self) -> BinaryIO:
         """Return the list's text as UTF-8.
@@ -99,6 +98,20 @@ class Source:
                     yield Reject(number, "longer than 1 MiB: not a line of a hash list")
                     continue
                 yield number, line.rstrip(b"\r\n")
+
+    def advance(self, count: int) -> None:
+        """Take note of bytes that were read; raise ``HashsetError`` if there are more than the file had."""
+        self.position += count
+        self._check_not_grown(self.position)
+
+    def _check_not_grown(self, position: int) -> None:
+        if position > self.size:  # else a file that grows as fast as it is read would never end
+            raise self._changed()
+
+    def _changed(self) -> HashsetError:
+        return HashsetError(
+            f"{self.path} changed while it was read", hint="import it again when nothing writes to it"
+        )
 
     def _open_raw(self) -> BinaryIO:
         try:
@@ -129,11 +142,11 @@ class _Text(io.RawIOBase):
     def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
         if self._decoder is None:
             count = self._stream.readinto(buffer)  # type: ignore[attr-defined]
-            self._source.position += count
+            self._source.advance(count)
             return int(count)
         while not self._rest:
             block = self._stream.read(_BLOCK)
-            self._source.position += len(block)
+            self._source.advance(len(block))
             self._rest = self._decoder.decode(block, final=not block).encode("utf-8", "replace")
             if not block:
                 break

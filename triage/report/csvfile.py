@@ -7,7 +7,6 @@ files at ``;`` whatever is quoted: a formula behind one inside a cell is made in
 from __future__ import annotations
 
 import csv
-import re
 from typing import TYPE_CHECKING, Any
 
 from triage.escape import cell
@@ -82,7 +81,6 @@ COLUMNS: Mapping[str, tuple[str, ...]] = {
         "plugin",
     ),
 }
-_HIDDEN_FORMULA = re.compile(r"([;|]\s*)(?=[=+\-@＝＋－＠])")
 
 
 def render(document: Document, folder: Folder) -> None:
@@ -105,7 +103,7 @@ def _cell(column: str, row: Row) -> str:
         value = _WORDS[column](value)
     elif not isinstance(value, str):
         value = dump(value)
-    return _HIDDEN_FORMULA.sub(r"\1'", cell(value))
+    return cell(value)
 
 
 def _reasons(value: Any) -> str:

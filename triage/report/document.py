@@ -94,7 +94,7 @@ class Document:
 
     ``facts``, ``times``, ``evidence`` … are as the case gives them. ``top`` is the head of the queue,
     ``thumbnails`` maps entry ids to JPEG bytes that were decoded and written again by ``content.pictures``;
-    ``pictures`` says in words how they were made, or why there are none.
+    ``pictures`` says in words how they were made, or why there are none. ``all_files``: HTML pages list every entry too.
     """
 
     facts: Row
@@ -114,9 +114,12 @@ class Document:
     problems: Rows
     thumbnails: Mapping[str, bytes] = field(default_factory=dict)
     pictures: str = ""
+    all_files: bool = True
 
 
-def build(case: CaseReader, *, thumbnails: Mapping[str, bytes] | None = None, pictures: str = "") -> Document:
+def build(
+    case: CaseReader, *, thumbnails: Mapping[str, bytes] | None = None, pictures: str = "", all_files: bool = True
+) -> Document:
     """Read from ``case`` what a report needs; problems are passed over once to group them.
 
     Memory stays flat: the first 2,000 different messages of problems are told apart, the rest are counted as
@@ -150,6 +153,7 @@ def build(case: CaseReader, *, thumbnails: Mapping[str, bytes] | None = None, pi
         problems=case.problems,
         thumbnails=thumbnails or {},
         pictures=pictures,
+        all_files=all_files,
     )
 
 

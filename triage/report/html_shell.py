@@ -100,7 +100,10 @@ def _ways(document: Document, place: str) -> Markup:
             aria_current="true" if name == place else None,
         )
         for name, label in _LISTS
+        if name != "files" or document.all_files
     ]
+    if not document.all_files:
+        lists.append(tag("span", f"all files ({number(totals['files'])}): triage files, or triage report --all-files"))
     if place:
         return tag(
             "nav",

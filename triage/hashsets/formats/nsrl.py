@@ -86,7 +86,7 @@ def _read(source: Source, database: sqlite3.Connection) -> Iterator[Event]:
     where = _filter(columns)
     chosen = ", ".join(f'"{name}"' for name in wanted)
     # The table is one of ours by name, the columns are names of digests without quotes in them.
-    rows = database.execute(f'SELECT {chosen} FROM "{table}"{where}')  # noqa: S608
+    rows = database.execute(f'SELECT {chosen} FROM "{table}"{where}')
     for number, row in enumerate(rows, 1):
         source.position = number
         yield from _record(number, row, kinds)

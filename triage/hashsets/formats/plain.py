@@ -1,4 +1,4 @@
-"""Plain lists: one digest a line, or several of one file; X-Ways names the kind in the first line (``SHA-1``).
+"""Plain lists: one digest a line, or several of a file; X-Ways names the kind in the first line (``SHA-1``).
 
 ``#`` begins a comment. Quotes, and a kind before a colon (``sha1:…``), are taken off.
 """
@@ -59,8 +59,10 @@ def read(source: Source) -> Iterator[Event]:
     """Yield what the list holds. A line without any digest, or with a word that is none, is rejected."""
     named: str | None = None
     told = False
+    first = True  # no line but blank ones and comments came yet
     for number, line in _fast_lines(source):
         if isinstance(line, Packed):
+            first = False
             if named is None or named == line.algorithm:
                 if line.algorithm == "sha256" and named is None and not told:
                     told = True
@@ -80,9 +82,10 @@ def read(source: Source) -> Iterator[Event]:
         tokens = _tokens(line)
         if not tokens:
             continue
-        if number == 1 and len(tokens) == 1 and _named(tokens[0]) is not None:
-            named = _named(tokens[0])
+        if first and len(tokens) == 1 and _named(tokens[0]) is not None:
+            named, first = _named(tokens[0]), False
             continue
+        first = False
         for event in _line(number, tokens, named):
             if not told and named is None and isinstance(event, HashRecord) and event.sha256:
                 told = True

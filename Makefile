@@ -1,0 +1,79 @@
+# Everything a first-time user or a contributor runs. Needs make, a POSIX shell and Python 3.11 or newer with venv; nothing else.
+# `make help` lists the targets.
+
+PYTHON ?= python3
+VENV ?= .venv
+# Processes that pytest may use, and more options for it: make test PYTEST_ARGS='-k ewf'
+TEST_JOBS ?= 2
+PYTEST_ARGS ?=
+# More options for the demonstration: make demo DEMO_ARGS='--help'
+DEMO_ARGS ?=
+
+BIN = $(VENV)/bin
+PIP = $(BIN)/python -m pip --quiet --disable-pip-version-check
+INSTALLED = $(VENV)/installed
+DEV_INSTALLED = $(VENV)/dev-installed
+PYTEST = $(BIN)/python -m pytest -q -n $(TEST_JOBS)
+
+.DELETE_ON_ERROR:
+.PHONY: help demo test test-fast lint types check bench images docs wheel-check clean
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' Makefile
+
+demo: $(INSTALLED) ## set up, run the main job on a built-in E01, show the report's path and the top of the queue
+	@$(BIN)/triage demo $(DEMO_ARGS)
+
+test: $(DEV_INSTALLED) ## set up and run every test
+	@$(PYTEST) $(PYTEST_ARGS)
+
+test-fast: $(DEV_INSTALLED) ## the tests that take seconds and need nothing from outside the checkout
+	@$(PYTEST) -m 'not slow and not evidence' $(PYTEST_ARGS)
+
+lint: $(DEV_INSTALLED) ## style and common mistakes (ruff)
+	@$(BIN)/ruff check .
+
+types: $(DEV_INSTALLED) ## types (mypy --strict)
+	@$(BIN)/mypy
+
+check: lint types test ## lint, types and every test: what a change must pass
+
+bench: $(DEV_INSTALLED) ## wall time and memory against fiwalk (needs sleuthkit and ewf-tools)
+	@$(BIN)/python bench/run.py
+
+images: $(DEV_INSTALLED) ## build the test images and their answer keys again (needs the file systems' mkfs tools)
+	@$(BIN)/python tests/images/build.py
+
+docs: $(INSTALLED) ## write docs/cli.md from the commands' own help
+	@$(BIN)/python docs/reference.py
+
+wheel-check: ## build the wheel, install it alone into an empty environment, run it from another folder
+	@rm -rf build  # with what an earlier build left: setuptools would pack it again
+	@$(PYTHON) -m venv build/wheel-check/venv
+	@build/wheel-check/venv/bin/python -m pip --quiet --disable-pip-version-check wheel --no-deps -w build/wheel-check .
+	@build/wheel-check/venv/bin/python -m pip --quiet --disable-pip-version-check install build/wheel-check/*.whl
+	@cd build/wheel-check && venv/bin/triage doctor && venv/bin/triage demo
+	@ls -l build/wheel-check/*.whl
+
+clean: ## remove what these targets made
+	rm -rf $(VENV) build dist *.egg-info demo-case .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# The environment is made once and brought up to date when pyproject.toml changes. The project is installed as a link to this
+# folder, so that a changed source file needs no new installation.
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.12 ...")'
+	@echo 'making $(VENV) ...'
+	@$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); echo 'python3-venv is needed: apt install python3-venv' >&2; exit 1; }
+
+$(INSTALLED): pyproject.toml | $(BIN)/python
+	@echo 'installing triage and what it needs into $(VENV) ...'
+	@$(PIP) install --editable '.[pictures]'
+	@touch $@
+
+# The group is read out of pyproject.toml, since the pip of Debian 12 does not know --group.
+$(DEV_INSTALLED): $(INSTALLED)
+	@echo 'installing the tools for tests into $(VENV) ...'
+	@$(BIN)/python -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["dependency-groups"]["dev"], sep="\n")' >$(VENV)/dev.txt
+	@$(PIP) install -r $(VENV)/dev.txt
+	@touch $@
