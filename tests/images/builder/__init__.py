@@ -1,0 +1,1 @@
+"""What builds the test images; see ``../build.py``."""
