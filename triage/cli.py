@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import importlib
 import os
 import sys
@@ -80,6 +81,7 @@ def run(arguments: list[str]) -> int:
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):  # a terminal that is not UTF-8 must not end a run with a traceback
             stream.reconfigure(errors="backslashreplace")
+    gc.set_threshold(100_000)  # rows are many small objects without cycles; the default looks for them 700 at a time
     try:
         code = cli.main(arguments, prog_name="triage", standalone_mode=False)
         return int(code) if isinstance(code, int) else 0

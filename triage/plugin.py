@@ -45,6 +45,22 @@ MAX_TITLE = 300
 ReadAt = Callable[[int, int], bytes]
 
 
+class Placed(Protocol):
+    """As much of an entry as deciding on it needs."""
+
+    @property
+    def path(self) -> str:
+        """Its path for display."""
+
+    @property
+    def kind(self) -> Kind:
+        """What it is."""
+
+    @property
+    def size(self) -> int:
+        """Its size in bytes."""
+
+
 @dataclass(frozen=True)
 class Accepts:
     """Which items a plugin wants. Every condition set must hold; ``types`` and ``categories`` are one.
@@ -76,7 +92,7 @@ class Accepts:
         object.__setattr__(self, "_categories", frozenset(self.categories))
         object.__setattr__(self, "_kinds", frozenset(self.kinds))
 
-    def matches(self, entry: Entry, kind: FileType | None) -> bool:
+    def matches(self, entry: Placed, kind: FileType | None) -> bool:
         """Whether the plugin wants this item."""
         if (self._types or self._categories) and not (
             (kind.name if kind else "") in self._types

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 from triage.case.schema import VERSION
 from triage.content.types import extension_mismatch
@@ -49,12 +49,26 @@ def prepare(connection: sqlite3.Connection) -> None:
 
 
 @contextmanager
-def writing(folder: Path) -> Iterator[None]:
-    """Turn SQLite's trouble with the disk into an ``OutputError`` with a way out."""
+def writing(folder: Path, connection: sqlite3.Connection | None = None) -> Iterator[None]:
+    """Turn SQLite's trouble with the disk into an ``OutputError`` with a way out, leaving no transaction open.
+
+    Raises ``ValueError`` for values that no row can hold: they came from a worker, and the case is none the worse for it.
+    """
     try:
         yield
-    except sqlite3.OperationalError as error:
+    except BaseException as error:
+        if connection is not None and connection.in_transaction:
+            connection.rollback()
+        if isinstance(error, (OverflowError, sqlite3.IntegrityError, sqlite3.ProgrammingError, sqlite3.InterfaceError,
+                              sqlite3.DataError)):
+            raise ValueError(f"a value that the case cannot hold: {error}") from error
+        if not isinstance(error, sqlite3.DatabaseError):
+            raise
+        _explain(folder, error)
+
+
+def _explain(folder: Path, error: sqlite3.DatabaseError) -> NoReturn:
+    if isinstance(error, sqlite3.OperationalError):
         raise OutputError(f"the case in {folder} cannot be written: {error}",
                           hint="make room or fix the permissions, then run the same command again: it resumes") from error
-    except sqlite3.DatabaseError as error:
-        raise CaseError(f"the case in {folder} is damaged: {error}", hint="restore it, or start a new case") from error
+    raise CaseError(f"the case in {folder} is damaged: {error}", hint="restore it, or start a new case") from error

@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
-from triage.model import Entry
+from triage.model import Entry, Kind, Locator
 
 COLUMNS = (
     "id", "evidence", "volume", "path", "name", "name_raw", "kind", "name_allocated", "meta_allocated", "orphan", "recoverability",
@@ -15,7 +15,7 @@ COLUMNS = (
 )
 """An entry's columns, in the order of :meth:`Entry.pack`."""
 _FLAGS = [COLUMNS.index(n) for n in ("name_allocated", "meta_allocated", "orphan", "resident")]
-_RUNS, _LOCATOR = COLUMNS.index("runs"), COLUMNS.index("locator")
+_RUNS, _LOCATOR, _KIND, _SIZE = (COLUMNS.index(n) for n in ("runs", "locator", "kind", "size"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +29,31 @@ class WorkItem:
     volume: int | None
     recoverability: str
     columns: list[Any]
+
+
+class Work:
+    """An item as a worker gets it: what reading it needs at once, the whole entry only when somebody asks."""
+
+    __slots__ = ("_columns", "evidence", "id", "kind", "locator", "path", "size", "volume")
+
+    def __init__(self, columns: list[Any]) -> None:
+        self._columns = columns
+        self.id: str = columns[0]
+        self.evidence: str = columns[1]
+        self.volume: int | None = columns[2]
+        self.path: str = columns[3]
+        self.kind = Kind(columns[_KIND])
+        self.size: int = columns[_SIZE]
+        place = json.loads(columns[_LOCATOR])
+        if type(place) is list:
+            self.locator = Locator(evidence=self.evidence, volume_offset=place[0], meta_addr=place[1], meta_seq=place[2],
+                                   attr_type=place[3], attr_id=place[4])
+        else:
+            self.locator = Locator.from_json(place)
+
+    def entry(self) -> Entry:
+        """Return the whole entry."""
+        return entry_of(self._columns)
 
 
 def entry_of(columns: list[Any]) -> Entry:

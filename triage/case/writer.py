@@ -85,6 +85,8 @@ class CaseWriter:
                 connection.execute("PRAGMA journal_mode = WAL")
                 connection.execute("PRAGMA synchronous = NORMAL")
                 connection.execute("PRAGMA wal_autocheckpoint = 8192")
+                # The default of 2 MB makes SQLite read its own pages again and again: a second for 20,000 entries.
+                connection.execute("PRAGMA cache_size = -65536")
                 resumed = connection.execute("SELECT 1 FROM evidence LIMIT 1").fetchone() is not None
             return cls(folder, connection, audit, resumed=resumed)
         except BaseException:
@@ -109,7 +111,7 @@ class CaseWriter:
 
     def set_fact(self, key: str, value: Any) -> None:
         """Store a fact about the case (JSON)."""
-        with writing(self.folder):
+        with writing(self.folder, self._db):
             self._db.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (key, compact(value)))
 
     def fact(self, key: str) -> Any:
@@ -119,7 +121,7 @@ class CaseWriter:
 
     def note_time(self, event: str) -> None:
         """Remember when something was done, apart from all results."""
-        with writing(self.folder):
+        with writing(self.folder, self._db):
             self._db.execute("INSERT INTO run_time (event, at) VALUES (?, ?)",
                              (event, datetime.now(UTC).isoformat(timespec="milliseconds")))
 
@@ -142,8 +144,9 @@ class CaseWriter:
         new = {e.id for e, _, _, _ in found}
         if old and old != new:
             raise CaseError(f"the case {self.folder} belongs to other evidence", hint="use a new case folder for this evidence")
-        with writing(self.folder):
+        with writing(self.folder, self._db):
             self._db.execute("BEGIN IMMEDIATE")
+            self._db.execute("DELETE FROM problem WHERE stage = 'engine' AND entry IS NULL")  # an earlier run's end is no fact any more
             for position, (evidence, volumes, listed, problems) in enumerate(found):
                 self._db.execute(
                     "INSERT INTO evidence (id, position, record, verification) VALUES (?, ?, ?, ?) "
@@ -165,7 +168,7 @@ class CaseWriter:
 
     def set_evidence_state(self, evidence: str, *, fingerprint: str | None = None, verification: str | None = None) -> None:
         """Store what was found about the evidence's integrity."""
-        with writing(self.folder):
+        with writing(self.folder, self._db):
             if fingerprint is not None:
                 self._db.execute("UPDATE evidence SET fingerprint_state = ? WHERE id = ?", (fingerprint, evidence))
             if verification is not None:
@@ -187,7 +190,7 @@ class CaseWriter:
             if packed[_LOCATOR] is not None:
                 stored[_LOCATOR] = _place(packed[_LOCATOR])
             values.append((*stored, *rest))
-        with writing(self.folder):
+        with writing(self.folder, self._db):
             self._db.execute("BEGIN IMMEDIATE")
             first = self._db.execute("SELECT coalesce(max(n), 0) + 1 FROM entry").fetchone()[0]
             added = self._db.executemany(_INSERT_ENTRY, values).rowcount
@@ -201,13 +204,13 @@ class CaseWriter:
 
     def walked(self, volume: Volume, totals: Json) -> None:
         """Mark a volume as listed."""
-        with writing(self.folder):
+        with writing(self.folder, self._db):
             self._db.execute("UPDATE volume SET walk = 'done', totals = ? WHERE evidence = ? AND offset = ? AND number IS ?",
                              (compact(totals), volume.evidence, volume.offset, volume.number))
 
     def add_problems(self, problems: Iterable[Problem]) -> None:
         """Store problems; the same one twice is one."""
-        with writing(self.folder):
+        with writing(self.folder, self._db):
             self._db.execute("BEGIN IMMEDIATE")
             self._insert_problems(problems)
             self._db.execute("COMMIT")
@@ -231,7 +234,7 @@ class CaseWriter:
         """
         if retry:
             marks = ", ".join("?" * len(retry))
-            with writing(self.folder):
+            with writing(self.folder, self._db):
                 self._db.execute("BEGIN IMMEDIATE")
                 self._db.execute(
                     f"DELETE FROM problem WHERE stage IN ('content', 'engine') AND entry IN (SELECT e.id FROM entry e JOIN content c "
@@ -261,7 +264,7 @@ class CaseWriter:
         """Decide anew for every entry with content why it is not read, and its tier: the profile has changed."""
         rows = self._db.execute(f"SELECT n, {', '.join(COLUMNS)} FROM entry WHERE content IS NOT NULL")
         changes = [(*decide(unpack_row(row)), row["n"]) for row in rows]
-        with writing(self.folder):
+        with writing(self.folder, self._db):
             self._db.execute("BEGIN IMMEDIATE")
             self._db.executemany("UPDATE entry SET skip = ?, tier = ? WHERE n = ?", changes)
             self._db.execute("COMMIT")
@@ -272,7 +275,7 @@ class CaseWriter:
         contents = [Content(key=r["key"], size=r["size"], md5=_hex(r["md5"]), sha1=_hex(r["sha1"]), sha256=_hex(r["sha256"]))
                     for r in self._db.execute("SELECT key, size, md5, sha1, sha256 FROM content")]
         first = dict(self._db.execute("SELECT content, min(n) FROM entry WHERE content IS NOT NULL GROUP BY content").fetchall())
-        with writing(self.folder):
+        with writing(self.folder, self._db):
             self._db.execute("BEGIN IMMEDIATE")
             self._db.execute("DELETE FROM match")
             self._db.execute("DELETE FROM finding WHERE plugin = 'hashsets'")
@@ -290,7 +293,7 @@ class CaseWriter:
     def drop_findings_of_other_plugins(self, plugins: Sequence[str]) -> None:
         """Forget what plugins saw that are not used any more, or were in another version or with other options."""
         marks = ", ".join("?" * len(plugins))
-        with writing(self.folder):
+        with writing(self.folder, self._db):
             self._db.execute(f"DELETE FROM finding WHERE plugin != 'hashsets' AND plugin NOT IN ({marks})", tuple(plugins))
             self._db.execute(f"DELETE FROM problem WHERE stage = 'plugin' AND plugin NOT IN ({marks})", tuple(plugins))
 
@@ -329,7 +332,7 @@ class CaseWriter:
         """
         plugin_set = self._plugin_set(plugins)
         lines: list[str] = []
-        with writing(self.folder):
+        with writing(self.folder, self._db):
             self._db.execute("BEGIN IMMEDIATE")
             self._db.executemany(
                 "INSERT OR REPLACE INTO content VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
@@ -374,7 +377,7 @@ class CaseWriter:
         text = compact(sorted(plugins))
         number = self._plugin_sets.get(text)
         if number is None:
-            with writing(self.folder):
+            with writing(self.folder, self._db):
                 self._db.execute("INSERT OR IGNORE INTO plugin_set (keys) VALUES (?)", (text,))
             number = self._plugin_sets[text] = self._db.execute("SELECT n FROM plugin_set WHERE keys = ?", (text,)).fetchone()[0]
         return int(number)
@@ -404,7 +407,7 @@ class CaseWriter:
 
     def set_scores(self, scores: Iterable[tuple[int, int, str]], queue: Iterable[tuple[int, int, int]]) -> None:
         """Replace scores ``(entry row, points, reasons as JSON)`` and queue ``(rank, entry row, copies)``."""
-        with writing(self.folder):
+        with writing(self.folder, self._db):
             self._db.execute("BEGIN IMMEDIATE")
             self._db.execute("DELETE FROM score")
             self._db.execute("DELETE FROM queue")
@@ -414,7 +417,7 @@ class CaseWriter:
 
     def build_indexes(self) -> None:
         """Make the indexes that only reading commands need."""
-        with writing(self.folder):
+        with writing(self.folder, self._db):
             self._db.executescript(schema.INDEXES)
 
     def settle_findings(self) -> None:

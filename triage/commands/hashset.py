@@ -197,7 +197,7 @@ def _from_input() -> Iterator[str]:
 def _answers(found: Hashset, asked: Iterable[str]) -> Iterator[dict[str, Any]]:
     batch: list[tuple[str, str, bytes]] = []
     for text in asked:
-        digest = digest_by_length(text.encode("utf-8", "replace"))
+        digest = digest_by_length(text)
         if digest is None:
             lengths = ", ".join(f"{length} ({kind})" for length, kind in BY_HEX_LENGTH.items())
             raise UsageError(f"{text[:80]!r} is no digest", hint=f"hexadecimal digits, as many as {lengths}")

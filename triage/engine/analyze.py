@@ -16,7 +16,8 @@ from triage.registry import find_plugins
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from triage.model import Entry, Json, Locator
+    from triage.case.items import Work
+    from triage.model import Json, Locator
     from triage.plugin import Plugin
 
 
@@ -33,36 +34,34 @@ class Analyzer:
             info = registry.get(name)
             self._plugins.append((info.key(options), info.load(options)))
 
-    def run(self, entry: Entry, open_reader: Callable[[Locator], Callable[[int, int], bytes]]) -> Json:
+    def run(self, work: Work, open_reader: Callable[[Locator], Callable[[int, int], bytes]]) -> Json:
         """Return the item's content, findings and problems as JSON values; damage is among them, never raised."""
-        if entry.locator is None:
-            return _failed(entry, "", "it has no place to be read from")
-        key = entry.locator.key
+        key = work.locator.key
         try:
-            testhook.touch(entry.path)
-            read_at = open_reader(entry.locator)
-            result = analyze_content(key, read_at, entry.size, libmagic=self._libmagic, limit_bytes=self._limit,
+            testhook.touch(work.path)
+            read_at = open_reader(work.locator)
+            result = analyze_content(key, read_at, work.size, libmagic=self._libmagic, limit_bytes=self._limit,
                                      progress=self._beat)
         except MemoryError:
-            return _failed(entry, key, "the memory limit was reached while it was read")
+            return _failed(work, key, "the memory limit was reached while it was read")
         except OSError as error:
-            return _failed(entry, key, f"it cannot be opened: {error}"[:300])
+            return _failed(work, key, f"it cannot be opened: {error}"[:300])
         content = result.content
-        problems = [_problem(entry, Severity.ERROR, "content", "part of the content cannot be read", f"bytes {hole.offset} to "
+        problems = [_problem(work, Severity.ERROR, "content", "part of the content cannot be read", f"bytes {hole.offset} to "
                              f"{hole.offset + hole.length}: {hole.reason}") for hole in result.problems[:10]]
         if len(result.problems) > 10:
-            problems.append(_problem(entry, Severity.ERROR, "content", f"{len(result.problems)} stretches of the content cannot be read"))
+            problems.append(_problem(work, Severity.ERROR, "content", f"{len(result.problems)} stretches of the content cannot be read"))
         if content.outcome is Outcome.SKIPPED:
-            problems.append(_problem(entry, Severity.WARNING, "content", f"the content was not read: {content.reason}"))
+            problems.append(_problem(work, Severity.WARNING, "content", f"the content was not read: {content.reason}"))
         findings: list[Finding] = []
         kind = result.type
         for name, plugin in self._plugins:
-            if content.outcome in (Outcome.FAILED, Outcome.SKIPPED) or not plugin.accepts.matches(entry, kind):
+            if content.outcome in (Outcome.FAILED, Outcome.SKIPPED) or not plugin.accepts.matches(work, kind):
                 continue
             try:
-                seen = run_plugin(plugin, name, Item(entry, content, kind, head=result.head, data=result.data, read_at=read_at))
+                seen = run_plugin(plugin, name, Item(work.entry(), content, kind, head=result.head, data=result.data, read_at=read_at))
             except MemoryError:
-                seen = [_problem(entry, Severity.ERROR, "content", f"the memory limit was reached in the plugin {name}")]
+                seen = [_problem(work, Severity.ERROR, "content", f"the memory limit was reached in the plugin {name}")]
             findings += [s for s in seen if isinstance(s, Finding)]
             problems += [s for s in seen if isinstance(s, Problem)]
             self._beat()
@@ -70,11 +69,11 @@ class Analyzer:
                 "findings": [f.to_json() for f in findings], "problems": [p.to_json() for p in problems]}
 
 
-def _failed(entry: Entry, key: str, reason: str) -> Json:
+def _failed(entry: Work, key: str, reason: str) -> Json:
     return {"content": pack_content(Content(key=key, size=0, outcome=Outcome.FAILED, reason=reason)), "category": "unknown",
             "findings": [], "problems": [_problem(entry, Severity.ERROR, "content", reason).to_json()]}
 
 
-def _problem(entry: Entry, severity: Severity, stage: str, message: str, detail: str = "") -> Problem:
+def _problem(entry: Work, severity: Severity, stage: str, message: str, detail: str = "") -> Problem:
     return Problem(severity=severity, stage=stage, message=message, evidence=entry.evidence, volume=entry.volume,
                    entry=entry.id, path=entry.path, detail=detail)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from triage.model import Content, Outcome
+from triage.model import Content, Finding, Outcome, Problem
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
     from triage.case.items import WorkItem
     from triage.model import Json
@@ -31,6 +31,25 @@ def unpack_content(key: str, values: Sequence[Any]) -> Content:
         raise TypeError("entropy is no number")
     return Content(key=key, size=size, md5=md5, sha1=sha1, sha256=sha256, mime=mime, type=kind, entropy=entropy,
                    outcome=Outcome(outcome), reason=reason)
+
+
+def unpack_finding(item: WorkItem, values: Json, plugins: Collection[str]) -> Finding:
+    """Build a finding about an item from a worker's answer; raise ``TypeError`` or ``ValueError`` for what does not fit."""
+    finding = Finding.from_json({**values, "entry": item.id})
+    if not all(type(v) is str for v in (finding.plugin, finding.kind, finding.title)) or type(finding.data) is not dict:
+        raise TypeError("a finding's fields are of the wrong types")
+    if finding.plugin not in plugins:
+        raise ValueError("a finding of a plugin that is not used")
+    return finding
+
+
+def unpack_problem(values: Json, **known: Any) -> Problem:
+    """Build a problem from a worker's answer; ``known`` are the fields that the parent knows better."""
+    problem = Problem.from_json({**values, **known})
+    texts = (problem.stage, problem.message, problem.evidence, problem.path, problem.plugin, problem.detail, problem.entry or "")
+    if not all(type(v) is str for v in texts) or type(problem.volume) not in (int, type(None)):
+        raise TypeError("a problem's fields are of the wrong types")
+    return problem
 
 
 def lost(item: WorkItem, outcome: Outcome, reason: str) -> Json:

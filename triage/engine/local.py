@@ -11,7 +11,7 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
-from triage.engine.items import lost
+from triage.engine.items import lost, unpack_problem
 from triage.engine.process import Event, WorkerProcess
 from triage.engine.session import Session
 from triage.engine.tasks import ANALYZING
@@ -204,10 +204,10 @@ class LocalEngine:
             return
         try:
             self._answer(seat, message)
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
+        except (LookupError, TypeError, ValueError, AttributeError) as error:
             # Whatever it says does not fit: it is not to be trusted any longer.
             seat.worker.kill()
-            self._replace(seat, walks, plan, f"it answered with what does not fit: {error}")
+            self._replace(seat, walks, plan, f"it answered with what does not fit: {error}"[:300], unfit=True)
 
     def _answer(self, seat: _Seat, message: Json) -> None:
         job = seat.job
@@ -220,9 +220,11 @@ class LocalEngine:
             entries = [Entry.unpack(row) for row in message["entries"]]
             if any(e.evidence != job.volume.evidence or e.volume != job.volume.number for e in entries):
                 raise ValueError("entries of another volume")
-            self._sink.rows(job.volume, entries, message["entries"], [Problem.from_json(p) for p in message["problems"]])
-            if message.get("done") == "walk":
-                self._sink.walked(job.volume, dict(message["totals"]))
+            totals = dict(message["totals"]) if message.get("done") == "walk" else None
+            self._sink.rows(job.volume, entries, message["entries"], [
+                unpack_problem(p, evidence=job.volume.evidence, volume=job.volume.number) for p in message["problems"]])
+            if totals is not None:
+                self._sink.walked(job.volume, totals)
                 seat.job = None
         elif isinstance(job, _Batch) and message.get("done") == "analyze":
             results = message["results"]
@@ -251,7 +253,7 @@ class LocalEngine:
             message=f"{volume.name}: {why}: names may be missing")])
         self._sink.walked(volume, {})
 
-    def _replace(self, seat: _Seat, walks: list[_Walk], plan: Plan, fault: str) -> None:
+    def _replace(self, seat: _Seat, walks: list[_Walk], plan: Plan, fault: str, *, unfit: bool = False) -> None:
         """A worker is gone. Set aside what it was about to touch and put another in its place."""
         code = seat.worker.ended()
         job, slot = seat.job, seat.worker.slot.read()
@@ -266,15 +268,19 @@ class LocalEngine:
         self._restarts += 1
         self._sink.event("worker lost", {"how": how, "phase": slot.phase, "address": slot.address, "position": slot.position})
         if isinstance(job, _Walk):
-            self._walk_lost(job, slot.phase, slot.address, how, walks)
+            self._walk_lost(job, 0 if unfit else slot.phase, slot.address, how, walks)
+        elif isinstance(job, _Batch) and unfit:
+            self._batch_unfit(job, how)
         elif isinstance(job, _Batch):
             self._batch_lost(job, slot.position if slot.phase == ANALYZING and slot.address == job.number else None, how, killed)
         if self._restarts > self._limits.restarts:
             self._stopped = f"workers were lost {self._restarts} times, more than the profile's limit of {self._limits.restarts}"
             self._sink.problem(Problem(severity=Severity.ERROR, stage="engine", message=f"{self._stopped}: the rest was not reached"))
             if walks:
-                for walk in walks:
-                    self._give_up(walk, "it was not reached")
+                for walk in walks:  # they stay to be listed by the next run
+                    self._sink.rows(walk.volume, [], [], [Problem(
+                        severity=Severity.ERROR, stage="engine", evidence=walk.volume.evidence, volume=walk.volume.number,
+                        message=f"{walk.volume.name}: its listing was not finished: names are missing")])
                 walks.clear()
         if not self._stopped or not self._seats:
             self._seat()
@@ -309,6 +315,19 @@ class LocalEngine:
             self._batches += 1
             batch.number = self._batches
             self._again.append(batch)
+
+    def _batch_unfit(self, batch: _Batch, how: str) -> None:
+        """Do a batch again whose answer did not fit: whole, then in halves until the item stands alone that provokes it."""
+        batch.deaths += 1
+        if batch.deaths > 1 and len(batch.items) == 1:
+            reason = f"reading it ended the worker process ({how})"
+            self._sink.results(batch.items, [lost(i, Outcome.CRASHED, reason) for i in batch.items])
+            return
+        half = len(batch.items) // 2 if batch.deaths > 1 else 0
+        for part in (slice(None, half), slice(half, None)):
+            if batch.items[part]:
+                self._batches += 1
+                self._again.append(_Batch(self._batches, batch.pending[part], batch.items[part], deaths=1))
 
     def close(self) -> None:
         """End the workers."""

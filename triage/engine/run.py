@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from triage import __version__
 from triage.case.writer import CaseWriter, has_content
 from triage.content.catalog import CATEGORIES
-from triage.engine.items import unpack_content
+from triage.engine.items import unpack_content, unpack_finding, unpack_problem
 from triage.engine.local import LocalEngine
 from triage.engine.plan import Pending, Plan
 from triage.engine.scoring import score_case
@@ -120,15 +120,15 @@ class _CaseSink:
     def rows(self, volume: Volume, entries: Sequence[Entry], packed: Sequence[list[Any]], problems: Sequence[Problem]) -> None:
         """Store a pack of names; plan the content work of those seen for the first time."""
         rows: list[tuple[list[Any], str, str | None, str | None, int]] = []
-        fresh: list[tuple[int, Entry, int]] = []
+        fresh: dict[str, tuple[int, Entry, int]] = {}
         for position, (entry, values) in enumerate(zip(entries, packed, strict=True)):
             key, skip, tier = classify(entry, self._profile)
             rows.append((values, entry.state.value, key, skip, tier))
-            if key is not None and skip is None and key not in self._planned:
-                self._planned.add(key)
-                fresh.append((position, entry, tier))
+            if key is not None and skip is None and key not in self._planned and key not in fresh:
+                fresh[key] = (position, entry, tier)
         numbers = self._writer.add_entries(rows, problems)
-        for position, entry, tier in fresh:
+        self._planned.update(fresh)
+        for position, entry, tier in fresh.values():
             first = next((r.image_offset for r in entry.runs if r.image_offset is not None), 0)
             self._plan.add(Pending(tier, first, numbers[position], entry.size, entry.evidence))
         self.names += len(entries)
@@ -160,8 +160,9 @@ class _CaseSink:
             if result["category"] not in _CATEGORIES:
                 raise ValueError("a category that there is not")
             contents.append(unpack_content(item.key, result["content"]))
-            findings += [(Finding.from_json({**f, "entry": item.id}), item.path) for f in result["findings"]]
-            problems += [Problem.from_json({**p, "entry": item.id, "path": item.path}) for p in result["problems"]]
+            findings += [(unpack_finding(item, f, self._plugin_keys), item.path) for f in result["findings"]]
+            problems += [unpack_problem(p, entry=item.id, path=item.path, evidence=item.evidence, volume=item.volume)
+                         for p in result["problems"]]
         matches: Sequence[tuple[Match, ...]] = self._matcher.match(contents) if self._matcher.sets else [()] * len(contents)
         rows = []
         for content, result, hits, item in zip(contents, results, matches, items, strict=True):

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Self
 
 from triage import errors
 from triage.engine.process import Event, WorkerProcess
-from triage.errors import EvidenceError, TriageError
+from triage.errors import EngineError, EvidenceError, TriageError
 from triage.model import Evidence, Problem, Volume
 from triage.priority.profile import Limits
 
@@ -118,6 +118,8 @@ class Session:
         if event.message is None and event.data is None:
             self._lost = True
             code = self._worker.ended()
+            if not self._worker.slot.read().phase:
+                raise EngineError(f"a worker process ended before it began (exit code {code})", hint="triage doctor shows what is wrong")
             raise EvidenceError(f"{what} ended the worker process ({event.fault or f'exit code {code}'})",
                                 hint="the evidence may be damaged; triage doctor checks the installation")
         return event

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from triage.case.items import entry_of
+from triage.case.items import Work
 from triage.evidence import opening, verify
 from triage.filesystem.image import tsk_image, tsk_reason
 from triage.filesystem.tsk import Avoid, Walker
@@ -149,7 +149,7 @@ class Tasks:
         announce = self._slot.announce
         for position, data in enumerate(command["items"]):
             announce(ANALYZING, command["batch"], position)
-            results.append(self._analyzer.run(entry_of(data), self.reader))
+            results.append(self._analyzer.run(Work(data), self.reader))
         self._send({"done": "analyze", "batch": command["batch"], "results": results})
 
     def _read(self, command: dict[str, Any]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import gc
 import json
 import os
 import signal
@@ -24,6 +25,7 @@ def main(arguments: Sequence[str]) -> None:
     slot = Slot(arguments[0])
     settings = json.loads(arguments[1])
     _confine(int(settings.get("memory", 0)))
+    gc.set_threshold(100_000)  # batches are many small objects that die together; looking for cycles among them is in vain
     stdin, stdout = sys.stdin.buffer, sys.stdout.buffer
     sys.stdout = sys.stderr  # nothing but frames goes to the parent
     from triage.engine.tasks import Tasks  # noqa: PLC0415 - the limits hold before any parser is loaded

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -58,7 +59,10 @@ def _open_container(
     if container is EWF2:
         other = LibewfMedium(segments)
         return other, other.facts, other.stored_digests, []
-    return FileMedium(segments), {}, {}, []
+    warnings = []
+    if re.search(r"\.[es]01$", segments[0].name, re.IGNORECASE):
+        warnings.append(f"{segments[0].name} is named like an Expert Witness file but does not begin like one: it was read as a raw image")
+    return FileMedium(segments), {}, {}, warnings
 
 
 def reopen(evidence: Evidence) -> Medium:

@@ -5,6 +5,7 @@ TSK opens an ``.E01`` as a raw disk without complaint, so whatever is not known 
 
 from __future__ import annotations
 
+import codecs
 from typing import NamedTuple
 
 HEAD = 0x9000
@@ -71,7 +72,7 @@ def _is_text(head: bytes) -> bool:
 
 def _decodes(sample: bytes) -> bool:
     try:
-        sample[:-3].decode("utf-8")
+        codecs.getincrementaldecoder("utf-8")().decode(sample)  # the sample may end inside a character
     except UnicodeDecodeError:
         return sum(byte >= 0x80 for byte in sample) * 5 < len(sample)
     return True

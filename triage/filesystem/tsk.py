@@ -35,6 +35,8 @@ _NAME_KIND = {1: Kind.SPECIAL, 2: Kind.SPECIAL, 3: Kind.DIRECTORY, 4: Kind.SPECI
 _ALLOCATED = 1
 _VIRTUAL_FILE, _VIRTUAL_DIRECTORY = 10, 11
 _NTFS_DATA, _NTFS_INDEX, _NTFS_REPARSE = 128, 160, 192
+_NTFS_SMALL = frozenset({16, 48, 64, 96, 112})
+"""$STANDARD_INFORMATION, $FILE_NAME, $OBJECT_ID, $VOLUME_NAME, $VOLUME_INFORMATION: always within the record."""
 _SYMLINK, _JUNCTION, _WOF = 0xA000000C, 0xA0000003, 0x80000017
 _HFS_DATA, _HFS_RESOURCE = 0x1100, 0x1101
 _NON_RESIDENT, _RESIDENT = 2, 4
@@ -334,11 +336,13 @@ class Walker:
         )
         main, streams = self._attributes(file, path, kind, allocated=meta_allocated and meta_type != _VIRTUAL_FILE)
         size = int(meta.size)
-        target = show(_text(meta.link)) if kind is Kind.LINK and meta.link else None
+        target = self._link_target(file, meta) if kind is Kind.LINK else None
         unpacked = True
         if self._reparse is not None:
             tag, aim = self._read_reparse(file)
-            if tag in (_SYMLINK, _JUNCTION):
+            if tag in (_NTFS_SMALL = frozenset({16, 48, 64, 96, 112})
+"""$STANDARD_INFORMATION, $FILE_NAME, $OBJECT_ID, $VOLUME_NAME, $VOLUME_INFORMATION: always within the record."""
+_SYMLINK, _JUNCTION):
                 kind, target = Kind.LINK, show(aim)
             elif tag == _WOF:
                 unpacked = False
@@ -408,7 +412,10 @@ class Walker:
         try:
             for attribute in file:
                 info = attribute.info
-                attr_type, flags = int(info.type), int(info.flags)
+                attr_type = int(info.type)
+                if self._ntfs and attr_type in _NTFS_SMALL:
+                    continue
+                flags = int(info.flags)
                 runs: tuple[Run, ...] = ()
                 if not flags & _RESIDENT:
                     runs = self._runs(attribute)
@@ -438,6 +445,16 @@ class Walker:
             self._bad.append(self._problem(Severity.ERROR, "the places of an entry's blocks cannot be read", path=path,
                                            detail=tsk_reason(error)))
         return main, streams
+
+    @staticmethod
+    def _link_target(file: Any, meta: Any) -> str | None:
+        """Return where a symbolic link leads; TSK leaves out those of ext4 whose target lies in a block of its own."""
+        if meta.link:
+            return show(_text(meta.link))
+        try:
+            return show(_text(file.read_random(0, min(int(meta.size), 4096)))) if int(meta.size) > 0 else None
+        except OSError:
+            return None
 
     def _read_reparse(self, file: Any) -> tuple[int, str]:
         """Return a reparse point's tag, and where it leads for symbolic links and junctions ([MS-FSCC] 2.1.2)."""

@@ -111,7 +111,7 @@ def _describe(
     except OSError:
         return Volume(**base, file_system=signature.name if signature and signature.name != "nothing but zeros" else "")
     name = file_system_name(fs)
-    return Volume(**base, file_system=name, label=_label(fs, name, head), block_size=int(fs.info.block_size),
+    return Volume(**base, file_system=name, label=_exfat_label(medium, offset, head) if name == "exFAT" else _label(fs, name, head), block_size=int(fs.info.block_size),
                   encryption=Encryption.LOCKED if locked else Encryption.NONE)
 
 
@@ -157,6 +157,22 @@ def _label(fs: Any, name: str, head: bytes) -> str:
         raw = head[0x8028 : 0x8028 + 32]
     text_ = raw.split(b"\0")[0].decode("utf-8", "replace").strip()
     return "" if text_ == "NO NAME" else text_
+
+
+def _exfat_label(medium: Medium, offset: int, head: bytes) -> str:
+    """Return the label out of the root directory's first cluster (Microsoft, exFAT specification, sections 3.1 and 7.3)."""
+    heap, root = int.from_bytes(head[88:92], "little"), int.from_bytes(head[96:100], "little")
+    sector, cluster = 1 << min(head[108], 12), 1 << min(head[109], 25)
+    try:
+        directory = medium.read_at(offset + (heap + (root - 2) * cluster) * sector, min(cluster * sector, 64 << 10))
+    except (OSError, ValueError):
+        return ""
+    for at in range(0, len(directory) - 31, 32):
+        if directory[at] == 0x83:
+            return directory[at + 2 : at + 2 + 2 * min(directory[at + 1], 11)].decode("utf-16-le", "replace")
+        if not directory[at]:
+            break
+    return ""
 
 
 def _check(volume: Volume, medium: Medium) -> Iterator[Problem]:

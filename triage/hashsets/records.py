@@ -113,7 +113,7 @@ def is_hex(token: bytes) -> bool:
     return _HEX.fullmatch(token) is not None
 
 
-def parse_digest(token: bytes, algorithm: str) -> bytes:
+def parse_digest(token: bytes | str, algorithm: str) -> bytes:
     """Return a digest's raw bytes out of hexadecimal text.
 
     Raise ``ValueError`` that says what is wrong with it.
@@ -128,7 +128,7 @@ def parse_digest(token: bytes, algorithm: str) -> bytes:
         raise ValueError(f"{algorithm}: not hexadecimal digits") from error
 
 
-def digest_by_length(token: bytes) -> tuple[str, bytes] | None:
+def digest_by_length(token: bytes | str) -> tuple[str, bytes] | None:
     """Return a digest's algorithm and raw bytes by its length alone; ``None`` if it cannot be one."""
     algorithm = BY_HEX_LENGTH.get(len(token))
     if algorithm is None:

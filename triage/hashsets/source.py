@@ -16,7 +16,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
+    from triage.hashsets.records import Packed
+
 MAX_LINE = 1 << 20  # bytes; a longer line is rejected without being held
+TOO_LONG = "longer than 1 MiB: not a line of a hash list"
 HEAD = 1 << 16  # bytes that decide the format
 _BLOCK = 1 << 20
 _BOMS = (
@@ -95,9 +98,38 @@ class Source:
                 if len(line) > MAX_LINE and not line.endswith(b"\n"):
                     while line and not line.endswith(b"\n"):
                         line = stream.readline(MAX_LINE)
-                    yield Reject(number, "longer than 1 MiB: not a line of a hash list")
+                    yield Reject(number, TOO_LONG)
                     continue
                 yield number, line.rstrip(b"\r\n")
+
+    def packed_lines(
+        self, pack: Callable[[bytes], Packed | None]
+    ) -> Iterator[tuple[int, bytes | Packed | Reject]]:
+        """Yield (line number, line) as :meth:`lines` does, and whole blocks at once where ``pack`` can read them.
+
+        ``pack`` gets whole lines and returns ``None`` for a block that is to be taken line by line. The first line, which
+        may be unlike the others, comes to it alone.
+        """
+        number, rest = 1, b""
+        with self.open() as stream:
+            while True:
+                block = stream.read(_BLOCK)
+                data = rest + block
+                end = data.rfind(b"\n") + 1 if block else len(data)
+                data, rest = data[:end], data[end:]
+                if data:
+                    first = data.find(b"\n") + 1 if number == 1 else 0
+                    yield from _packed(number, data[:first], pack)
+                    yield from _packed(number + (first > 0), data[first:], pack)
+                number += data.count(b"\n")
+                if not block:
+                    return
+                if len(rest) > MAX_LINE:
+                    while block and b"\n" not in block:
+                        block = stream.read(_BLOCK)
+                    rest = block.partition(b"\n")[2]
+                    yield number, Reject(number, TOO_LONG)
+                    number += 1
 
     def advance(self, count: int) -> None:
         """Take note of bytes that were read; raise ``HashsetError`` if there are more than the file had."""
@@ -124,6 +156,19 @@ class Source:
         if not self._encoding:
             return head
         return codecs.getincrementaldecoder(self._encoding)("replace").decode(head).encode("utf-8", "replace")
+
+
+def _packed(
+    number: int, data: bytes, pack: Callable[[bytes], Packed | None]
+) -> Iterator[tuple[int, bytes | Packed | Reject]]:
+    if not data:
+        return
+    packed = pack(data)
+    if packed:
+        yield number, packed
+        return
+    for index, line in enumerate(data.removesuffix(b"\n").split(b"\n")):
+        yield number + index, line.rstrip(b"\r")
 
 
 class _Text(io.RawIOBase):

@@ -106,7 +106,7 @@ def _row(number: int, cells: list[str], layout: _Layout) -> Iterator[Event]:
     record: dict[str, bytes] = {}
     refused = False
     for column, algorithm in layout.digests:
-        token = _bare(cells[column]) if column < len(cells) else b""
+        token = _bare(cells[column]) if column < len(cells) else ""
         if not token:
             continue
         try:
@@ -122,8 +122,10 @@ def _row(number: int, cells: list[str], layout: _Layout) -> Iterator[Event]:
         else:
             refused = True
             yield Reject(number, f"no digest: {len(token)} characters")
-    kinds = [kind for column, kind in layout.others if column < len(cells) and _bare(cells[column])]
-    yield from map(Unkept, kinds)
+    kinds: list[str] = []
+    if layout.others:
+        kinds = [kind for column, kind in layout.others if column < len(cells) and _bare(cells[column])]
+        yield from map(Unkept, kinds)
     if record:
         category = layout.category
         yield record_of(
@@ -143,7 +145,7 @@ def _row_by_length(number: int, cells: list[str]) -> Iterator[Event]:
         found = digest_by_length(token)
         if found:
             record.setdefault(*found)
-        elif len(token) in OTHER_HEX_LENGTH and is_hex(token):
+        elif len(token) in OTHER_HEX_LENGTH and is_hex(token.encode()):
             others += 1
             yield Unkept(OTHER_HEX_LENGTH[len(token)])
     if record:
@@ -152,8 +154,8 @@ def _row_by_length(number: int, cells: list[str]) -> Iterator[Event]:
         yield Reject(number, "only digests that are not kept" if others else "no digest in this row")
 
 
-def _bare(cell: str) -> bytes:
-    return cell.strip(" \t\"'").encode("utf-8", "replace")
+def _bare(cell: str) -> str:
+    return cell.strip(" \t\"'")
 
 
 def _quoted(

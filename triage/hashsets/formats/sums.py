@@ -7,11 +7,15 @@ r"""What md5sum, sha256sum, their BSD and OpenSSL kin and md5deep print: a diges
 from __future__ import annotations
 
 import re
+from binascii import unhexlify
 from typing import TYPE_CHECKING
 
 from triage.hashsets.records import (
+    BY_HEX_LENGTH,
     BY_LENGTH_NOTE,
+    LENGTHS,
     OTHER_HEX_LENGTH,
+    Packed,
     Reject,
     Unkept,
     digest_by_length,
@@ -29,6 +33,7 @@ if TYPE_CHECKING:
     from triage.hashsets.source import Source
 
 _GNU = re.compile(rb"\s{0,20}(?:\d{1,19}\s\s?)?\\?([0-9A-Fa-f]{32,288}) ([ *]?)(\S.*)", re.DOTALL)
+_SIMPLE = re.compile(rb"^([0-9A-Fa-f]{32,64}) [ *]\S", re.MULTILINE)
 _BSD = re.compile(rb"([A-Za-z0-9/-]{2,12}) ?\(")
 
 
@@ -47,11 +52,13 @@ def looks_like(head: bytes) -> bool:
 def read(source: Source) -> Iterator[Event]:
     """Yield one record a line; names are not kept."""
     told = False
-    for item in source.lines():
-        if isinstance(item, Reject):
-            yield item
+    for number, line in source.packed_lines(_pack):
+        if isinstance(line, Packed | Reject):
+            if isinstance(line, Packed) and line.algorithm == "sha256" and not told:
+                told = True
+                yield BY_LENGTH_NOTE
+            yield line
             continue
-        number, line = item
         if not line.strip() or line.startswith(b"#"):
             continue
         found = _split(line)
@@ -78,6 +85,20 @@ def read(source: Source) -> Iterator[Event]:
             told = True
             yield BY_LENGTH_NOTE
         yield record_of({digest[0]: digest[1]})
+
+
+def _pack(data: bytes) -> Packed | None:
+    """Return a block's digests if each line is in GNU's form, without escapes, with digests of one length."""
+    first = _SIMPLE.match(data)
+    algorithm = BY_HEX_LENGTH.get(len(first[1])) if first else None
+    if algorithm is None:
+        return None
+    digests = _SIMPLE.findall(data)
+    if len(digests) != data.count(b"\n") + (not data.endswith(b"\n")):
+        return None
+    if set(map(len, digests)) != {2 * LENGTHS[algorithm]}:
+        return None
+    return Packed(algorithm, unhexlify(b"".join(digests)))
 
 
 def _split(line: bytes) -> tuple[str, bytes] | None:

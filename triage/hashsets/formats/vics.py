@@ -174,7 +174,7 @@ class _Reader:
                 yield Unkept(kind)
                 continue
             try:
-                digest = parse_digest(str(value).strip().encode("utf-8", "replace"), kind)
+                digest = parse_digest(str(value).strip(), kind)
             except ValueError as error:
                 refused = True
                 yield Reject(line, f"entry {self.entries}: {error}")
