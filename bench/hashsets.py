@@ -1,8 +1,9 @@
 """Import and look-up rates of compiled hash sets, with the memory they take.
 
-    python bench/hashsets.py [--records 5000000] [--queries 1000000] [--folder DIR]
+python bench/hashsets.py [--records 5000000] [--queries 1000000] [--folder DIR]
 
-Each step runs in a process of its own, so that its peak memory is its own. Lists are random and seeded: every run asks the same.
+Each step runs in a process of its own, so that its peak memory is its own. Lists are random and seeded: every
+run asks the same.
 """
 
 from __future__ import annotations
@@ -32,7 +33,10 @@ def peak_mib() -> float:
 
 
 def resident_mib(kind: str) -> float:
-    """Memory of this process now: ``RssAnon`` is its own, ``RssFile`` the mapped set's pages, which the system takes back."""
+    """Memory of this process now.
+
+    ``RssAnon`` is its own, ``RssFile`` the mapped set's pages, which the system takes back.
+    """
     for line in Path("/proc/self/status").read_text(encoding="ascii").splitlines():
         if line.startswith(kind + ":"):
             return int(line.split()[1]) / 1024
@@ -59,9 +63,14 @@ def step_import(folder: Path, name: str) -> dict[str, object]:
     report = compile_list(folder / name, folder / (name + ".hset"), "bench", Meaning.KNOWN)
     seconds = time.perf_counter() - start
     size = (folder / (name + ".hset")).stat().st_size
-    return {"step": f"import {name}", "records": report.records, "seconds": round(seconds, 2),
-            "records/s": round(report.records / seconds), "bytes/digest": round(size / sum(report.digests.values()), 1),
-            "peak MiB": round(peak_mib())}
+    return {
+        "step": f"import {name}",
+        "records": report.records,
+        "seconds": round(seconds, 2),
+        "records/s": round(report.records / seconds),
+        "bytes/digest": round(size / sum(report.digests.values()), 1),
+        "peak MiB": round(peak_mib()),
+    }
 
 
 def step_lookup(folder: Path, queries: int) -> dict[str, object]:
@@ -85,15 +94,26 @@ def step_lookup(folder: Path, queries: int) -> dict[str, object]:
             rates.append(time.perf_counter() - start)
         anonymous, mapped = resident_mib("RssAnon"), resident_mib("RssFile")
     assert hits == len(members), (hits, len(members))
-    return {"step": "look up", "queries": queries, "hits": hits, "first s": round(rates[0], 3), "best s": round(min(rates), 3),
-            "queries/s": round(queries / min(rates)), "before MiB": round(before), "peak MiB": round(peak_mib()),
-            "own MiB": round(anonymous), "mapped MiB": round(mapped)}
+    return {
+        "step": "look up",
+        "queries": queries,
+        "hits": hits,
+        "first s": round(rates[0], 3),
+        "best s": round(min(rates), 3),
+        "queries/s": round(queries / min(rates)),
+        "before MiB": round(before),
+        "peak MiB": round(peak_mib()),
+        "own MiB": round(anonymous),
+        "mapped MiB": round(mapped),
+    }
 
 
 def step_match(folder: Path, contents: int) -> dict[str, object]:
     rng = random.Random(4)
-    rows = [Content(key=str(n), size=1, md5=rng.randbytes(16).hex(), sha1=rng.randbytes(20).hex(), sha256=rng.randbytes(32).hex())
-            for n in range(contents)]
+    rows = [
+        Content(key=str(n), size=1, md5=rng.randbytes(16).hex(), sha1=rng.randbytes(20).hex(), sha256=rng.randbytes(32).hex())
+        for n in range(contents)
+    ]
     with Matcher([Hashset(folder / "table.csv.hset")]) as matcher:
         start = time.perf_counter()
         matcher.match(rows)
@@ -109,14 +129,31 @@ def main() -> None:
     options = parser.parse_args()
     if options.step:
         kind, _, name = options.step.partition(":")
-        steps = {"import": lambda: step_import(options.folder, name), "lookup": lambda: step_lookup(options.folder, options.queries),
-                 "match": lambda: step_match(options.folder, 20_000), "write": lambda: write_lists(options.folder, options.records)}
+        steps = {
+            "import": lambda: step_import(options.folder, name),
+            "lookup": lambda: step_lookup(options.folder, options.queries),
+            "match": lambda: step_match(options.folder, 20_000),
+            "write": lambda: write_lists(options.folder, options.records),
+        }
         print(json.dumps(steps[kind]() or {"step": "lists written"}))
         return
     with tempfile.TemporaryDirectory(dir=options.folder) as folder:
         for step in ("write", "import:plain.txt", "import:sums.txt", "import:table.csv", "lookup", "match"):
-            subprocess.run([sys.executable, __file__, "--step", step, "--folder", folder, "--records", str(options.records),
-                            "--queries", str(options.queries)], check=True)
+            subprocess.run(
+                [
+                    sys.executable,
+                    __file__,
+                    "--step",
+                    step,
+                    "--folder",
+                    folder,
+                    "--records",
+                    str(options.records),
+                    "--queries",
+                    str(options.queries),
+                ],
+                check=True,
+            )
 
 
 if __name__ == "__main__":

@@ -74,9 +74,7 @@ def hashset() -> None:
 )
 @click.option("--dry-run", is_flag=True, help="Only say what the list holds and what would be rejected.")
 @_library_option
-def import_(
-    file: Path, name: str, meaning: str, category: str, fmt: str, *, dry_run: bool, library: Path | None
-) -> None:
+def import_(file: Path, name: str, meaning: str, category: str, fmt: str, *, dry_run: bool, library: Path | None) -> None:
     r"""Compile a hash list into the library.
 
     Reads plain and CSV lists, md5sum and hashdeep output, NSRL RDSv3 databases and VICS JSON, of any size.
@@ -87,9 +85,7 @@ def import_(
       triage hashset import RDS_modern_minimal.db --name nsrl --as known
     """
     if str(file) == "-":
-        raise UsageError(
-            "a list cannot be imported from standard input", hint="save it to a file first: it is read twice"
-        )
+        raise UsageError("a list cannot be imported from standard input", hint="save it to a file first: it is read twice")
     with _progress() as progress:
         report = HashsetLibrary(library).import_list(
             file,
@@ -213,9 +209,7 @@ def _batch(found: Hashset, batch: list[tuple[str, str, bytes]]) -> Iterator[dict
     for kind in found.algorithms:
         at = [index for index, (_, algorithm, _) in enumerate(batch) if algorithm == kind]
         if at:
-            numbers.update(
-                zip(at, found.lookup(kind, b"".join(batch[i][2] for i in at)).tolist(), strict=True)
-            )
+            numbers.update(zip(at, found.lookup(kind, b"".join(batch[i][2] for i in at)).tolist(), strict=True))
     for index, (text, kind, digest) in enumerate(batch):
         number = numbers.get(index, -1)
         row: dict[str, Any] = {
@@ -269,8 +263,6 @@ def _progress() -> Iterator[Callable[[str, int, int], None] | None]:
         def update(stage: str, done: int, total: int) -> None:
             if stage not in tasks:
                 tasks[stage] = bar.add_task(_STAGES.get(stage, stage), total=total or None, amount="")
-            bar.update(
-                tasks[stage], completed=done, amount=f"{done / 1e6:,.0f} MB" if total else f"{done:,} rows"
-            )
+            bar.update(tasks[stage], completed=done, amount=f"{done / 1e6:,.0f} MB" if total else f"{done:,} rows")
 
         yield update

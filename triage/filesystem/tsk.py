@@ -340,9 +340,7 @@ class Walker:
         unpacked = True
         if self._reparse is not None:
             tag, aim = self._read_reparse(file)
-            if tag in (_NTFS_SMALL = frozenset({16, 48, 64, 96, 112})
-"""$STANDARD_INFORMATION, $FILE_NAME, $OBJECT_ID, $VOLUME_NAME, $VOLUME_INFORMATION: always within the record."""
-_SYMLINK, _JUNCTION):
+            if tag in (_SYMLINK, _JUNCTION):
                 kind, target = Kind.LINK, show(aim)
             elif tag == _WOF:
                 unpacked = False

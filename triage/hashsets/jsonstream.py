@@ -94,7 +94,8 @@ class JsonStream:
             except (ValueError, RecursionError):
                 raise self.damage("not JSON that can be read: nested too deep") from None
             else:
-                # A number near the end of the buffer may go on in the next block; other values end themselves.
+                # A number near the end of the buffer may go on in the next block; other values end
+                # themselves.
                 open_end = isinstance(value, str) and self._text[self._at] != '"'
                 if self._ended or not open_end or self._text[end : end + _LITERAL].strip(_IN_NUMBERS):
                     self._at = end

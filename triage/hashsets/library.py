@@ -45,9 +45,8 @@ if TYPE_CHECKING:
 KEPT_REJECTS = 1000
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _FILE = re.compile(r"(?P<name>[A-Za-z0-9][A-Za-z0-9._-]{0,63})\.(?P<version>\d{6})\.hset")
-_RESERVED = frozenset(
-    {"con", "prn", "aux", "nul", *(f"{d}{n}" for d in ("com", "lpt") for n in range(10))}
-)  # on Windows
+# On Windows
+_RESERVED = frozenset({"con", "prn", "aux", "nul", *(f"{d}{n}" for d in ("com", "lpt") for n in range(10))})
 _PROGRESS_EVERY = 1 << 14  # events
 
 
@@ -148,9 +147,7 @@ class HashsetLibrary:
         the library is then as it was.
         """
         check_name(name)
-        other = next(
-            (known for known in self.list() if known != name and known.lower() == name.lower()), None
-        )
+        other = next((known for known in self.list() if known != name and known.lower() == name.lower()), None)
         if other:
             raise UsageError(
                 f"there is a set {other}, and some systems take {name} for the same",
@@ -233,11 +230,7 @@ class HashsetLibrary:
     def _known(self) -> str:
         names = self.list()
         more = ", …" if len(names) > 10 else ""
-        return (
-            "there are: " + ", ".join(names[:10]) + more
-            if names
-            else "import a list with: triage hashset import"
-        )
+        return "there are: " + ", ".join(names[:10]) + more if names else "import a list with: triage hashset import"
 
     def _files(self) -> Sequence[str]:
         try:
@@ -245,9 +238,7 @@ class HashsetLibrary:
         except (FileNotFoundError, NotADirectoryError):
             return []
         except OSError as error:
-            raise HashsetError(
-                f"the library {self.root} cannot be read: {error.strerror or error}"
-            ) from error
+            raise HashsetError(f"the library {self.root} cannot be read: {error.strerror or error}") from error
 
     def _versions(self, name: str) -> Sequence[tuple[int, Path]]:
         matches = (match for match in map(_FILE.fullmatch, self._files()) if match and match["name"] == name)
@@ -304,9 +295,7 @@ class _Intake:
         code = self.categories.get(category)
         if code is None:
             if len(self.categories) >= NO_CATEGORY:
-                note = (
-                    f"more than {NO_CATEGORY:,} categories: records with any further one were kept without it"
-                )
+                note = f"more than {NO_CATEGORY:,} categories: records with any further one were kept without it"
                 if note not in self.notes:
                     self.notes.append(note)
                 return NO_CATEGORY
@@ -400,9 +389,7 @@ def _check_taken(intake: _Intake, path: Path) -> None:
         parts.append(f"{intake.rejected:,} rejected, the first in line {first.line}: {first.reason}")
     if intake.empty_refused:
         parts.append(f"{intake.empty_refused:,} were the empty file's")
-    parts.extend(
-        f"{count:,} were {kind}, which is not kept" for kind, count in sorted(intake.unsupported.items())
-    )
+    parts.extend(f"{count:,} were {kind}, which is not kept" for kind, count in sorted(intake.unsupported.items()))
     raise HashsetError(
         f"no digest of {path} could be used: {'; '.join(parts) or 'it holds none'}",
         hint="look at the list, or name its form with --format",

@@ -74,9 +74,7 @@ class Matcher:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self.close()
 
     def _match(self, number: int, how: str, category: int) -> Match:
@@ -84,9 +82,7 @@ class Matcher:
         key = (number, how, category)
         if key not in self._known:
             hashset, facts = self._sets[number]
-            self._known[key] = Match(
-                set=facts.name, meaning=facts.meaning, category=hashset.category(category), how=how
-            )
+            self._known[key] = Match(set=facts.name, meaning=facts.meaning, category=hashset.category(category), how=how)
         return self._known[key]
 
 
@@ -105,11 +101,7 @@ def open_matcher(uses: Sequence[str], library: HashsetLibrary, scratch: Path) ->
         for use in uses:
             text, meaning = split_use(use)
             path = Path(text)
-            hashset = (
-                _compiled(path, meaning or Meaning.NOTABLE, scratch)
-                if path.is_file()
-                else _named(text, library)
-            )
+            hashset = _compiled(path, meaning or Meaning.NOTABLE, scratch) if path.is_file() else _named(text, library)
             opened.append(hashset)
             own = hashset.facts
             fitted = _with(own, meaning=meaning or own.meaning)
@@ -142,9 +134,7 @@ def _named(name: str, library: HashsetLibrary) -> Hashset:
     try:
         check_name(name)
     except UsageError as error:
-        raise HashsetError(
-            f"there is no hash list {name}", hint="name a file that exists, or a set of the library"
-        ) from error
+        raise HashsetError(f"there is no hash list {name}", hint="name a file that exists, or a set of the library") from error
     return library.open(name)
 
 
@@ -155,9 +145,7 @@ def _compiled(path: Path, meaning: Meaning, scratch: Path) -> Hashset:
     """
     sha256 = Source(path).sha256()
     name = _NOT_IN_A_NAME.sub("_", path.name)[:64] or "list"
-    key = hashlib.sha256(f"{sha256} {meaning} {path.name}".encode("utf-8", "surrogateescape")).hexdigest()[
-        :24
-    ]
+    key = hashlib.sha256(f"{sha256} {meaning} {path.name}".encode("utf-8", "surrogateescape")).hexdigest()[:24]
     target = scratch / f"{key}.hset"
     if target.exists():
         try:

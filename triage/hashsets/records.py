@@ -79,9 +79,7 @@ class Note(NamedTuple):
 
 Event = HashRecord | Packed | Reject | Unkept | Note
 
-BY_LENGTH_NOTE = Note(
-    "64-digit values were taken for SHA-256: the list names no kind, and a PDQ picture hash looks the same"
-)
+BY_LENGTH_NOTE = Note("64-digit values were taken for SHA-256: the list names no kind, and a PDQ picture hash looks the same")
 
 
 def record_of(digests: dict[str, bytes], category: str = "") -> HashRecord:
@@ -119,9 +117,7 @@ def parse_digest(token: bytes | str, algorithm: str) -> bytes:
     Raise ``ValueError`` that says what is wrong with it.
     """
     if len(token) != 2 * LENGTHS[algorithm]:
-        raise ValueError(
-            f"{algorithm}: {len(token)} characters where {2 * LENGTHS[algorithm]} hexadecimal digits belong"
-        )
+        raise ValueError(f"{algorithm}: {len(token)} characters where {2 * LENGTHS[algorithm]} hexadecimal digits belong")
     try:
         return unhexlify(token)
     except (NotHex, ValueError) as error:

@@ -69,9 +69,8 @@ def fold(rows: Rows) -> Rows:
     equal = prefix[1:] == prefix[:-1]
     if not equal.any():
         return Rows(prefix, rows.rest[order], rows.code[order])
-    tied = np.zeros(
-        len(prefix), bool
-    )  # rows whose prefix another row has: only these need the other bytes compared
+    # Rows whose prefix another row has: only these need the other bytes compared
+    tied = np.zeros(len(prefix), bool)
     tied[1:] |= equal
     tied[:-1] |= equal
     at = np.flatnonzero(tied)

@@ -42,9 +42,7 @@ class Source:
             if stat.S_ISDIR(facts.st_mode):
                 raise UsageError(f"{path} is a folder, not a hash list", hint="name the list file inside it")
             if not stat.S_ISREG(facts.st_mode):
-                raise UsageError(
-                    f"{path} is not a regular file", hint="save the list to a file first: it is read twice"
-                )
+                raise UsageError(f"{path} is not a regular file", hint="save the list to a file first: it is read twice")
             with path.open("rb") as stream:
                 head = stream.read(HEAD)
         except FileNotFoundError as error:
@@ -102,13 +100,11 @@ class Source:
                     continue
                 yield number, line.rstrip(b"\r\n")
 
-    def packed_lines(
-        self, pack: Callable[[bytes], Packed | None]
-    ) -> Iterator[tuple[int, bytes | Packed | Reject]]:
+    def packed_lines(self, pack: Callable[[bytes], Packed | None]) -> Iterator[tuple[int, bytes | Packed | Reject]]:
         """Yield (line number, line) as :meth:`lines` does, and whole blocks at once where ``pack`` can read them.
 
-        ``pack`` gets whole lines and returns ``None`` for a block that is to be taken line by line. The first line, which
-        may be unlike the others, comes to it alone.
+        ``pack`` gets whole lines and returns ``None`` for a block that is to be taken line by line. The first
+        line, which may be unlike the others, comes to it alone.
         """
         number, rest = 1, b""
         with self.open() as stream:
@@ -141,9 +137,7 @@ class Source:
             raise self._changed()
 
     def _changed(self) -> HashsetError:
-        return HashsetError(
-            f"{self.path} changed while it was read", hint="import it again when nothing writes to it"
-        )
+        return HashsetError(f"{self.path} changed while it was read", hint="import it again when nothing writes to it")
 
     def _open_raw(self) -> BinaryIO:
         try:
@@ -158,9 +152,7 @@ class Source:
         return codecs.getincrementaldecoder(self._encoding)("replace").decode(head).encode("utf-8", "replace")
 
 
-def _packed(
-    number: int, data: bytes, pack: Callable[[bytes], Packed | None]
-) -> Iterator[tuple[int, bytes | Packed | Reject]]:
+def _packed(number: int, data: bytes, pack: Callable[[bytes], Packed | None]) -> Iterator[tuple[int, bytes | Packed | Reject]]:
     if not data:
         return
     packed = pack(data)

@@ -41,9 +41,8 @@ if TYPE_CHECKING:
 
 _MAGIC = b"triage-hashset\r\n"
 _VERSION = 1
-_PREAMBLE = struct.Struct(
-    "<16sIIQQ16s"
-)  # magic, version, 0, header offset, header length, header's SHA-256 cut to 16 bytes
+# Magic, version, 0, header offset, header length, header's SHA-256 cut to 16 bytes
+_PREAMBLE = struct.Struct("<16sIIQQ16s")
 _ALIGN = 64
 _MAX_HEADER = 64 << 20
 _BLOCK = 1 << 20
@@ -113,11 +112,7 @@ class _Column:
         self.stream, self.offset, self.length, self._digest = stream, stream.tell(), 0, hashlib.sha256()
 
     def write(self, data: Any) -> None:
-        view = (
-            np.ascontiguousarray(data).view(np.uint8).reshape(-1).data
-            if isinstance(data, np.ndarray)
-            else data
-        )
+        view = np.ascontiguousarray(data).view(np.uint8).reshape(-1).data if isinstance(data, np.ndarray) else data
         self.stream.write(view)
         self._digest.update(view)
         self.length += len(view)
@@ -143,9 +138,7 @@ def write_store(
         stream.write(bytes(_PREAMBLE.size))
         for algorithm in ALGORITHMS:
             if algorithm in sorters:
-                table = _write_columns(
-                    stream, path.parent, counts.blocks(algorithm, sorters[algorithm]), progress
-                )
+                table = _write_columns(stream, path.parent, counts.blocks(algorithm, sorters[algorithm]), progress)
                 if table["rows"]:
                     columns[algorithm] = table
         header = facts.to_json() | {
@@ -161,9 +154,7 @@ def write_store(
         offset = stream.tell()
         stream.write(data)
         stream.seek(0)
-        stream.write(
-            _PREAMBLE.pack(_MAGIC, _VERSION, 0, offset, len(data), hashlib.sha256(data).digest()[:16])
-        )
+        stream.write(_PREAMBLE.pack(_MAGIC, _VERSION, 0, offset, len(data), hashlib.sha256(data).digest()[:16]))
         stream.flush()
         os.fsync(stream.fileno())
     return _facts(header)
@@ -258,9 +249,7 @@ class Hashset:
         except FileNotFoundError as error:
             raise HashsetError(f"there is no compiled set {path}", hint=_REIMPORT) from error
         except (OSError, ValueError) as error:
-            raise HashsetError(
-                f"the compiled set {path} cannot be opened: {error}", hint=_REIMPORT
-            ) from error
+            raise HashsetError(f"the compiled set {path} cannot be opened: {error}", hint=_REIMPORT) from error
         try:
             header = self._header()
             self.facts = _facts(header)
@@ -298,9 +287,7 @@ class Hashset:
         if number == NO_CATEGORY:
             return self.facts.category
         if not 0 <= number < len(self.categories):
-            raise HashsetError(
-                f"the compiled set {self.path} is damaged: no category {number}", hint=_REIMPORT
-            )
+            raise HashsetError(f"the compiled set {self.path} is damaged: no category {number}", hint=_REIMPORT)
         return self.categories[number]
 
     def check(self, progress: Callable[[str, int, int], None] | None = None) -> None:
@@ -324,17 +311,14 @@ class Hashset:
     def close(self) -> None:
         """Unmap the file. Arrays that look-ups returned stay valid."""
         self._arrays = {}
-        with contextlib.suppress(
-            BufferError
-        ):  # a column is still in use, in a traceback say: it goes with its last user
+        # A column is still in use, in a traceback say: it goes with its last user
+        with contextlib.suppress(BufferError):
             self._map.close()
 
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self.close()
 
     def _header(self) -> dict[str, Any]:
@@ -364,13 +348,7 @@ class Hashset:
         wanted = {"prefix": 8 * rows, "tail": tail * rows, "bloom": 8 * _words(rows)}
         for name, length in wanted.items():
             offset, stored, _ = table[name]
-            if (
-                rows < 1
-                or stored != length
-                or offset < 0
-                or offset % _ALIGN
-                or offset + length > len(self._map)
-            ):
+            if rows < 1 or stored != length or offset < 0 or offset % _ALIGN or offset + length > len(self._map):
                 raise ValueError(f"the place of its {algorithm} {name} column is wrong")
         words = np.frombuffer(self._map, "<u8", _words(rows), table["bloom"][0])
         prefix = np.frombuffer(self._map, "<u8", rows, table["prefix"][0])
@@ -381,9 +359,7 @@ class Hashset:
         words, prefixes, tails = self._arrays[algorithm]
         wanted = prefixes_of(rows)
         mask = _masks(wanted)
-        maybe = np.flatnonzero(
-            (words[wanted >> np.uint64(64 - (len(words).bit_length() - 1))] & mask) == mask
-        )
+        maybe = np.flatnonzero((words[wanted >> np.uint64(64 - (len(words).bit_length() - 1))] & mask) == mask)
         if not len(maybe):
             return
         maybe = maybe[np.argsort(wanted[maybe])]

@@ -34,9 +34,7 @@ if TYPE_CHECKING:
     from triage.hashsets.source import Source
 
 _DELIMITERS = (",", ";", "\t", "|")
-_CATEGORY = frozenset(
-    {"category", "cat", "categoryid", "categoryname", "hashcategory", "viccategory", "caidcategory"}
-)
+_CATEGORY = frozenset({"category", "cat", "categoryid", "categoryname", "hashcategory", "viccategory", "caidcategory"})
 _ANY_DIGEST = frozenset({"hash", "filehash", "hashvalue", "digest"})
 _MAX_JOINED = 50  # lines that one quoted field may run over
 _MAX_JOINED_TEXT = 1 << 16  # characters
@@ -110,9 +108,7 @@ def _row(number: int, cells: list[str], layout: _Layout) -> Iterator[Event]:
         if not token:
             continue
         try:
-            found = (
-                digest_by_length(token) if algorithm is None else (algorithm, parse_digest(token, algorithm))
-            )
+            found = digest_by_length(token) if algorithm is None else (algorithm, parse_digest(token, algorithm))
         except ValueError as error:
             refused = True
             yield Reject(number, str(error))
@@ -128,9 +124,7 @@ def _row(number: int, cells: list[str], layout: _Layout) -> Iterator[Event]:
         yield from map(Unkept, kinds)
     if record:
         category = layout.category
-        yield record_of(
-            record, category_of(cells[category]) if category is not None and category < len(cells) else ""
-        )
+        yield record_of(record, category_of(cells[category]) if category is not None and category < len(cells) else "")
     elif kinds and not refused:
         yield Reject(number, f"only digests that are not kept: {', '.join(kinds)}")
     elif not refused:

@@ -92,9 +92,7 @@ def _read(source: Source, database: sqlite3.Connection) -> Iterator[Event]:
         yield from _record(number, row, kinds)
 
 
-def _record(
-    number: int, row: tuple[object, ...], kinds: list[tuple[int, str | None, str | None]]
-) -> Iterator[Event]:
+def _record(number: int, row: tuple[object, ...], kinds: list[tuple[int, str | None, str | None]]) -> Iterator[Event]:
     record: dict[str, bytes] = {}
     refused = False
     for at, kind, other in kinds:
@@ -118,12 +116,8 @@ def _record(
 
 def _table(source: Source, database: sqlite3.Connection) -> tuple[str, list[str]]:
     found = {
-        (name.decode("utf-8", "replace").upper(), kind.decode("utf-8", "replace")): name.decode(
-            "utf-8", "replace"
-        )
-        for name, kind in database.execute(
-            "SELECT name, type FROM sqlite_master WHERE type IN ('table', 'view')"
-        )
+        (name.decode("utf-8", "replace").upper(), kind.decode("utf-8", "replace")): name.decode("utf-8", "replace")
+        for name, kind in database.execute("SELECT name, type FROM sqlite_master WHERE type IN ('table', 'view')")
         if isinstance(name, bytes) and isinstance(kind, bytes)
     }
     for wanted in _PREFERRED:
@@ -134,8 +128,7 @@ def _table(source: Source, database: sqlite3.Connection) -> tuple[str, list[str]
         if {digest_kind(name) for name in columns} & set(ALGORITHMS):
             return wanted[0], [name for name in columns if '"' not in name]
     raise HashsetError(
-        f"{source.path} is an SQLite database, but no NSRL RDSv3 list: no table or view FILE, METADATA or "
-        "DISTINCT_HASH with digests",
+        f"{source.path} is an SQLite database, but no NSRL RDSv3 list: no table or view FILE, METADATA or DISTINCT_HASH with digests",
         hint="for other lists export plain text or CSV",
     )
 
@@ -145,11 +138,7 @@ def _filter(columns: list[str]) -> str:
     return ' WHERE "bytes" > 0 OR "bytes" IS NULL' if "bytes" in {name.lower() for name in columns} else ""
 
 
-def _authorize(
-    action: int, _first: str | None, second: str | None, _database: str | None, _view: str | None
-) -> int:
-    if action not in _ALLOWED or (
-        action == sqlite3.SQLITE_FUNCTION and (second or "").lower() not in _FUNCTIONS
-    ):
+def _authorize(action: int, _first: str | None, second: str | None, _database: str | None, _view: str | None) -> int:
+    if action not in _ALLOWED or (action == sqlite3.SQLITE_FUNCTION and (second or "").lower() not in _FUNCTIONS):
         return sqlite3.SQLITE_DENY
     return sqlite3.SQLITE_OK

@@ -109,9 +109,7 @@ def _line(number: int, tokens: list[bytes], named: str | None) -> Iterator[Event
             yield Reject(number, str(error))
             continue
         if found is None:
-            yield Reject(
-                number, f"no digest: {len(token)} characters" + ("" if is_hex(token) else ", not hexadecimal")
-            )
+            yield Reject(number, f"no digest: {len(token)} characters" + ("" if is_hex(token) else ", not hexadecimal"))
             continue
         if found[0] in record:  # a second digest of one kind is another file's
             yield record_of(record)

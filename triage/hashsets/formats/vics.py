@@ -41,8 +41,7 @@ def looks_like(head: bytes) -> bool:
     """Say whether the text begins as JSON does and names what VICS names."""
     start = head.lstrip()
     return start.startswith((b"{", b"[")) and any(
-        word in head
-        for word in (b"odata", b'"Media"', b'"MediaID"', b'"MD5"', b'"SHA1"', b'"md5"', b'"sha1"')
+        word in head for word in (b"odata", b'"Media"', b'"MediaID"', b'"MD5"', b'"SHA1"', b'"md5"', b'"sha1"')
     )
 
 
@@ -64,9 +63,7 @@ def read(source: Source) -> Iterator[Event]:
         else:
             if reader.json.peek():
                 yield Reject(reader.json.line, "text after the end of the JSON document")
-                yield Note(
-                    "THE LIST MAY NOT BE COMPLETE: text after the end of the JSON document was not read"
-                )
+                yield Note("THE LIST MAY NOT BE COMPLETE: text after the end of the JSON document was not read")
 
 
 class _Reader:
@@ -95,9 +92,8 @@ class _Reader:
         try:
             item = self.json.value()
         except TooLarge:
-            yield from self._object(
-                depth
-            )  # a case with all its media in it, or one entry with a very long list
+            # A case with all its media in it, or one entry with a very long list
+            yield from self._object(depth)
         except JsonDamage as damage:
             if self.json.ahead(_CASE):
                 yield from self._object(depth)  # only the media entry that is damaged is lost, not the case
@@ -185,8 +181,7 @@ class _Reader:
         elif not refused:
             yield Reject(
                 line,
-                f"entry {self.entries}: "
-                + ("only digests that are not kept: " + ", ".join(others) if others else "no digest"),
+                f"entry {self.entries}: " + ("only digests that are not kept: " + ", ".join(others) if others else "no digest"),
             )
 
 
