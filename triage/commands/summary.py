@@ -52,7 +52,7 @@ def print_summary(case: Path, result: RunResult, *, report: bool) -> None:
     click.echo(f"\nqueue:  triage queue {show(str(case))}")
     if report:
         click.echo(f"report: {show(str(case / 'report' / 'index.html'))}")
-    click.echo(f"audit:  {result.audit_head[:32]} (note it: the log's last line has this digest)")
+    click.echo(f"audit:  {result.audit_head}\n        (note it elsewhere: the audit log's last line has this digest)")
 
 
 def _size(number: int) -> str:

@@ -32,11 +32,15 @@ class MediumImage(pytsk3.Img_Info):  # type: ignore[misc]
         return self._medium.size
 
     def read(self, offset: int, size: int) -> bytes:
-        """Return at most ``size`` bytes: more would overrun TSK's buffer."""
+        """Return at most ``size`` bytes: more would overrun TSK's buffer. None where the medium is damaged.
+
+        An exception would not do: the binding turns it into a ``RuntimeError`` of whatever call came to need the bytes, also
+        when TSK, which reads ahead, can do without them. A short read is an error to TSK, and to those who read content.
+        """
         try:
             return self._medium.read_at(offset, size)[:size]
-        except DamagedRangeError as error:
-            raise OSError(str(error)) from error
+        except DamagedRangeError:
+            return b""  # the medium remembers the range and the reason
 
 
 def tsk_image(medium: Medium, paths: Sequence[str]) -> Any:
