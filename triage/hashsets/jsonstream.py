@@ -54,10 +54,7 @@ class JsonStream:
         return self._lines
 
     def peek(self) -> str:
-        """Return the next character that is not white space, without taking it.
-
-        An empty string at the end.
-        """
+        """Return the next character that is not white space without taking it, or an empty string at the end."""
         while True:
             match = _SPACE.match(self._text, self._at)
             self._at = match.end() if match else self._at
@@ -109,10 +106,7 @@ class JsonStream:
             wanted = len(self._text) - self._at + self._block
 
     def members(self) -> Iterator[str]:
-        """Step into an object: yield each key; the caller takes its value.
-
-        (or :meth:`skip` does) before the next.
-        """
+        """Step into an object: yield each key, whose value the caller takes or skips before the next."""
         self.take("{")
         if self.peek() == "}":
             self.take("}")

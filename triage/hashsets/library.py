@@ -45,7 +45,7 @@ if TYPE_CHECKING:
 KEPT_REJECTS = 1000
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _FILE = re.compile(r"(?P<name>[A-Za-z0-9][A-Za-z0-9._-]{0,63})\.(?P<version>\d{6})\.hset")
-# On Windows
+# Names that Windows keeps for devices
 _RESERVED = frozenset({"con", "prn", "aux", "nul", *(f"{d}{n}" for d in ("com", "lpt") for n in range(10))})
 _PROGRESS_EVERY = 1 << 14  # events
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from binascii import Error as NotHex
 from binascii import unhexlify
+from functools import lru_cache
 from typing import NamedTuple
 
 ALGORITHMS = ("md5", "sha1", "sha256")  # weakest first
@@ -21,6 +22,7 @@ EMPTY_FILE = {
     "sha256": bytes.fromhex("e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"),
 }
 
+_LONGEST_NAME = 64  # characters of a name that are looked at
 MAX_CATEGORY = 200  # characters of a category that are kept
 BY_HEX_LENGTH = {2 * length: name for name, length in LENGTHS.items()}
 # Hexadecimal lengths that can only be digests which are not stored (288 and 192: PhotoDNA in hexadecimal and
@@ -89,21 +91,19 @@ def record_of(digests: dict[str, bytes], category: str = "") -> HashRecord:
 
 def digest_kind(name: str) -> str | None:
     """Return ``md5``, ``sha1`` or ``sha256`` for a name such as ``SHA-1`` or ``hash_md5``, else ``None``."""
-    match = _NAME.fullmatch(_squeeze(name))
-    return _SAME.get(match[1], match[1]) if match else None
+    return _kinds(name[:_LONGEST_NAME])[0]
 
 
 def other_kind(name: str) -> str | None:
-    """Return the short name of a digest that is not stored.
-
-    (``photodna``, ``md4``, ``sha512`` …), else ``None``.
-    """
-    match = _OTHER_NAME.fullmatch(_squeeze(name))
-    return _SAME.get(match[1], match[1]) if match else None
+    """Return the short name of a digest that is not stored (``photodna``, ``md4``, ``sha512`` …), else ``None``."""
+    return _kinds(name[:_LONGEST_NAME])[1]
 
 
-def _squeeze(name: str) -> str:
-    return "".join(c for c in name[:64].lower() if c.isalnum())
+@lru_cache(maxsize=512)  # a list has the same few names in every entry
+def _kinds(name: str) -> tuple[str | None, str | None]:
+    plain = "".join(c for c in name.lower() if c.isalnum())
+    kind, other = _NAME.fullmatch(plain), _OTHER_NAME.fullmatch(plain)
+    return _SAME.get(kind[1], kind[1]) if kind else None, _SAME.get(other[1], other[1]) if other else None
 
 
 def is_hex(token: bytes) -> bool:

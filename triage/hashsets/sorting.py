@@ -32,10 +32,7 @@ _SAMPLE = 1024  # rows between two samples of a run
 
 
 class Rows(NamedTuple):
-    """Digests in columns: the first 8 bytes as a number.
-
-    (big-endian order is the digests' order), the others, and the codes.
-    """
+    """Digests in columns: the first 8 bytes as a number, whose order is the digests' order, the rest, the codes."""
 
     prefix: U64
     rest: U8
@@ -58,10 +55,7 @@ def prefixes_of(digests: U8) -> U64:
 
 
 def fold(rows: Rows) -> Rows:
-    """Sort rows and make one of each digest.
-
-    With the category that the list named first, and with every flag that any had.
-    """
+    """Sort rows and make one of each digest, with the category that the list named first and every flag."""
     order = np.argsort(rows.prefix)
     prefix = rows.prefix[order]
     if len(prefix) < 2:

@@ -76,10 +76,7 @@ class Source:
             raise self._changed()
 
     def open(self) -> BinaryIO:
-        """Return the list's text as UTF-8.
-
-        (or what it is, where no byte order mark says), without its byte order mark.
-        """
+        """Return the list's text without its byte order mark; as UTF-8 where the mark says it is UTF-16 or UTF-32."""
         stream = self._open_raw()
         stream.read(len(self._bom))
         return io.BufferedReader(_Text(self, stream, self._encoding), _BLOCK)

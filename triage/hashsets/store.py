@@ -192,10 +192,7 @@ def _words(rows: int) -> int:
 
 
 def _masks(prefix: NDArray[np.uint64]) -> NDArray[np.uint64]:
-    """Return the 4 bits that a digest sets in its word, out of the prefix's low 24 bits.
-
-    (its high bits choose the word).
-    """
+    """Return the 4 bits that a digest sets in its word: from its prefix's low 24 bits, as the high ones choose the word."""
     one, six = np.uint64(1), np.uint64(63)
     mask = one << (prefix & six)
     for shift in (6, 12, 18):

@@ -116,10 +116,7 @@ class _Reader:
             yield from self._media(line, item)
 
     def _object(self, depth: int) -> Iterator[Event]:
-        """Step through an object that is too large to hold or damaged inside, or.
-
-        (at depth 0) the document itself.
-        """
+        """Step through an object that is too large to hold or is damaged; at depth 0 through the document itself."""
         line = self.json.line
         small: dict[str, Any] = {}
         lists = 0
