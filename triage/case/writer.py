@@ -50,8 +50,9 @@ def row_id(record: Any) -> str:
 class CaseWriter:
     """A case open for a run: locked, its audit log at hand."""
 
-    def __init__(self, folder: Path, connection: sqlite3.Connection, audit: AuditLog, *, resumed: bool) -> None:
+    def __init__(self, folder: Path, connection: sqlite3.Connection, audit: AuditLog, *, resumed: bool, fresh: bool) -> None:
         self.folder = folder
+        self._fresh = fresh
         self.audit = audit
         self.resumed = resumed
         self._db = connection
@@ -76,9 +77,10 @@ class CaseWriter:
         except OSError as error:
             raise OutputError(f"{folder} cannot be written: {error.strerror or error}",
                               hint="choose a folder that you may write to") from error
+        fresh = not (folder / NAME).exists()
         audit = AuditLog(folder / "audit.jsonl")
         try:
-            if not (folder / NAME).exists():
+            if fresh:
                 cls._new(folder)
             connection = database.connect(folder, read_only=False)
             with writing(folder):
@@ -88,7 +90,7 @@ class CaseWriter:
                 # The default of 2 MB makes SQLite read its own pages again and again: a second for 20,000 entries.
                 connection.execute("PRAGMA cache_size = -65536")
                 resumed = connection.execute("SELECT 1 FROM evidence LIMIT 1").fetchone() is not None
-            return cls(folder, connection, audit, resumed=resumed)
+            return cls(folder, connection, audit, resumed=resumed, fresh=fresh)
         except BaseException:
             audit.close()
             raise
@@ -433,6 +435,20 @@ class CaseWriter:
             self._findings = (self.folder / "findings.jsonl").open("ab")
         except OSError as error:
             raise OutputError(f"{self.folder} cannot be written: {error.strerror or error}") from error
+
+    def abandon(self) -> None:
+        """Close; take back a case that was made for this run, which ended before it began."""
+        self.close()
+        if not self._fresh:
+            return
+        for name in (NAME, f"{NAME}-wal", f"{NAME}-shm", "audit.jsonl", "findings.jsonl"):
+            (self.folder / name).unlink(missing_ok=True)
+        for folder in (self.folder / "hashsets", self.folder):
+            if folder.is_dir():
+                for left in folder.glob("*.hset"):
+                    left.unlink()
+                with contextlib.suppress(OSError):  # something of the operator's is in it
+                    folder.rmdir()
 
     def close(self) -> None:
         """Close the database as one file, readable also from a read-only folder, and let go of the lock."""

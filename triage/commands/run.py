@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from triage.commands.progress import make_observer
-from triage.commands.summary import print_summary, write_case_report
+from triage.commands.summary import print_summary, tell_container_problems, write_case_report
 from triage.engine.run import RunOptions, RunResult
 from triage.engine.run import run as run_case
 from triage.errors import EvidenceError, TriageError, UsageError
@@ -70,6 +70,8 @@ def run(
         if not no_report:
             observer.stage("writing the report")
             write_case_report(case)
+    if not result.unreadable:
+        tell_container_problems(case)
     if not quiet:
         print_summary(case, result, report=not no_report)
     _end(result, fail_on)
@@ -77,8 +79,6 @@ def run(
 
 def _end(result: RunResult, fail_on: str | None) -> None:
     """Turn what the run found out about the evidence into an exit code."""
-    for line in result.unreadable:
-        click.echo(f"triage: {show(line)}", err=True)
     if result.changed:
         raise EvidenceError(f"the evidence changed while it was examined: {', '.join(result.changed)}",
                             hint="find out what writes to it, make a fresh copy, and start a new case")
@@ -86,7 +86,8 @@ def _end(result: RunResult, fail_on: str | None) -> None:
         raise EvidenceError(f"the digests of {result.mismatched[0]} are not those that the acquisition stored",
                             hint="the case is kept; get a fresh copy of the evidence")
     if result.unreadable:
-        raise EvidenceError("no volume of this evidence could be listed", hint="the report says what is there")
+        more = f" (and {len(result.unreadable) - 1} more)" if len(result.unreadable) > 1 else ""
+        raise EvidenceError(result.unreadable[0] + more, hint="the report says what is there")
     if result.stopped:
         click.echo(f"triage: not everything was reached: {show(result.stopped)}; run the same command again to go on", err=True)
     if (fail_on == "notable" and result.notable) or (fail_on == "problem" and result.problems):

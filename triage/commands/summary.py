@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from triage.engine.run import RunResult
 
+_LINES = 10
 _TOP = 5
 _REASONS = 3
 
@@ -24,6 +25,16 @@ def write_case_report(case: Path) -> None:
     """Write the report that a run leaves in its case folder: without pages for every entry, which take a kilobyte each."""
     with Case.open(case) as opened:
         write_report(build(opened, all_files=False), ("html", "json"), case / "report")
+
+
+def tell_container_problems(case: Path) -> None:
+    """Say on standard error what is wrong with the evidence as a whole: damaged tables, locked or unread volumes, cut images."""
+    with Case.open(case) as opened:
+        rows = [r for r in opened.problems() if r["stage"] in ("evidence", "volumes", "engine")]
+    for row in rows[:_LINES]:
+        click.echo(f"triage: {row['severity']}: {show(row['message'])}", err=True)
+    if len(rows) > _LINES:
+        click.echo(f"triage: {len(rows) - _LINES} more problems of this kind: triage status, or the report", err=True)
 
 
 def print_summary(case: Path, result: RunResult, *, report: bool) -> None:

@@ -227,17 +227,20 @@ def run(options: RunOptions, observer: Observer) -> RunResult:
         before = {e.id: fingerprint.stat_facts([Path(p) for p in e.paths]) for e, _, _ in found}
         whole = {e.id: fingerprint.whole([Path(p) for p in e.paths]) for e, _, _ in found} if profile.fingerprint == "full" else {}
         writer = CaseWriter.create(options.case)
+        begun = False
         try:
             writer.add_evidence([(e, v, [is_listed(x) for x in v], p) for e, v, p in found])
             result.resumed = writer.resumed
-            if options.verify:
-                _verify(session, writer, [e for e, _, _ in found], observer, result)
             uses = (*options.hashsets, *(u.name if u.meaning is None else f"{u.name}:{u.meaning}" for u in profile.hashsets))
             with open_matcher(uses, HashsetLibrary(), options.case / "hashsets") as matcher:
+                if options.verify:
+                    begun = True
+                    _verify(session, writer, [e for e, _, _ in found], observer, result)
                 plan = Plan()
                 sink = _CaseSink(writer, profile, matcher, plan, keys, observer)
                 engine.attach([e for e, _, _ in found], sink)
                 _begin(writer, options, _facts(options, registry.plugins, plugins, keys), matcher, found, before)
+                begun = True
                 walks = writer.volumes_to_walk()
                 sink.plan_pending(retry=options.retry_failed, walking=frozenset((v.evidence, v.number) for v in walks))
                 observer.stage("listing and reading")
@@ -259,7 +262,7 @@ def run(options: RunOptions, observer: Observer) -> RunResult:
                                         "notable": result.notable, "problems": result.problems})
             result.audit_head = writer.audit.head
         finally:
-            writer.close()
+            writer.close() if begun else writer.abandon()
     finally:
         engine.close()
     result.seconds = time.monotonic() - began

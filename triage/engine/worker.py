@@ -39,7 +39,7 @@ def main(arguments: Sequence[str]) -> None:
         except MemoryError:
             frames.write_json(stdout, {"done": command.get("do"), "error": "memory", "message": "the memory limit was reached"})
         except Exception as error:
-            frames.write_json(stdout, {"done": command.get("do"), "error": _kind(error), "message": str(error)[:2000],
+            frames.write_json(stdout, {"done": command.get("do"), "error": _kind(error), "message": str(getattr(error, "message", error))[:2000],
                                        "hint": str(getattr(error, "hint", None) or "")})
 
 
