@@ -13,6 +13,7 @@ import sys
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from triage.case.database import open_private
 from triage.errors import CaseError, OutputError
 
 if TYPE_CHECKING:
@@ -27,10 +28,14 @@ class AuditLog:
     def __init__(self, path: Path) -> None:
         self._path = path
         try:
-            self._file = path.open("a+b")
+            self._file = open_private(path)
         except OSError as error:
             raise OutputError(f"{path} cannot be written: {error.strerror or error}") from error
-        _lock(self._file.fileno(), path)
+        try:
+            _lock(self._file.fileno(), path)
+        except CaseError:
+            self._file.close()
+            raise
         self._file.seek(0)
         self._number = 0
         self.head = FIRST
@@ -68,10 +73,15 @@ class AuditLog:
         self._file.close()
 
 
-def verify(path: Path) -> tuple[int, list[str]]:
-    """Check a chain; return how many lines it has and what is wrong with it, one sentence a break."""
+def verify(path: Path, noted: str = "") -> tuple[int, list[str]]:
+    """Check a chain; return how many lines it has and what is wrong with it, one sentence a break.
+
+    ``noted`` is the beginning of the digest that a run printed at its end: without it nothing shows that the last lines are
+    missing, or the last one changed.
+    """
     faults: list[str] = []
     previous, number = FIRST, 0
+    seen, line = not noted, b"\n"
     with path.open("rb") as file:
         for number, line in enumerate(file, 1):
             text = line.rstrip(b"\n")
@@ -84,6 +94,11 @@ def verify(path: Path) -> tuple[int, list[str]]:
             except (ValueError, TypeError, KeyError, RecursionError):
                 faults.append(f"line {number} is not a whole record")
             previous = hashlib.sha256(text).hexdigest()
+            seen = seen or previous.startswith(noted.lower())
+    if not line.endswith(b"\n"):
+        faults.append(f"line {number} is cut short")
+    if not seen:
+        faults.append(f"no line has the noted digest {noted}: the line that had it was changed or removed")
     return number, faults
 
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, BinaryIO, NoReturn
 
 from triage.case.schema import VERSION
 from triage.content.types import extension_mismatch
@@ -25,19 +26,33 @@ def connect(path: Path, *, read_only: bool) -> sqlite3.Connection:
     uri = file.resolve().as_uri() + ("?mode=ro" if read_only else "?mode=rw")
     try:
         connection = sqlite3.connect(uri, uri=True, isolation_level=None, timeout=30)
+    except sqlite3.DatabaseError as error:
+        raise _unreadable(file, error) from error
+    try:
         connection.row_factory = sqlite3.Row
         connection.execute("PRAGMA trusted_schema = OFF")
         row = connection.execute("SELECT value FROM meta WHERE key = 'schema'").fetchone()
+        _check_version(file, str(row[0]) if row else "")
+        prepare(connection)
     except sqlite3.DatabaseError as error:
-        raise CaseError(f"{file} cannot be read as a case: {error}", hint="restore it, or start a new case") from error
-    if row is None or not row[0].isdigit():
-        raise CaseError(f"{file} is not a triage case")
-    if int(row[0]) != VERSION:
-        newer = int(row[0]) > VERSION
-        raise CaseError(f"{file} has schema {row[0]}, this version reads {VERSION}",
-                        hint="use the newer triage that wrote it" if newer else "run it again into a new case folder")
-    prepare(connection)
+        connection.close()
+        raise _unreadable(file, error) from error
+    except BaseException:
+        connection.close()
+        raise
     return connection
+
+
+def _unreadable(file: Path, error: sqlite3.DatabaseError) -> CaseError:
+    return CaseError(f"{file} cannot be read as a case: {error}", hint="restore it, or start a new case")
+
+
+def _check_version(file: Path, found: str) -> None:
+    if not (found.isascii() and found.isdigit()):
+        raise CaseError(f"{file} is not a triage case", hint="give the folder that --case named")
+    if int(found) != VERSION:
+        raise CaseError(f"{file} has schema {found[:20]}, this version reads {VERSION}",
+                        hint="use the newer triage that wrote it" if int(found) > VERSION else "run it again into a new case folder")
 
 
 def prepare(connection: sqlite3.Connection) -> None:
@@ -46,6 +61,12 @@ def prepare(connection: sqlite3.Connection) -> None:
         return int(bool(name and kind and extension_mismatch(name, kind)))
 
     connection.create_function("extension_mismatch", 2, mismatch, deterministic=True)
+
+
+def open_private(path: Path) -> BinaryIO:
+    """Open a file to read and append to, making one that nobody else may read when it is not there; raises ``OSError``."""
+    flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0)
+    return os.fdopen(os.open(path, flags, 0o600), "a+b")
 
 
 @contextmanager

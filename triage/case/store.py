@@ -53,7 +53,8 @@ class Case:
 
     def _query(self, sql: str, parameters: Iterable[Any] = ()) -> Iterator[sqlite3.Row]:
         try:
-            yield from self._db.execute(sql, tuple(parameters))
+            for row in self._db.execute(sql, tuple(parameters)):  # noqa: UP028 - "yield from" would close a cursor of a closed case
+                yield row
         except sqlite3.DatabaseError as error:
             raise CaseError(f"the case in {self.folder} cannot be read: {error}") from error
 

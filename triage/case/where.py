@@ -7,7 +7,8 @@ anything. Values with spaces or brackets go in quotes. Sizes take units (``10MiB
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from fractions import Fraction
 from typing import Any
 
 from triage.errors import UsageError
@@ -22,6 +23,11 @@ FIELDS = TEXT + NUMBERS + TIMES + DIGESTS + FLAGS
 
 _TOKEN = re.compile(r"""\s*(?:(?P<paren>[()])|(?P<op><=|>=|!=|=|<|>|~)|"(?P<double>[^"]*)"|'(?P<single>[^']*)'|(?P<word>[^\s()=<>!~"']+))""")
 _SIZE = re.compile(r"(-?\d+(?:\.\d+)?)\s*([kmgt]i?)?b?", re.IGNORECASE)
+_LARGEST = 2**63 - 1
+_DIGITS = 40
+_LONGEST, _MOST, _DEEPEST = 10_000, 1000, 10
+"""Characters, words and nested brackets of a condition: SQLite's own limits lie above."""
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _UNITS = {"k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12, "ki": 2**10, "mi": 2**20, "gi": 2**30, "ti": 2**40}
 
 
@@ -42,6 +48,8 @@ class _Parser:
         self.parameters: list[Any] = []
         self._depth = 0
         at = 0
+        if len(text) > _LONGEST or not text.isascii() and re.search("[\ud800-\udfff]", text):
+            raise self.fault("it is too long" if len(text) > _LONGEST else "it is not text")
         while at < len(text.rstrip()):
             match = _TOKEN.match(text, at)
             if not match:
@@ -49,6 +57,8 @@ class _Parser:
             kind = match.lastgroup or "word"
             self.tokens.append(("value" if kind in ("double", "single") else kind, match[kind]))
             at = match.end()
+        if len(self.tokens) > _MOST:
+            raise self.fault("it is too long")
 
     def fault(self, message: str) -> UsageError:
         return UsageError(f"--where: {message}", hint="like: state=deleted and mime=image/*")
@@ -78,7 +88,7 @@ class _Parser:
 
     def one(self) -> str:
         self._depth += 1
-        if self._depth > 100:
+        if self._depth > _DEEPEST:
             raise self.fault("too many brackets")
         try:
             if self._peek("not"):
@@ -111,14 +121,14 @@ class _Parser:
         return self._sql(name, operator, value)
 
     def _sql(self, name: str, operator: str, value: str) -> str:
-        if value == "null" and operator in ("=", "!="):
-            return f"{name} IS {'NOT ' if operator == '!=' else ''}NULL"
         if name in FLAGS:
             if value not in ("true", "false") or operator not in ("=", "!="):
                 raise self.fault(f"{name} is true or false")
             wanted = (value == "true") == (operator == "=")
             column = "extension_mismatch(name, type)" if name == "extension_mismatch" else name
             return f"{column} = {int(wanted)}"
+        if value == "null" and operator in ("=", "!="):
+            return f"{name} IS {'NOT ' if operator == '!=' else ''}NULL"
         if name in TEXT:
             return self._text(name, operator, value)
         if operator == "~":
@@ -152,8 +162,10 @@ def _number(value: str, parser: _Parser) -> float | int:
     match = _SIZE.fullmatch(value)
     if not match:
         raise parser.fault(f"{value!r} is not a number or size")
-    scaled = float(match[1]) * _UNITS.get((match[2] or "").lower(), 1)
-    return int(scaled) if scaled.is_integer() else scaled
+    scaled = Fraction(match[1][: _DIGITS + 1]) * _UNITS.get((match[2] or "").lower(), 1)
+    if len(match[1]) > _DIGITS or abs(scaled) > _LARGEST:
+        raise parser.fault(f"{value[:_DIGITS]!r} is too large")
+    return int(scaled) if scaled.denominator == 1 else float(scaled)
 
 
 def _nanoseconds(value: str, parser: _Parser) -> int:
@@ -163,4 +175,5 @@ def _nanoseconds(value: str, parser: _Parser) -> int:
         raise parser.fault(f"{value!r} is not a time like 2024-05-01 or 2024-05-01T12:30:00") from None
     if moment.tzinfo is None:
         moment = moment.replace(tzinfo=UTC)
-    return int(moment.timestamp()) * 1_000_000_000
+    nanoseconds = (moment - _EPOCH) // timedelta(microseconds=1) * 1000
+    return max(-_LARGEST, min(nanoseconds, _LARGEST))  # the case holds no time outside of this

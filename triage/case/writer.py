@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from triage.case import database, schema
 from triage.case.audit import AuditLog
-from triage.case.database import NAME, writing
+from triage.case.database import NAME, open_private, writing
 from triage.case.items import COLUMNS, WorkItem, entry_of
 from triage.errors import CaseError, OutputError
 from triage.model import Content, Entry, Evidence, Kind, Meaning, Volume
@@ -58,7 +58,7 @@ class CaseWriter:
         self._db = connection
         self._plugin_sets: dict[str, int] = {}
         try:
-            self._findings = (folder / "findings.jsonl").open("ab")
+            self._findings = open_private(folder / "findings.jsonl")
         except OSError as error:
             raise OutputError(f"{folder} cannot be written: {error.strerror or error}") from error
 
@@ -431,8 +431,9 @@ class CaseWriter:
         try:
             with new.open("w", encoding="ascii", newline="\n") as file:
                 file.writelines(compact(finding_row(row)) + "\n" for row in rows)
+            new.chmod(0o600)
             new.replace(self.folder / "findings.jsonl")
-            self._findings = (self.folder / "findings.jsonl").open("ab")
+            self._findings = open_private(self.folder / "findings.jsonl")
         except OSError as error:
             raise OutputError(f"{self.folder} cannot be written: {error.strerror or error}") from error
 

@@ -95,7 +95,7 @@ def _copy_one(session: Session, entry: Entry, out: Path) -> Json:
     if not problem and size < entry.size:
         problem = f"only {size} of {entry.size} bytes can be read"
     kind = identify(head, size)
-    extension = min(kind.extensions, default="bin") if kind else "bin"
+    extension = "bin" if kind is None else kind.name if kind.name in kind.extensions else min(kind.extensions, default="bin")
     name = f"{digest.hexdigest()}{'.partial' if problem else ''}.{extension}"
     making.replace(out / name)
     (out / name).chmod(0o440)

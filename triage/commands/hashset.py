@@ -44,7 +44,7 @@ def _library_option(command: F) -> F:
 
 @click.group()
 def hashset() -> None:
-    r"""Known-hash lists: import, list, look up, remove.
+    """Known-hash lists: import, list, look up, remove.
 
     \b
     Example:
@@ -75,7 +75,7 @@ def hashset() -> None:
 @click.option("--dry-run", is_flag=True, help="Only say what the list holds and what would be rejected.")
 @_library_option
 def import_(file: Path, name: str, meaning: str, category: str, fmt: str, *, dry_run: bool, library: Path | None) -> None:
-    r"""Compile a hash list into the library.
+    """Compile a hash list into the library.
 
     Reads plain and CSV lists, md5sum and hashdeep output, NSRL RDSv3 databases and VICS JSON, of any size.
     Reports what was accepted, and what was rejected in which line and why.
@@ -109,7 +109,7 @@ def import_(file: Path, name: str, meaning: str, category: str, fmt: str, *, dry
 @format_option
 @_library_option
 def list_(fmt: str | None, library: Path | None) -> None:
-    r"""Show the library's sets.
+    """Show the library's sets.
 
     \b
     Example:
@@ -126,7 +126,7 @@ def list_(fmt: str | None, library: Path | None) -> None:
 @format_option
 @_library_option
 def info(name: str, fmt: str | None, library: Path | None, *, check: bool) -> None:
-    r"""Show what a set is: meaning, source and its SHA-256, counts, notes of the import.
+    """Show what a set is: meaning, source and its SHA-256, counts, notes of the import.
 
     \b
     Example:
@@ -150,7 +150,7 @@ def info(name: str, fmt: str | None, library: Path | None, *, check: bool) -> No
 @format_option
 @_library_option
 def lookup(name: str, digests: tuple[str, ...], fmt: str | None, library: Path | None) -> None:
-    r"""Look digests up in a set.
+    """Look digests up in a set.
 
     MD5, SHA-1 or SHA-256 in hexadecimal; - reads them from standard input, one a line.
 
@@ -167,7 +167,7 @@ def lookup(name: str, digests: tuple[str, ...], fmt: str | None, library: Path |
 @click.argument("name")
 @_library_option
 def remove(name: str, library: Path | None) -> None:
-    r"""Delete a set from the library. The list that it came from is not touched.
+    """Delete a set from the library. The list that it came from is not touched.
 
     \b
     Example:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -45,7 +46,11 @@ def verify(evidence: tuple[Path, ...], quiet: bool, fmt: str | None) -> None:
                     "evidence": str(path), "verdict": answer["verdict"], "size": answer["size"], "unread": answer["unread"],
                     **{f"stored_{k}": answer["stored"].get(k) for k in ("md5", "sha1")},
                     **{k: answer["computed"].get(k) for k in ("md5", "sha1", "sha256")}, "reasons": answer["reasons"]})
-    emit(rows, _COLUMNS, fmt)
+    if fmt == "table" or (fmt is None and sys.stdout.isatty()):
+        for row in rows:  # nine columns with digests fit no terminal
+            emit([{"fact": k.replace("_", " "), "value": row[k]} for k in _COLUMNS if row[k] is not None], ["fact", "value"], "table")
+    else:
+        emit(rows, _COLUMNS, fmt)
     bad = [r for r in rows if r["verdict"] in ("mismatch", "incomplete")]
     if bad:
         raise EvidenceError(f"{bad[0]['evidence']}: {bad[0]['verdict']}", hint=(

@@ -162,7 +162,7 @@ class Tasks:
             while offset < end:
                 piece = read_at(offset, min(1 << 20, end - offset))
                 if not piece:
-                    break
+                    raise OSError("nothing more can be read")
                 self._send_bytes(piece)
                 self._slot.beat()
                 offset += len(piece)

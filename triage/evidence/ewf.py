@@ -21,6 +21,7 @@ import numpy as np
 
 from triage.errors import EvidenceError
 from triage.evidence.medium import DamagedRangeError, open_read_only, pread
+from triage.model import iso_time
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -69,6 +70,7 @@ class EwfIndex:
     facts: dict[str, str] = field(default_factory=dict)
     digests: dict[str, str] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
+    set_id: bytes = b""
 
 
 def segment_number(path: Path) -> int:
@@ -161,6 +163,10 @@ def _truncated(path: Path, wanted: int, size: int) -> EvidenceError:
 def _read_small(index: EwfIndex, kind: str, body: bytes) -> None:
     """Take what a section other than chunks and tables says."""
     if kind in ("volume", "disk", "data"):
+        if len(body) >= 1052 and any(body[64:80]):  # the set's identifier; every segment has a copy
+            if index.set_id and index.set_id != body[64:80]:
+                raise EvidenceError("the segments belong to two different sets", hint="put those of one acquisition into one folder")
+            index.set_id = bytes(body[64:80])
         if len(body) < 24 or index.chunk_size:
             return
         if len(body) < 1052:  # SMART keeps its chunks inside the tables
@@ -201,7 +207,11 @@ def _read_facts(body: bytes, kind: str) -> dict[str, str]:
     if main is None or main + 2 >= len(lines):
         return {}
     names, values = lines[main + 1].split("\t"), lines[main + 2].split("\t")
-    return {_FACTS[n]: v.strip() for n, v in zip(names, values, strict=False) if n in _FACTS and v.strip()}
+    facts = {_FACTS[n]: v.strip() for n, v in zip(names, values, strict=False) if n in _FACTS and v.strip()}
+    for name in ("acquired", "system date"):  # header2 holds seconds since 1970, header a date without a zone
+        if facts.get(name, "").isdecimal() and len(facts[name]) <= 11:
+            facts[name] = iso_time(int(facts[name]) * 1_000_000_000) or facts[name]
+    return facts
 
 
 def _read_table(index: EwfIndex, number: int, descriptor: int, body: int, end: int, data_end: int) -> bool:

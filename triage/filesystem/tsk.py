@@ -472,7 +472,7 @@ class Walker:
         runs = []
         for run in attribute:
             flags = int(run.flags)
-            if flags & _RUN_FILLER:
+            if flags & _RUN_FILLER or not run.len:
                 continue
             runs.append(Run(image_offset=None if flags & _RUN_SPARSE else base + run.addr * block, length=run.len * block))
         return tuple(runs)

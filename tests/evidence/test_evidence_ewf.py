@@ -1,0 +1,316 @@
+"""The E01 reader: what it reads, what it says about damage, and what it takes from the headers."""
+
+from __future__ import annotations
+
+import zlib
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pyewf
+import pytest
+from ewf_writer import FACTS, damage, header_text, sample, table_body, write_ewf
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from triage.errors import EvidenceError
+from triage.escape import show
+from triage.evidence import ewf
+from triage.evidence.ewf import EwfMedium, UnsupportedVariantError, read_index
+from triage.evidence.medium import DamagedRangeError
+from triage.evidence.opening import open_evidence
+from triage.evidence.verify import verify
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+SHORT = sample(8 * 4096 + 1536)  # the last chunk is 3 sectors long
+
+
+def read_by_libewf(paths: list[Path]) -> bytes:
+    handle = pyewf.handle()
+    handle.open([str(p) for p in paths])
+    try:
+        return bytes(handle.read_buffer_at_offset(handle.get_media_size(), 0))
+    finally:
+        handle.close()
+
+
+@pytest.mark.parametrize("packed", [lambda n: True, lambda n: False, lambda n: n % 2 == 0, lambda n: n % 2 == 1],
+                         ids=["packed", "plain", "even packed", "odd packed"])
+@pytest.mark.parametrize("extensions", [("E01",), ("E01", "E02"), ("e01", "e02", "e03")])
+@pytest.mark.parametrize("data", [SHORT, sample(4096), sample(512), sample(65536)], ids=["short last", "one chunk", "sector", "even"])
+def test_every_byte_comes_back_as_it_was_written(
+    data: bytes, extensions: tuple[str, ...], packed: Callable[[int], bool], tmp_path: Path
+) -> None:
+    chunks = -(-len(data) // 4096)
+    made = write_ewf(tmp_path, data, extensions=extensions[:chunks], packed=packed)
+    evidence, medium, warnings = open_evidence(made.paths[0])
+    assert isinstance(medium, EwfMedium)
+    assert (medium.read_at(0, len(data)), warnings) == (data, [])
+    assert evidence.kind == ("ewf" if len(made.paths) == 1 else "split ewf")
+    assert verify(medium, evidence.stored_digests).verdict == "verified"
+    medium.close()
+    assert read_by_libewf(made.paths) == data, "the writer of these tests must write what libewf reads"
+
+
+@settings(max_examples=60, deadline=None)
+@given(offset=st.integers(0, len(SHORT) + 100), length=st.integers(0, 3 * 4096))
+def test_any_range_is_that_slice(offset: int, length: int, tmp_path_factory: pytest.TempPathFactory) -> None:
+    folder = tmp_path_factory.getbasetemp() / "ranges"
+    if not folder.is_dir():
+        folder.mkdir()
+        write_ewf(folder, SHORT)
+    medium = EwfMedium([folder / "image.E01"])
+    assert medium.read_at(offset, length) == SHORT[offset : offset + length]
+    medium.close()
+
+
+def test_no_stored_digest_is_never_called_verified(tmp_path: Path) -> None:
+    made = write_ewf(tmp_path, SHORT, digest=False, hash_=False)
+    evidence, medium, _ = open_evidence(made.paths[0])
+    assert evidence.stored_digests == {}
+    assert verify(medium, evidence.stored_digests).verdict == "no stored hash"
+    medium.close()
+
+
+def test_a_stored_digest_of_other_bytes_is_a_mismatch(tmp_path: Path) -> None:
+    made = write_ewf(tmp_path, SHORT)
+    path, body, _ = made.where("hash")
+    damage(path, body)
+    evidence, medium, _ = open_evidence(path)
+    assert verify(medium, evidence.stored_digests).verdict == "mismatch"
+    medium.close()
+
+
+def test_verify_tells_incomplete_from_mismatch(tmp_path: Path) -> None:
+    made = write_ewf(tmp_path, SHORT)
+    path, body, _ = made.where("sectors")
+    damage(path, body + 20)
+    evidence, medium, _ = open_evidence(path)
+    result = verify(medium, evidence.stored_digests)
+    assert (result.verdict, result.computed, result.unread) == ("incomplete", {}, 4096)
+    assert "offset 0" in result.reasons[0]
+    assert medium.damaged[0][0] == 4096
+    medium.close()
+
+
+def test_a_damaged_chunk_costs_that_chunk_only(tmp_path: Path) -> None:
+    made = write_ewf(tmp_path, SHORT, packed=lambda n: False)
+    path, body, _ = made.where("sectors")
+    damage(path, body + 2 * 4100 + 7)
+    medium = EwfMedium([path])
+    with pytest.raises(DamagedRangeError) as found:
+        medium.read_at(2 * 4096 + 100, 10)
+    assert (found.value.offset, found.value.length) == (2 * 4096, 4096)
+    assert medium.read_at(0, 2 * 4096) == SHORT[: 2 * 4096]
+    assert medium.read_at(3 * 4096, len(SHORT)) == SHORT[3 * 4096 :]
+    medium.close()
+
+
+# ---- truncation ------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("extensions", [("E01",), ("E01", "E02")])
+@pytest.mark.parametrize("last", [True, False])
+def test_every_truncation_is_an_evidence_error_with_a_hint(extensions: tuple[str, ...], last: bool, tmp_path: Path) -> None:
+    made = write_ewf(tmp_path, sample(4 * 4096), extensions=extensions)
+    cut = made.paths[-1 if last else 0]
+    whole = cut.read_bytes()
+    borders = {at for segment, _, start, end in made.sections for at in (start, start + 1, start + 75, start + 76, end - 1)}
+    lengths = {*range(20), *range(0, len(whole), 97), len(whole) - 1, len(whole) - 75, *borders}
+    for length in sorted(n for n in lengths if 0 <= n < len(whole)):
+        cut.write_bytes(whole[:length])
+        with pytest.raises(EvidenceError) as refused:
+            open_evidence(made.paths[0])
+        assert refused.value.hint, f"no advice at {length} of {len(whole)} bytes: {refused.value}"
+        assert "\n" not in str(refused.value)
+
+
+# ---- tables ----------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("at", [0, 8, 20, 24, 30])
+def test_a_damaged_table_is_replaced_by_its_copy_and_said(at: int, tmp_path: Path) -> None:
+    made = write_ewf(tmp_path, SHORT)
+    path, body, _ = made.where("table")
+    damage(path, body + at)
+    evidence, medium, warnings = open_evidence(path)
+    assert len(warnings) == 1
+    assert "its copy was used" in warnings[0]
+    assert medium.read_at(0, len(SHORT)) == SHORT
+    assert verify(medium, evidence.stored_digests).verdict == "verified"
+    medium.close()
+
+
+def test_both_tables_damaged_is_an_evidence_error(tmp_path: Path) -> None:
+    made = write_ewf(tmp_path, SHORT)
+    for kind in ("table", "table2"):
+        path, body, _ = made.where(kind)
+        damage(path, body + 24)
+    with pytest.raises(EvidenceError, match="both chunk tables"):
+        open_evidence(made.paths[0])
+
+
+def test_one_table_without_a_copy_damaged_is_an_evidence_error(tmp_path: Path) -> None:
+    made = write_ewf(tmp_path, SHORT, table2=False)
+    path, body, _ = made.where("table")
+    damage(path, body + 24)
+    with pytest.raises(EvidenceError, match="table"):
+        open_evidence(path)
+
+
+def test_fewer_chunks_than_sectors_is_an_evidence_error(tmp_path: Path) -> None:
+    made = write_ewf(tmp_path, SHORT)
+    index = read_index(made.paths)
+    raw = bytearray(made.paths[0].read_bytes())
+    _, body, _ = made.where("volume")
+    raw[body + 16 : body + 24] = (index.sectors + 8).to_bytes(8, "little")
+    raw[body + 1048 : body + 1052] = zlib.adler32(bytes(raw[body : body + 1048])).to_bytes(4, "little")
+    made.paths[0].write_bytes(raw)
+    with pytest.raises(EvidenceError, match="9 of 10 chunks"):
+        open_evidence(made.paths[0])
+
+
+def test_chunk_offsets_may_count_from_a_base(tmp_path: Path) -> None:
+    made = write_ewf(tmp_path, SHORT, base=76)
+    medium = EwfMedium(made.paths)
+    assert medium.read_at(0, len(SHORT)) == SHORT
+    medium.close()
+
+
+@pytest.mark.parametrize("base", [1 << 31, (1 << 62) + 5, (1 << 63) - 1, 1 << 63, (1 << 64) - 1])
+def test_a_base_far_outside_the_file_is_an_evidence_error(base: int, tmp_path: Path) -> None:
+    """The checksums fit: this is a set made to hurt, not a damaged one."""
+    made = write_ewf(tmp_path, SHORT)
+    raw = bytearray(made.paths[0].read_bytes())
+    for kind in ("table", "table2"):
+        _, body, _ = made.where(kind)
+        raw[body : body + 24] = table_body([0] * 9, base)[:24]
+    made.paths[0].write_bytes(raw)
+    with pytest.raises(EvidenceError):
+        open_evidence(made.paths[0])
+
+
+@pytest.mark.parametrize("offsets", [[0] * 9, list(range(9, 0, -1)), [0xFFFFFFFF] * 9, [5, 6, 5, 6, 5, 6, 5, 6, 5]])
+def test_chunk_offsets_that_cannot_be_are_an_evidence_error(offsets: list[int], tmp_path: Path) -> None:
+    made = write_ewf(tmp_path, SHORT)
+    raw = bytearray(made.paths[0].read_bytes())
+    for kind in ("table", "table2"):
+        _, body, end = made.where(kind)
+        raw[body:end] = table_body(offsets)
+    made.paths[0].write_bytes(raw)
+    with pytest.raises(EvidenceError):
+        open_evidence(made.paths[0])
+
+
+def test_offsets_past_2_gib_use_all_32_bits() -> None:
+    """EnCase 6.7: from the first offset over 2 GiB on, bit 31 is part of the offset and no flag is left."""
+    size = 32768
+    lengths = [20_000, size + 4, 30_000, size + 4, 111, size + 4, 500, size + 4]
+    starts = [0x7FFFFFFF - 60_000]
+    for length in lengths[:-1]:
+        starts.append(starts[-1] + length)
+    packed = [length != size + 4 for length in lengths]
+    crossed = next(n for n, start in enumerate(starts) if start > 0x7FFFFFFF)
+    stored = [s | 0x80000000 if p and n < crossed else s for n, (s, p) in enumerate(zip(starts, packed, strict=True))]
+    offsets, compressed = ewf._decode_offsets(np.array(stored, dtype=np.int64), size)
+    assert 0 < crossed < len(starts) - 2
+    assert offsets.tolist() == starts
+    assert compressed.tolist()[:-1] == packed[:-1]  # the last one's length is not known here: the reader tries both
+
+
+def test_offsets_below_2_gib_keep_their_flags() -> None:
+    stored = np.array([76, 5000 | 0x80000000, 5100, 0x7FFFFFFF], dtype=np.int64)
+    offsets, compressed = ewf._decode_offsets(stored, 4096)
+    assert offsets.tolist() == [76, 5000, 5100, 0x7FFFFFFF]
+    assert compressed.tolist() == [False, True, False, False]
+
+
+@pytest.mark.parametrize("size", [4096, 1536])
+def test_a_plain_chunk_whose_flag_was_lost_is_still_read(size: int, tmp_path: Path) -> None:
+    """The last chunk of a table over 2 GiB is taken for a deflated one; its own checksum says that it is plain."""
+    data = sample(2 * 4096 + size)
+    made = write_ewf(tmp_path, data, packed=lambda n: False)
+    medium = EwfMedium(made.paths)
+    medium._packed = [True] * 3
+    assert medium.read_at(0, len(data)) == data
+    medium.close()
+    damage(made.paths[0], made.where("sectors")[1] + 3)
+    medium = EwfMedium(made.paths)
+    medium._packed = [True] * 3
+    with pytest.raises(DamagedRangeError):
+        medium.read_at(0, 1)
+    medium.close()
+
+
+# ---- facts -----------------------------------------------------------------------------------------------------------------
+
+
+def test_acquisition_facts_are_read_by_their_names(tmp_path: Path) -> None:
+    made = write_ewf(tmp_path, SHORT, facts=FACTS)
+    assert read_index(made.paths).facts == {
+        "case number": "2024-17", "evidence number": "EX-3", "description": "a card", "examiner": "R. Examiner", "notes": "notes",
+        "acquired with": "3", "acquired on": "Linux", "acquired": "1970-01-01T00:00:00Z", "system date": "1970-01-01T00:00:00Z",
+    }
+
+
+def test_header2_is_utf_16_and_goes_before_header(tmp_path: Path) -> None:
+    text = header_text({"c": "дело 7", "e": "名前", "sn": "S/1"})
+    made = write_ewf(tmp_path, SHORT, facts={"c": "other", "t": "only here"}, header2=zlib.compress(text.encode("utf-16")))
+    assert read_index(made.paths).facts == {"case number": "дело 7", "examiner": "名前", "serial number": "S/1"}
+
+
+HOSTILE = ["\x1b]0;owned\x07\x1b[2J", "<script>alert(1)</script>", "=cmd|' /C calc'!A0", "a\u2028b\u2029c", "x\x0by\x0cz\x1c\x1d\x1e",
+           "rtl\u202egpj.exe", "\x85next", "\ud7ff\ufffd", "\N{PILE OF POO}" * 50]
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+def test_hostile_text_in_a_header_stays_one_inert_value(text: str, tmp_path: Path) -> None:
+    body = zlib.compress(header_text({"t": f"A{text}B", "c": "after it"}).encode("utf-16"))
+    made = write_ewf(tmp_path, SHORT, header2=body)
+    evidence, medium, _ = open_evidence(made.paths[0])
+    medium.close()
+    assert evidence.facts["notes"] == f"A{text}B", "kept as it is; what people see goes through escape.show"
+    assert evidence.facts["case number"] == "after it", "no value may push the next one out of its place"
+    assert not any(c in show(evidence.facts["notes"]) for c in "\x1b\x07\u202e\u2028\x0b")
+
+
+@settings(max_examples=80, deadline=None)
+@given(body=st.one_of(st.binary(max_size=300), st.binary(max_size=300).map(zlib.compress),
+                      st.text(max_size=200).map(lambda t: zlib.compress(("1\nmain\n" + t).encode("utf-16", "surrogatepass")))),
+       kind=st.sampled_from(["header", "header2"]))
+def test_any_header_gives_text_or_nothing(body: bytes, kind: str) -> None:
+    facts = ewf._read_facts(body, kind)
+    assert all(isinstance(k, str) and isinstance(v, str) and v for k, v in facts.items())
+
+
+def test_a_header_that_inflates_to_gigabytes_is_cut(tmp_path: Path) -> None:
+    bomb = zlib.compress(b"1\nmain\nc\tt\nseven\t" + b"A" * (64 << 20))
+    made = write_ewf(tmp_path, SHORT, header2=bomb)
+    assert sum(map(len, read_index(made.paths).facts.values())) <= 2 << 20
+
+
+# ---- what is left to libewf ------------------------------------------------------------------------------------------------
+
+
+def test_a_set_without_a_volume_section_is_not_ours(tmp_path: Path) -> None:
+    made = write_ewf(tmp_path, SHORT)
+    path, body, _ = made.where("volume")
+    damage(path, body + 12)  # its checksum is wrong now: libewf is asked, and it refuses
+    with pytest.raises(UnsupportedVariantError):
+        read_index(made.paths)
+    with pytest.raises(EvidenceError, match="libewf"):
+        open_evidence(path)
+
+
+def test_a_section_chain_that_turns_back_is_an_evidence_error(tmp_path: Path) -> None:
+    made = write_ewf(tmp_path, SHORT)
+    raw = bytearray(made.paths[0].read_bytes())
+    _, body, _ = made.where("table2")
+    at = body - 76
+    raw[at + 16 : at + 24] = (13).to_bytes(8, "little")
+    raw[at + 72 : at + 76] = zlib.adler32(bytes(raw[at : at + 72])).to_bytes(4, "little")
+    made.paths[0].write_bytes(raw)
+    with pytest.raises(EvidenceError):
+        open_evidence(made.paths[0])

@@ -1,0 +1,365 @@
+"""Every image of the shared evidence folder against the answer beside it, and every E01 against libewf.
+
+The answers (``truth/*/*.files.tsv``) were made with Sleuth Kit 4.11. Where ours differs on purpose, the difference is a rule
+below with its reason, never an image left out.
+"""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import hashlib
+import json
+import os
+import re
+import shutil
+import zipfile
+from collections import defaultdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from triage.case.store import Case
+from triage.engine.run import RunOptions, run
+from triage.errors import EvidenceError
+from triage.evidence.ewf import EwfMedium
+from triage.evidence.libewf import LibewfMedium
+from triage.evidence.opening import open_evidence
+from triage.evidence.verify import verify
+from triage.priority.profile import load_profile
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+pytestmark = pytest.mark.evidence
+
+FOLDER = Path(os.environ.get("TRIAGE_EVIDENCE") or Path(__file__).resolve().parents[3] / "shared" / "evidence")
+EMPTY_MD5 = hashlib.md5(b"", usedforsecurity=False).hexdigest()
+EMPTY_SHA1 = hashlib.sha1(b"", usedforsecurity=False).hexdigest()
+NOT_READ = {  # how a file's name ends -> what the refusal must call it
+    ".qcow2": "QCOW", ".qcow": "QCOW", ".vmdk": "VMDK", ".vhd": "VHD", ".vhdx": "VHDX", ".dmg": "DMG", ".ad1": "AD1",
+    ".aff": "AFF", ".vdi": "VDI", ".zip": "ZIP", ".gz": "gzip", ".xml": "text", ".txt": "text", ".tsv": "text",
+}
+
+
+def _zipped(base: str) -> tuple[Path, str] | None:
+    folder = (FOLDER / "images" / base).parent
+    for archive in sorted(folder.glob("*.zip")):
+        with zipfile.ZipFile(archive) as opened:
+            for name in opened.namelist():
+                if Path(name).name == Path(base).name:
+                    return archive, name
+    return None
+
+
+def _is_flat_dmg(name: str) -> bool:
+    """The truth lists names only in a DMG whose data lie as they are: that one is a raw image with a trailer."""
+    truth = FOLDER / "truth" / f"{name}.files.tsv"
+    return truth.is_file() and len(truth.read_text().splitlines()) > 1
+
+
+def _wanted_refusal(name: str) -> str | None:
+    if name.endswith(".dmg") and _is_flat_dmg(name):
+        return None
+    return NOT_READ.get(Path(name).suffix)
+
+
+_TRUTHS = [str(p.relative_to(FOLDER / "truth"))[: -len(".files.tsv")] for p in sorted(FOLDER.glob("truth/*/*.files.tsv"))]
+HERE = [b for b in _TRUTHS if (FOLDER / "images" / b).is_file() or _zipped(b)]
+READ = [b for b in HERE if b.endswith(".img.gz") or not _wanted_refusal(b)]
+ALL_FILES = [str(p.relative_to(FOLDER / "images")) for p in sorted(FOLDER.glob("images/*/*"))]
+E01 = [name for name in ALL_FILES if name.lower().endswith(".e01")]
+MADE = [name for name in E01 if name.startswith("made/")]
+
+
+KINDS = {"file": ("file", "stream"), "dir": ("directory",), "l": ("link",), "v": ("special",)}
+NO_UNNAMED_DATA = ("$Secure", "$ObjId", "$Quota", "$Reparse")
+FILE_SYSTEMS = {
+    "ntfs": "NTFS", "fat12": "FAT12", "fat16": "FAT16", "fat32": "FAT32", "exfat": "exFAT", "ext2": "ext2", "ext3": "ext3",
+    "ext4": "ext4", "hfsp": "HFS+", "iso9660": "ISO 9660",
+}
+
+
+class Silent:
+    def stage(self, name: str) -> None: ...
+    def progress(self, **_: int) -> None: ...
+    def notable(self, path: str, text: str) -> None: ...
+
+
+def _unpack(base: str, folder: Path) -> Path:
+    """The image itself: in place, out of its .gz, or out of the .zip that holds it."""
+    image = FOLDER / "images" / base
+    target = folder / Path(base).name.removesuffix(".gz")
+    if image.is_file() and not base.endswith(".gz"):
+        return image
+    if image.is_file():
+        with gzip.open(image) as source, target.open("wb") as out:
+            shutil.copyfileobj(source, out, 1 << 20)
+        return target
+    found = _zipped(base)
+    assert found
+    with zipfile.ZipFile(found[0]) as archive, archive.open(found[1]) as source, target.open("wb") as out:
+        shutil.copyfileobj(source, out, 1 << 20)
+    return target
+
+
+@pytest.fixture
+def scratch(tmp_path: Path) -> Iterator[Path]:
+    """A folder that is gone after the test: some images are 150 MB once unpacked."""
+    yield tmp_path
+    shutil.rmtree(tmp_path)
+
+
+def examine(image: Path, folder: Path) -> tuple[list[dict[str, Any]], list[dict[str, Any]], list[dict[str, Any]]]:
+    """Run the main job with the full profile; return files, volumes and problems."""
+    run(RunOptions(evidence=(image,), case=folder / "case", profile=load_profile("full"), jobs=1), Silent())
+    with Case.open(folder / "case") as case:
+        return list(case.files()), case.volumes(), list(case.problems())
+
+
+# ---- names, states, kinds, sizes and digests -------------------------------------------------------------------------------
+
+
+def read_truth(base: str) -> dict[tuple[int, str], list[dict[str, str]]]:
+    """The truth's names by volume and path, without ``.``, ``..`` and TSK's made-up directory of orphans."""
+    with (FOLDER / "truth" / f"{base}.files.tsv").open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE))
+    wanted = defaultdict(list)
+    for row in rows:
+        path = re.sub(r"\\x[0-9A-F]{2}", lambda m: m.group().lower(), row["path"])  # fiwalk's escapes, written as ours
+        if path.split("/")[-1] in (".", "..") or path == "$OrphanFiles":
+            continue
+        wanted[int(row["vol"]), path].append(row)
+    return wanted
+
+
+def rows_by_place(files: list[dict[str, Any]], volumes: list[dict[str, Any]]) -> dict[tuple[int, str], list[dict[str, Any]]]:
+    """Our rows in the truth's terms: volumes counted from 0 among those that were listed, paths within them."""
+    listed = [v["number"] for v in volumes if v["state"] in ("listed", "partly listed")]
+    placed = defaultdict(list)
+    for row in files:
+        placed[listed.index(row["volume"]), row["path"].partition("/")[2]].append(row)
+    return placed
+
+
+def _text(value: str) -> str | None:
+    return None if value in ("None", "") else value
+
+
+class Comparison:
+    """Ours against the truth's for one image; what differs for no known reason is in ``differences``."""
+
+    def __init__(self, wanted: dict[Any, list[dict[str, str]]], found: dict[Any, list[dict[str, Any]]]) -> None:
+        self.differences: list[Any] = []
+        self.compared = 0
+        self._wanted = wanted
+        self._found = found
+        for place in sorted(set(wanted) | set(found)):
+            self._compare(place, wanted.get(place, []), found.get(place, []))
+
+    def _compare(self, place: tuple[int, str], truth: list[dict[str, str]], ours: list[dict[str, Any]]) -> None:
+        if not truth and ours and all(self._stream_the_truth_lacks(row) for row in ours):
+            return
+        if len(truth) != len(ours):
+            self.differences.append((place, "how often", len(truth), len(ours)))
+            return
+        truth = sorted(truth, key=lambda r: (r["deleted"], int(r["size"]), r["md5"]))
+        ours = sorted(ours, key=lambda r: (str(r["state"] != "allocated"), r["size"], str(r["md5"])))
+        for a, b in zip(truth, ours, strict=True):
+            self.compared += 1
+            self._kind(place, a, b)
+            self._state(place, a, b)
+            if b["kind"] != "directory":
+                self._size(place, a, b)
+                self._digests(place, a, b)
+
+    def _differ(self, place: Any, what: str, truth: Any, ours: Any) -> None:
+        if truth != ours:
+            self.differences.append((place, what, truth, ours))
+
+    def _stream_the_truth_lacks(self, row: dict[str, Any]) -> bool:
+        """The truth has no row for streams of directories, and none for most others: ours are beside an entry it has."""
+        return row["kind"] == "stream" and row["parent"] is not None and row["name"].count(":") >= 1
+
+    def _kind(self, place: Any, truth: dict[str, str], ours: dict[str, Any]) -> None:
+        if ours["kind"] not in KINDS[truth["kind"]]:
+            self.differences.append((place, "kind", truth["kind"], ours["kind"]))
+
+    def _state(self, place: tuple[int, str], truth: dict[str, str], ours: dict[str, Any]) -> None:
+        state = "orphan" if truth["orphan"] == "True" else "deleted" if truth["deleted"] == "True" else "allocated"
+        if state == "allocated" and ours["state"] == "deleted" and self._name_left_by_a_rename(place, truth, ours):
+            return
+        self._differ(place, "state", state, ours["state"])
+
+    def _name_left_by_a_rename(self, place: tuple[int, str], truth: dict[str, str], ours: dict[str, Any]) -> bool:
+        """ext: a name in directory slack whose inode an allocated name has by now.
+
+        ``fiwalk`` reports the inode's flag, so it calls the name allocated; but no directory holds that name any more. We say
+        deleted, and overwritten: the bytes are the other name's. Size and digests are still those of the inode.
+        """
+        others = [r for (volume, path), rows in self._found.items() for r in rows
+                  if volume == place[0] and path != place[1] and r["meta_addr"] == int(truth["inode"])]
+        return ours["recoverability"] == "overwritten" and any(
+            r["state"] == "allocated" and r["md5"] == ours["md5"] for r in others)
+
+    def _size(self, place: Any, truth: dict[str, str], ours: dict[str, Any]) -> None:
+        self._differ(place, "size", int(truth["size"]), ours["size"])
+
+    def _digests(self, place: Any, truth: dict[str, str], ours: dict[str, Any]) -> None:
+        md5, sha1 = _text(truth["md5"]), _text(truth["sha1"])
+        if ours["kind"] == "special":
+            return  # $MBR, $FAT1 and the like: areas of the medium that TSK dresses up as files; they are listed, not read
+        if ours["kind"] == "link":
+            # A short link's target lies in the inode, where fiwalk sees no blocks on ext: its digest is that of as many zeros. A
+            # link has no content of its own; its target is listed, and as long as the truth's size.
+            size = int(truth["size"])
+            text = ours["link_target"].encode()
+            assert md5 in (None, *(hashlib.md5(b, usedforsecurity=False).hexdigest() for b in (bytes(size), text)))
+            self._differ(place, "length of the target", size, len(text))
+            self._differ(place, "a link's digest", None, ours["md5"])
+            return
+        if ours["kind"] == "file" and ours["outcome"] is None and place[1].split("/")[-1] in NO_UNNAMED_DATA:
+            # NTFS system files of indexes and named streams only. TSK's tool digests some other attribute or none; a digest
+            # of "the file" would say something about nothing. Its streams have theirs.
+            self._differ(place, "digest", None, ours["md5"])
+            return
+        if truth["deleted"] == "True" and _text(truth["inode"]) in (None, "0"):
+            # ext clears the inode number of a deleted name: no metadata, so nothing is known of its content.
+            self._differ(place, "digest of a name without an inode", (None, None), (ours["md5"], ours["meta_addr"]))
+            return
+        if md5 is None and int(truth["size"]) == 0:  # fiwalk leaves out the digests of empty files
+            md5, sha1 = EMPTY_MD5, EMPTY_SHA1
+        self._differ(place, "md5", md5, ours["md5"])
+        self._differ(place, "sha1", sha1, ours["sha1"])
+
+
+@pytest.mark.parametrize("base", READ)
+def test_names_states_sizes_and_digests_agree_with_the_truth(base: str, evidence_root: Path, scratch: Path) -> None:
+    files, volumes, problems = examine(_unpack(base, scratch), scratch)
+    wanted = read_truth(base)
+    compared = Comparison(wanted, rows_by_place(files, volumes))
+    assert not compared.differences
+    assert compared.compared >= sum(map(len, wanted.values()))
+
+    truth = json.loads((FOLDER / "truth" / f"{base}.gt.json").read_text())["volumes"]
+    listed = [v for v in volumes if v["state"] in ("listed", "partly listed")]
+    assert [(v["offset"], v["file_system"]) for v in listed] == [(int(t["partition_offset"]), FILE_SYSTEMS[t["ftype_str"]]) for t in truth]
+    for volume in volumes:
+        if volume["state"] == "not listed":
+            assert [p for p in problems if p["volume"] == volume["number"] and p["severity"] == "error"], "silently left out"
+
+
+def test_the_walk_is_not_empty(evidence_root: Path) -> None:
+    assert evidence_root.resolve() == FOLDER.resolve()
+    assert len(READ) >= 30
+    assert sum(len(read_truth(base)) for base in READ) > 400
+
+
+# ---- what is not read yet --------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", [n for n in ALL_FILES if _wanted_refusal(n)])
+def test_containers_that_are_not_read_are_refused_by_name(name: str, evidence_root: Path) -> None:
+    with pytest.raises(EvidenceError) as refused:
+        open_evidence(FOLDER / "images" / name)
+    assert _wanted_refusal(name) in refused.value.message
+    assert refused.value.hint
+    assert "\n" not in str(refused.value)
+
+
+@pytest.mark.parametrize("base", [b for b in HERE if b not in READ and not (FOLDER / "images" / b).is_file()])
+def test_containers_out_of_an_archive_are_refused_by_name(base: str, evidence_root: Path, scratch: Path) -> None:
+    with pytest.raises(EvidenceError, match=_wanted_refusal(base)):
+        open_evidence(_unpack(base, scratch))
+
+
+@pytest.mark.parametrize("name", [n for n in ALL_FILES if not _wanted_refusal(n)])
+def test_every_other_file_is_opened_as_what_it_is(name: str, evidence_root: Path) -> None:
+    path = FOLDER / "images" / name
+    evidence, medium, _ = open_evidence(path)
+    medium.close()
+    is_ewf = path.read_bytes()[:3] == b"EVF"
+    assert evidence.kind.split()[-1] == ("ewf" if is_ewf else "raw")
+    assert is_ewf == (path.suffix.lower() in (".e01", ".e02"))
+
+
+# ---- E01 -------------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", E01)
+def test_e01_bytes_and_facts_are_those_that_libewf_reads(name: str, evidence_root: Path) -> None:
+    evidence, medium, warnings = open_evidence(FOLDER / "images" / name)
+    oracle = LibewfMedium([Path(p) for p in evidence.paths])
+    try:
+        assert isinstance(medium, EwfMedium), "the common variants are read by our own reader"
+        assert not warnings
+        assert medium.size == oracle.size
+        assert medium.sector_size == oracle.sector_size
+        assert evidence.stored_digests == oracle.stored_digests
+        for offset in range(0, medium.size, 1 << 20):
+            assert medium.read_at(offset, 1 << 20) == oracle.read_at(offset, 1 << 20), f"different bytes after {offset}"
+        for fact, value in oracle.facts.items():
+            if fact in ("acquired", "system date"):  # libewf writes dates its own way; we keep what is in the file
+                assert evidence.facts[fact]
+            else:
+                assert evidence.facts[fact] == value
+    finally:
+        medium.close()
+        oracle.close()
+
+
+@pytest.mark.parametrize("name", E01)
+def test_e01_stored_digests(name: str, evidence_root: Path) -> None:
+    evidence, medium, _ = open_evidence(FOLDER / "images" / name)
+    result = verify(medium, evidence.stored_digests)
+    medium.close()
+    assert evidence.stored_digests
+    assert result.verdict == ("mismatch" if name == "dissect.evidence/ewf.E01" else "verified")
+    facts = FOLDER / "truth" / f"{name}.gt.json"
+    if facts.is_file():
+        truth = json.loads(facts.read_text())
+        assert medium.size == truth["media_size"]
+        assert evidence.stored_digests["md5"] == truth["ewf_md5_stored"]
+        assert result.computed["md5"] == truth["ewf_md5_calc"]
+        assert len(evidence.paths) == truth["ewf_segments"]
+
+
+# ---- the images made from sample photos ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", MADE)
+def test_what_was_written_and_deleted_is_found(name: str, evidence_root: Path, scratch: Path) -> None:
+    with (FOLDER / "images" / "made" / "truth.tsv").open(encoding="utf-8", newline="") as file:
+        truth = list(csv.reader(file, delimiter="\t"))
+    files, _, _ = examine(FOLDER / "images" / name, scratch)
+    by_name = defaultdict(list)
+    for row in files:
+        by_name[row["name"]].append(row)
+    wiped = []
+    directories = _directory_blocks(name, files)
+    for state, md5, wanted in truth:
+        if state == "deleted" and name.endswith("ext4.E01") and wanted.encode() not in directories:
+            wiped.append(wanted)
+            continue
+        hits = [r for r in by_name[wanted] if r["state"] == {"alloc": "allocated", "deleted": "deleted"}[state]]
+        assert hits, f"{wanted} is not listed as {state}"
+        assert [r for r in hits if r["md5"] == md5], f"{wanted}: {[(r['size'], r['md5'], r['recoverability']) for r in hits]}"
+        if state == "deleted":
+            assert {r["recoverability"] for r in hits} == {"intact"}
+    # Linux since 5.13 wipes the name when a file on ext4 is deleted, and its size and extents; only the journal still has the
+    # names. An inode without a name is all that is left: there must be as many of them, none said to be recoverable.
+    assert not wiped or len(directories) >= 1024
+    left = [r for r in files if r["state"] == "orphan" and r["kind"] == "file"]
+    assert len(left) == len(wiped)
+    assert all(r["size"] == 0 and r["recoverability"] == "unknown" for r in left)
+
+
+def _directory_blocks(image: str, files: list[dict[str, Any]]) -> bytes:
+    """The bytes of all directories, by our own rows' places."""
+    _, medium, _ = open_evidence(FOLDER / "images" / image)
+    runs = [run for row in files if row["kind"] == "directory" for run in row["runs"] if run[0] is not None]
+    data = b"".join(medium.read_at(offset, length) for offset, length in runs)
+    medium.close()
+    return data
+
