@@ -25,6 +25,7 @@ COMMANDS = {
     "status": "status:status", "verify": "verify:verify",
 }
 INTERRUPTED = 130
+_AGAIN = "interrupted (run the same command again: a case goes on where it stopped)"
 
 
 class _Commands(click.Group):
@@ -90,12 +91,15 @@ def run(arguments: list[str]) -> int:
     except click.exceptions.Exit as ending:
         return ending.exit_code
     except click.Abort:
-        return _say("interrupted", INTERRUPTED)
+        return _say(_AGAIN, INTERRUPTED)  # Click's form of Ctrl-C
     except click.ClickException as error:
+        if isinstance(error, getattr(click.exceptions, "NoArgsIsHelpError", ())):  # a group alone: its help, not a line of it
+            click.echo(error.format_message(), err=True)
+            return 2
         usage = error.ctx.command_path if isinstance(error, click.UsageError) and error.ctx else "triage"
         return _say(f"{error.format_message()} (try: {usage} --help)", 2)
     except KeyboardInterrupt:
-        return _say("interrupted; run the same command again to go on where it stopped", INTERRUPTED)
+        return _say(_AGAIN, INTERRUPTED)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python complains when it flushes at exit
         return 0

@@ -82,7 +82,7 @@ def writing(folder: Path, connection: sqlite3.Connection | None = None) -> Itera
             connection.rollback()
         if isinstance(error, (OverflowError, sqlite3.IntegrityError, sqlite3.ProgrammingError, sqlite3.InterfaceError,
                               sqlite3.DataError)):
-            raise ValueError(f"a value that the case cannot hold: {error}") from error
+            raise ValueError(f"a value that the case cannot hold: {error}") from error  # noqa: TRY004 - one kind for every misfit
         if not isinstance(error, sqlite3.DatabaseError):
             raise
         _explain(folder, error)

@@ -48,7 +48,7 @@ class _Parser:
         self.parameters: list[Any] = []
         self._depth = 0
         at = 0
-        if len(text) > _LONGEST or not text.isascii() and re.search("[\ud800-\udfff]", text):
+        if len(text) > _LONGEST or re.search("[\ud800-\udfff]", text):
             raise self.fault("it is too long" if len(text) > _LONGEST else "it is not text")
         while at < len(text.rstrip()):
             match = _TOKEN.match(text, at)

@@ -23,7 +23,7 @@ def audit() -> None:
 
 @audit.command()
 @click.argument("case", type=click.Path(path_type=Path))
-@click.option("--noted", default="", metavar="DIGEST", help="What `triage run` printed at its end, noted elsewhere: the log must hold that line.")
+@click.option("--noted", default="", metavar="DIGEST", help="What `triage run` printed at its end: the log must hold that line.")
 def verify(case: Path, noted: str) -> None:
     """Check that no line of the log was changed, removed or moved (exit code 4 when one was).
 

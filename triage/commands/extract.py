@@ -40,7 +40,7 @@ def extract(evidence: Path, path: tuple[str, ...], out: Path, fmt: str | None) -
     Example:
       triage extract disk.E01 vol1/Users/alex/Pictures --out pictures
     """
-    _make(out)
+    _check_free(out)
     with opened(evidence) as (session, record, volumes, _):
         entries, damaged = walk(record, volumes)
         chosen: dict[str, Entry] = {}
@@ -48,6 +48,7 @@ def extract(evidence: Path, path: tuple[str, ...], out: Path, fmt: str | None) -
             for entry in find(entries, name):
                 chosen[entry.id] = entry
                 chosen.update((e.id, e) for e in entries if e.path.startswith(entry.path + "/"))
+        _make(out)
         rows = list(_copy(session, (e for e in chosen.values() if e.locator and e.kind in (Kind.FILE, Kind.STREAM)), out))
     tell([p for p in damaged if any(p.path.startswith(name.strip("/")) for name in path)])
     emit(rows, ["file", "size", "path", "problem"], fmt)
@@ -56,11 +57,17 @@ def extract(evidence: Path, path: tuple[str, ...], out: Path, fmt: str | None) -
                             hint=f"{LIST} says which and why")
 
 
+def _check_free(out: Path) -> None:
+    try:
+        if out.exists() and any(out.iterdir()):
+            raise OutputError(f"{out} is not empty", hint="name a new folder")
+    except OSError as error:
+        raise OutputError(f"{out} cannot be written: {error.strerror or error}", hint="choose another folder") from error
+
+
 def _make(out: Path) -> None:
     try:
         out.mkdir(mode=0o700, parents=True, exist_ok=True)
-        if any(out.iterdir()):
-            raise OutputError(f"{out} is not empty", hint="name a new folder")
     except OSError as error:
         raise OutputError(f"{out} cannot be written: {error.strerror or error}", hint="choose another folder") from error
 

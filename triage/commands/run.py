@@ -58,7 +58,7 @@ def run(
     try:
         budget = parse_duration(time_budget) if time_budget is not None else None
     except ValueError as error:
-        raise UsageError(f"--time-budget: {error}") from error
+        raise UsageError(f"--time-budget: {error}", hint="like: --time-budget 15m") from error
     context = click.get_current_context()
     options = RunOptions(
         evidence=evidence, case=case, profile=load_profile(profile), hashsets=hashsets, exhibit=exhibit, examiner=examiner,

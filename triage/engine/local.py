@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import queue
 import time
+from collections import deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -31,6 +32,8 @@ _POLL = 0.2
 _STARTING = 60.0
 """Seconds a worker may take until its first sign of life: the machine may be busy."""
 _FRUITLESS_STARTS = 3
+_AHEAD = 2
+"""Batches a worker has at most: the next lies in its pipe when it is done with one, however busy the parent is."""
 
 
 class Sink(Protocol):
@@ -74,9 +77,17 @@ class _Batch:
 
 @dataclass(slots=True)
 class _Seat:
+    """A worker and what it has: a walk, or up to :data:`_AHEAD` batches, of which the first is in its hands."""
+
     worker: WorkerProcess
-    job: _Walk | _Batch | None = None
+    walk: _Walk | None = None
+    batches: deque[_Batch] = field(default_factory=deque)
     ready: bool = False
+
+    @property
+    def busy(self) -> bool:
+        """Whether it has anything to do."""
+        return self.walk is not None or bool(self.batches)
 
 
 class LocalEngine:
@@ -127,7 +138,7 @@ class LocalEngine:
             out_of_time = deadline is not None and time.monotonic() >= deadline
             if not out_of_time and not self._stopped:
                 self._assign(waiting, plan)
-            if not any(s.job for s in self._seats) and (
+            if not any(s.busy for s in self._seats) and (
                 out_of_time or self._stopped or (all(s.ready for s in self._seats) and not waiting and not plan and not self._again)
             ):
                 break
@@ -159,37 +170,39 @@ class LocalEngine:
 
     def _assign(self, walks: list[_Walk], plan: Plan) -> None:
         """Give every idle worker something: one walk at a time, batches to the others meanwhile."""
-        walking = any(isinstance(s.job, _Walk) for s in self._seats)
+        walking = any(s.walk for s in self._seats)
         for seat in self._seats:
-            if seat.job is not None or not seat.ready:
-                continue
-            if walks and not walking:
-                walk = walks.pop(0)
-                seat.job = walk
+            if seat.ready and not seat.busy and walks and not walking:
+                seat.walk = walk = walks.pop(0)
                 walking = True
                 seat.worker.send({
                     "do": "walk", "volume": walk.volume.to_json(), "max_entries": self._limits.entries_per_volume,
                     "max_orphans": self._limits.orphans_per_volume,
                     "avoid": {"directories": sorted(walk.directories), "metadata": sorted(walk.metadata), "orphans": walk.orphans}})
-            elif self._again:
-                self._send(seat, self._again.pop())
-            elif plan:
-                pending = plan.batch()
-                self._batches += 1
-                self._send(seat, _Batch(self._batches, pending, self._sink.items(pending)))
+        for depth in range(_AHEAD):
+            for seat in self._seats:
+                if not seat.ready or seat.walk is not None or len(seat.batches) > depth:
+                    continue
+                if self._again:
+                    self._send(seat, self._again.pop())
+                elif plan:
+                    pending = plan.batch()
+                    self._batches += 1
+                    self._send(seat, _Batch(self._batches, pending, self._sink.items(pending)))
 
     def _send(self, seat: _Seat, batch: _Batch) -> None:
-        seat.job = batch
-        seat.worker.slot.reset()
+        if not seat.batches:
+            seat.worker.slot.reset()
+        seat.batches.append(batch)
         seat.worker.send({"do": "analyze", "batch": batch.number, "items": [i.columns for i in batch.items]})
 
     def _watch(self) -> None:
         """Kill whoever has been silent for too long; its end comes as an event."""
         for seat in self._seats:
-            if seat.ready and seat.job is None:
+            if seat.ready and not seat.busy:
                 continue
             limit = self._limits.stall_seconds if seat.ready else _STARTING
-            if isinstance(seat.job, _Walk) and seat.worker.slot.read().phase == Walker.ORPHANS:
+            if seat.walk is not None and seat.worker.slot.read().phase == Walker.ORPHANS:
                 limit = self._limits.orphan_seconds
             if seat.worker.silent_for() > limit:
                 seat.worker.kill()
@@ -210,41 +223,42 @@ class LocalEngine:
             self._replace(seat, walks, plan, f"it answered with what does not fit: {error}"[:300], unfit=True)
 
     def _answer(self, seat: _Seat, message: Json) -> None:
-        job = seat.job
+        walk = seat.walk
         if message.get("error"):
             self._failed(seat, message)
         elif message.get("done") == "attach":
             seat.ready = True
             self._fruitless = 0
-        elif isinstance(job, _Walk):
+        elif walk is not None:
             entries = [Entry.unpack(row) for row in message["entries"]]
-            if any(e.evidence != job.volume.evidence or e.volume != job.volume.number for e in entries):
+            if any(e.evidence != walk.volume.evidence or e.volume != walk.volume.number for e in entries):
                 raise ValueError("entries of another volume")
             totals = dict(message["totals"]) if message.get("done") == "walk" else None
-            self._sink.rows(job.volume, entries, message["entries"], [
-                unpack_problem(p, evidence=job.volume.evidence, volume=job.volume.number) for p in message["problems"]])
+            self._sink.rows(walk.volume, entries, message["entries"], [
+                unpack_problem(p, evidence=walk.volume.evidence, volume=walk.volume.number) for p in message["problems"]])
             if totals is not None:
-                self._sink.walked(job.volume, totals)
-                seat.job = None
-        elif isinstance(job, _Batch) and message.get("done") == "analyze":
-            results = message["results"]
-            if message["batch"] != job.number or len(results) != len(job.items):
+                self._sink.walked(walk.volume, totals)
+                seat.walk = None
+        elif seat.batches and message.get("done") == "analyze":
+            batch, results = seat.batches[0], message["results"]
+            if message["batch"] != batch.number or len(results) != len(batch.items):
                 raise ValueError("results of another batch")
-            self._sink.results(job.items, results)
-            seat.job = None
+            self._sink.results(batch.items, results)
+            seat.batches.popleft()
         else:
             raise ValueError("an answer to nothing")
 
     def _failed(self, seat: _Seat, message: Json) -> None:
         """A task ended with an error that is no item's: say it and go on without it."""
-        job, text = seat.job, str(message.get("message", ""))[:500]
+        text = str(message.get("message", ""))[:500]
         if message.get("done") == "attach":
             raise EngineError(f"a worker cannot open the evidence: {text}", hint=str(message.get("hint") or "") or None)
-        if isinstance(job, _Walk):
-            self._give_up(job, f"its listing ended with an error ({text})")
-        elif isinstance(job, _Batch):
-            self._sink.results(job.items, [lost(i, Outcome.FAILED, f"its batch ended with an error ({text})") for i in job.items])
-        seat.job = None
+        if seat.walk is not None:
+            self._give_up(seat.walk, f"its listing ended with an error ({text})")
+            seat.walk = None
+        elif seat.batches:
+            batch = seat.batches.popleft()
+            self._sink.results(batch.items, [lost(i, Outcome.FAILED, f"its batch ended with an error ({text})") for i in batch.items])
 
     def _give_up(self, walk: _Walk, why: str) -> None:
         volume = walk.volume
@@ -256,7 +270,7 @@ class LocalEngine:
     def _replace(self, seat: _Seat, walks: list[_Walk], plan: Plan, fault: str, *, unfit: bool = False) -> None:
         """A worker is gone. Set aside what it was about to touch and put another in its place."""
         code = seat.worker.ended()
-        job, slot = seat.job, seat.worker.slot.read()
+        slot = seat.worker.slot.read()
         self._seats.remove(seat)
         seat.worker.close()
         how = fault or (f"signal {-code}" if code is not None and code < 0 else f"exit code {code}")
@@ -267,12 +281,15 @@ class LocalEngine:
                 raise EngineError(f"worker processes end before they begin ({how})", hint="triage doctor shows what is wrong")
         self._restarts += 1
         self._sink.event("worker lost", {"how": how, "phase": slot.phase, "address": slot.address, "position": slot.position})
-        if isinstance(job, _Walk):
-            self._walk_lost(job, 0 if unfit else slot.phase, slot.address, how, walks)
-        elif isinstance(job, _Batch) and unfit:
-            self._batch_unfit(job, how)
-        elif isinstance(job, _Batch):
-            self._batch_lost(job, slot.position if slot.phase == ANALYZING and slot.address == job.number else None, how, killed)
+        if seat.walk is not None:
+            self._walk_lost(seat.walk, 0 if unfit else slot.phase, slot.address, how, walks)
+        for position, batch in enumerate(seat.batches):
+            if position == 0 and unfit:
+                self._batch_unfit(batch, how)
+            elif position == 0:
+                self._batch_lost(batch, slot.position if slot.phase == ANALYZING and slot.address == batch.number else None, how, killed)
+            else:
+                self._again.append(batch)  # it lay in the pipe, untouched
         if self._restarts > self._limits.restarts:
             self._stopped = f"workers were lost {self._restarts} times, more than the profile's limit of {self._limits.restarts}"
             self._sink.problem(Problem(severity=Severity.ERROR, stage="engine", message=f"{self._stopped}: the rest was not reached"))

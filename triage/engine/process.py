@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import queue
 import subprocess
 import sys
 import threading
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 from triage.engine import frames
 from triage.engine.slot import Announcement, Slot
 from triage.errors import EngineError
-
-if TYPE_CHECKING:
-    import queue
 
 _START = "import sys; sys.path.insert(0, sys.argv[1]); from triage.engine.worker import main; main(sys.argv[2:])"
 _ROOT = str(Path(__file__).resolve().parents[2])
@@ -54,8 +53,11 @@ class WorkerProcess:
             raise EngineError(f"a worker process cannot be started: {error.strerror or error}") from error
         self._last: Announcement | None = None
         self._moved = time.monotonic()
+        self._outbox: queue.SimpleQueue[dict[str, Any] | None] = queue.SimpleQueue()
         self._reader = threading.Thread(target=self._read, daemon=True)
+        self._writer = threading.Thread(target=self._write, daemon=True)
         self._reader.start()
+        self._writer.start()
 
     def _read(self) -> None:
         stdout = self._process.stdout
@@ -70,19 +72,25 @@ class WorkerProcess:
                     self._events.put(Event(self, frames.parse_json(payload)))
                 else:
                     self._events.put(Event(self, None, payload))
-        except (frames.FrameError, OSError, ValueError) as error:
-            fault = str(error)
+        except Exception as error:  # whatever it was: without the event below the parent would wait for ever
+            fault = str(error) or type(error).__name__
             self._process.kill()
         self._events.put(Event(self, None, None, fault))
 
+    def _write(self) -> None:
+        """Write what is sent: a pipe that is full because the worker is busy must not hold up the parent."""
+        stdin = self._process.stdin
+        while stdin is not None and (message := self._outbox.get()) is not None:
+            with contextlib.suppress(OSError, ValueError):  # a worker that has died is noticed by its last event
+                frames.write_json(stdin, message)
+        if stdin is not None:
+            with contextlib.suppress(OSError, ValueError):
+                stdin.close()
+
     def send(self, message: dict[str, Any]) -> None:
-        """Give the worker something to do. A worker that has died is noticed by its last event, not here."""
+        """Give the worker something to do, after what it was given before."""
         self._moved = time.monotonic()
-        try:
-            if self._process.stdin is not None:
-                frames.write_json(self._process.stdin, message)
-        except (OSError, ValueError):
-            pass
+        self._outbox.put(message)
 
     def silent_for(self) -> float:
         """Return for how many seconds nothing has moved: no announcement, no beat, no message to it."""
@@ -111,17 +119,14 @@ class WorkerProcess:
 
     def close(self) -> None:
         """Let the worker go: it ends when its input does, and is killed if it does not."""
-        try:
-            if self._process.stdin is not None:
-                self._process.stdin.close()
-        except OSError:
-            pass
+        self._outbox.put(None)
         try:
             self._process.wait(timeout=1)
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
         self._reader.join(timeout=5)
+        self._writer.join(timeout=5)
         if self._process.stdout is not None:
             self._process.stdout.close()
         self.slot.close()

@@ -62,8 +62,11 @@ class RunOptions:
 
 @dataclass(slots=True)
 class RunResult:
-    """How a run ended. ``unreadable``: no volume of any evidence could be listed; ``changed``: evidence is not what it was;
-    ``mismatched``: its digests are not those that the acquisition stored."""
+    """How a run ended.
+
+    ``unreadable``: no volume of any evidence could be listed; ``changed``: evidence is not what it was; ``mismatched``: its
+    digests are not those that the acquisition stored.
+    """
 
     complete: bool = False
     resumed: bool = False

@@ -162,7 +162,8 @@ class Tasks:
             while offset < end:
                 piece = read_at(offset, min(1 << 20, end - offset))
                 if not piece:
-                    raise OSError("nothing more can be read")
+                    self._send({"done": "read", "error": "read", "message": f"nothing can be read from byte {offset} on", "read": offset})
+                    return
                 self._send_bytes(piece)
                 self._slot.beat()
                 offset += len(piece)
