@@ -59,7 +59,7 @@ class Case:
             raise CaseError(f"the case in {self.folder} cannot be read: {error}") from error
 
     def _fact(self, key: str) -> Any:
-        row = self._db.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()
+        row = next(self._query("SELECT value FROM meta WHERE key = ?", (key,)), None)
         return json.loads(row[0]) if row else None
 
     # ---- rows --------------------------------------------------------------------------------------------------------------
@@ -163,13 +163,13 @@ class Case:
                 f"SELECT {column}, count(*) FROM files WHERE {column} IS NOT NULL GROUP BY {column} ORDER BY 2 DESC, 1")}
 
         return {
-            "entries": self._db.execute("SELECT count(*) FROM entry").fetchone()[0],
+            "entries": next(self._query("SELECT count(*) FROM entry"))[0],
             "by_state": by("state"), "by_kind": by("kind"), "by_type": by("type"), "by_category": by("category"),
             "by_recoverability": dict(self._query_pairs(
                 "SELECT recoverability, count(*) FROM entry WHERE state != 'allocated' GROUP BY 1 ORDER BY 2 DESC, 1")),
             "by_known": by("known"),
             "matches_by_set": dict(self._query_pairs("SELECT hashset, count(*) FROM match GROUP BY 1 ORDER BY 1")),
-            "queue": self._db.execute("SELECT count(*) FROM queue").fetchone()[0],
+            "queue": next(self._query("SELECT count(*) FROM queue"))[0],
             "findings": dict(self._query_pairs("SELECT kind, count(*) FROM finding GROUP BY 1 ORDER BY 2 DESC, 1")),
             "problems": dict(self._query_pairs("SELECT severity, count(*) FROM problem GROUP BY 1 ORDER BY 1")),
         }
@@ -193,7 +193,7 @@ class Case:
         volumes, evidence = self.volumes(), self.evidence()
         severities = Counter({Severity(k): n for k, n in self._query_pairs("SELECT severity, count(*) FROM problem GROUP BY 1")})
         return coverage(CoverageInput(
-            entries=self._db.execute("SELECT count(*) FROM entry").fetchone()[0], outcomes=outcomes, skipped=skipped,
+            entries=next(self._query("SELECT count(*) FROM entry"))[0], outcomes=outcomes, skipped=skipped,
             bytes_medium=sum(e["size"] for e in evidence),
             bytes_volumes=sum(v["size"] for v in volumes if v["number"] is not None),
             bytes_gaps=sum(v["size"] for v in volumes if v["number"] is None),

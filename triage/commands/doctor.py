@@ -51,9 +51,13 @@ def _libraries() -> list[Json]:
 
 
 def _absent(name: str) -> tuple[str, str]:
-    costs = {"Pillow": "reports have no pictures (pip install 'triage[pictures]')", "deflate": "E01 images are read half as fast",
-             "libewf-python": "Ex01 and odd E01 variants are not read", "pylibmagic": "libmagic must come with the system",
-             "python-magic": "types come from the signature table alone"}
+    costs = {
+        "Pillow": "reports have no pictures (pip install 'triage[pictures]')",
+        "deflate": "E01 images are read half as fast",
+        "libewf-python": "Ex01 and odd E01 variants are not read",
+        "pylibmagic": "libmagic must come with the system",
+        "python-magic": "types come from the signature table alone",
+    }
     return ("missing", costs[name]) if name in costs else ("FAILED", "not installed")
 
 
@@ -61,8 +65,11 @@ def _libmagic() -> Json:
     library = Libmagic()
     if library.available:
         return {"check": "libmagic", "state": "ok", "detail": str(library.version)}
-    return {"check": "libmagic", "state": "missing",
-            "detail": f"types come from the signature table alone ({library.reason}); pip install pylibmagic, or the system's libmagic"}
+    return {
+        "check": "libmagic",
+        "state": "missing",
+        "detail": f"types come from the signature table alone ({library.reason}); pip install pylibmagic, or the system's libmagic",
+    }
 
 
 def _worker() -> Json:
@@ -81,5 +88,7 @@ def _worker() -> Json:
 
 def _plugins() -> list[Json]:
     registry = find_plugins()
-    rows: list[Json] = [{"check": f"plugin {p.name}", "state": "ok", "detail": f"{p.version}, {p.origin}"} for p in registry.plugins.values()]
+    rows: list[Json] = [
+        {"check": f"plugin {p.name}", "state": "ok", "detail": f"{p.version}, {p.origin}"} for p in registry.plugins.values()
+    ]
     return rows + [{"check": f"plugin {b.name}", "state": "broken", "detail": b.reason} for b in registry.broken]

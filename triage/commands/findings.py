@@ -26,5 +26,8 @@ def findings(case: Path, kind: str | None, limit: int | None, fmt: str | None) -
         rows = (row for row in opened.findings(None if kind else limit) if kind is None or row["kind"] == kind)
         if kind is not None and limit is not None:
             rows = (row for row, _ in zip(rows, range(limit), strict=False))
-        emit(rows, ["kind", "title", "path", "plugin"] if fmt != "csv" else ["id", "entry", "path", "plugin", "kind", "title", "data", "ranges"],
-             fmt)
+        emit(
+            rows,
+            ["kind", "title", "path", "plugin"] if fmt != "csv" else ["id", "entry", "path", "plugin", "kind", "title", "data", "ranges"],
+            fmt,
+        )

@@ -14,7 +14,9 @@ from triage.registry import find_plugins
 if TYPE_CHECKING:
     from triage.model import Json
 
-_path = click.option("--plugin-path", "paths", multiple=True, type=click.Path(path_type=Path), metavar="FILE|DIR", help="More plugins. Repeat.")
+_path = click.option(
+    "--plugin-path", "paths", multiple=True, type=click.Path(path_type=Path), metavar="FILE|DIR", help="More plugins. Repeat."
+)
 
 
 @click.group()
@@ -38,10 +40,14 @@ def list_plugins(paths: tuple[Path, ...], fmt: str | None) -> None:
       triage plugin list --plugin-path my_plugin.py
     """
     registry = find_plugins(paths)
-    rows: list[Json] = [{"name": p.name, "version": p.version, "origin": p.origin, "state": "ok", "summary": p.summary,
-                         "sha256": p.sha256} for p in registry.plugins.values()]
-    rows += [{"name": b.name, "version": "", "origin": b.origin, "state": f"broken: {b.reason}", "summary": "", "sha256": ""}
-             for b in registry.broken]
+    rows: list[Json] = [
+        {"name": p.name, "version": p.version, "origin": p.origin, "state": "ok", "summary": p.summary, "sha256": p.sha256}
+        for p in registry.plugins.values()
+    ]
+    rows += [
+        {"name": b.name, "version": "", "origin": b.origin, "state": f"broken: {b.reason}", "summary": "", "sha256": ""}
+        for b in registry.broken
+    ]
     emit(rows, ["name", "version", "origin", "state", "summary"] + (["sha256"] if fmt == "csv" else []), fmt)
 
 
@@ -58,9 +64,16 @@ def show(name: str, paths: tuple[Path, ...], fmt: str | None) -> None:
     """
     found = find_plugins(paths).get(name)
     accepts = {f.name: getattr(found.accepts, f.name) for f in dataclasses.fields(found.accepts) if f.init}
-    row: Json = {"name": found.name, "version": found.version, "origin": found.origin, "sha256": found.sha256, "summary": found.summary,
-                 "key": found.key(), **{f"accepts.{k}": list(v) if isinstance(v, tuple) else v for k, v in accepts.items() if v},
-                 **{f"option.{k}": v for k, v in dataclasses.asdict(found.options()).items()}}
+    row: Json = {
+        "name": found.name,
+        "version": found.version,
+        "origin": found.origin,
+        "sha256": found.sha256,
+        "summary": found.summary,
+        "key": found.key(),
+        **{f"accepts.{k}": list(v) if isinstance(v, tuple) else v for k, v in accepts.items() if v},
+        **{f"option.{k}": v for k, v in dataclasses.asdict(found.options()).items()},
+    }
     if fmt in ("json", "jsonl"):
         emit([row], list(row), fmt)
     else:

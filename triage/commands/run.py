@@ -26,24 +26,55 @@ class ConditionMetError(TriageError):
 
 @click.command()
 @click.argument("evidence", nargs=-1, required=True, type=click.Path(path_type=Path))
-@click.option("--case", "case", required=True, type=click.Path(path_type=Path), metavar="DIR", help="Case folder; made if it is not there, resumed if it is.")
-@click.option("--profile", default="full", show_default=True, metavar="NAME|FILE", help="What is read first, what at all, and how it scores.")
-@click.option("--hashset", "hashsets", multiple=True, metavar="NAME|FILE", help="Imported list, or a list file (FILE:known, FILE:ignorable; else notable). Repeat.")
+@click.option(
+    "--case",
+    "case",
+    required=True,
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="Case folder; made if it is not there, resumed if it is.",
+)
+@click.option(
+    "--profile", default="full", show_default=True, metavar="NAME|FILE", help="What is read first, what at all, and how it scores."
+)
+@click.option(
+    "--hashset",
+    "hashsets",
+    multiple=True,
+    metavar="NAME|FILE",
+    help="Imported list, or a list file (FILE:known, FILE:ignorable; else notable). Repeat.",
+)
 @click.option("--exhibit", default="", metavar="TEXT", help="The exhibit's reference, shown in the report.")
 @click.option("--examiner", default="", metavar="TEXT", help="Who examines, shown in the report.")
 @click.option("--case-number", default="", metavar="TEXT", help="The case's number, shown in the report.")
-@click.option("--time-budget", metavar="TIME", help="Stop handing out work after this time (15m, 1h30m); the rest is said to be not reached.")
+@click.option(
+    "--time-budget", metavar="TIME", help="Stop handing out work after this time (15m, 1h30m); the rest is said to be not reached."
+)
 @click.option("--jobs", type=click.IntRange(1, 1024), metavar="N", help="Worker processes; one a core if not given.")
 @click.option("--retry-failed", is_flag=True, help="Try again what failed, stalled or crashed in an earlier run of the case.")
 @click.option("--verify", is_flag=True, help="Also recompute the digests that the acquisition stored, as `triage verify` does.")
-@click.option("--plugin-path", "plugin_paths", multiple=True, type=click.Path(path_type=Path), metavar="FILE|DIR", help="More plugins. Repeat.")
+@click.option(
+    "--plugin-path", "plugin_paths", multiple=True, type=click.Path(path_type=Path), metavar="FILE|DIR", help="More plugins. Repeat."
+)
 @click.option("--fail-on", type=click.Choice(["notable", "problem"]), help="Exit with 8 if a notable file, or any problem, was found.")
 @click.option("--no-report", is_flag=True, help="Only the case; `triage report` writes the report later.")
 @click.option("-q", "--quiet", is_flag=True, help="No progress and no summary.")
 def run(
-    evidence: tuple[Path, ...], case: Path, profile: str, hashsets: tuple[str, ...], exhibit: str, examiner: str, case_number: str,
-    time_budget: str | None, jobs: int | None, retry_failed: bool, verify: bool, plugin_paths: tuple[Path, ...], fail_on: str | None,
-    no_report: bool, quiet: bool,
+    evidence: tuple[Path, ...],
+    case: Path,
+    profile: str,
+    hashsets: tuple[str, ...],
+    exhibit: str,
+    examiner: str,
+    case_number: str,
+    time_budget: str | None,
+    jobs: int | None,
+    retry_failed: bool,
+    verify: bool,
+    plugin_paths: tuple[Path, ...],
+    fail_on: str | None,
+    no_report: bool,
+    quiet: bool,
 ) -> None:
     """Examine evidence into a case: list, read once, hash, match, analyse, score, report.
 
@@ -61,8 +92,18 @@ def run(
         raise UsageError(f"--time-budget: {error}", hint="like: --time-budget 15m") from error
     context = click.get_current_context()
     options = RunOptions(
-        evidence=evidence, case=case, profile=load_profile(profile), hashsets=hashsets, exhibit=exhibit, examiner=examiner,
-        case_number=case_number, time_budget=budget, jobs=jobs or 0, retry_failed=retry_failed, verify=verify, plugin_paths=plugin_paths,
+        evidence=evidence,
+        case=case,
+        profile=load_profile(profile),
+        hashsets=hashsets,
+        exhibit=exhibit,
+        examiner=examiner,
+        case_number=case_number,
+        time_budget=budget,
+        jobs=jobs or 0,
+        retry_failed=retry_failed,
+        verify=verify,
+        plugin_paths=plugin_paths,
         arguments=tuple(f"{k}={v}" for k, v in sorted(context.params.items()) if v not in (None, "", (), False)),
     )
     with make_observer(quiet=quiet) as observer:
@@ -80,11 +121,15 @@ def run(
 def _end(result: RunResult, fail_on: str | None) -> None:
     """Turn what the run found out about the evidence into an exit code."""
     if result.changed:
-        raise EvidenceError(f"the evidence changed while it was examined: {', '.join(result.changed)}",
-                            hint="find out what writes to it, make a fresh copy, and start a new case")
+        raise EvidenceError(
+            f"the evidence changed while it was examined: {', '.join(result.changed)}",
+            hint="find out what writes to it, make a fresh copy, and start a new case",
+        )
     if result.mismatched:
-        raise EvidenceError(f"the digests of {result.mismatched[0]} are not those that the acquisition stored",
-                            hint="the case is kept; get a fresh copy of the evidence")
+        raise EvidenceError(
+            f"the digests of {result.mismatched[0]} are not those that the acquisition stored",
+            hint="the case is kept; get a fresh copy of the evidence",
+        )
     if result.unreadable:
         more = f" (and {len(result.unreadable) - 1} more)" if len(result.unreadable) > 1 else ""
         raise EvidenceError(result.unreadable[0] + more, hint="the report says what is there")

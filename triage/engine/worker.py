@@ -30,8 +30,7 @@ def main(arguments: Sequence[str]) -> None:
     sys.stdout = sys.stderr  # nothing but frames goes to the parent
     from triage.engine.tasks import Tasks  # noqa: PLC0415 - the limits hold before any parser is loaded
 
-    tasks = Tasks(slot, settings, lambda value: frames.write_json(stdout, value),
-                  lambda data: frames.write_frame(stdout, data))
+    tasks = Tasks(slot, settings, lambda value: frames.write_json(stdout, value), lambda data: frames.write_frame(stdout, data))
     while (frame := frames.read_frame(stdin)) is not None:
         command = frames.parse_json(frame[1])
         try:
@@ -39,8 +38,15 @@ def main(arguments: Sequence[str]) -> None:
         except MemoryError:
             frames.write_json(stdout, {"done": command.get("do"), "error": "memory", "message": "the memory limit was reached"})
         except Exception as error:
-            frames.write_json(stdout, {"done": command.get("do"), "error": _kind(error), "message": str(getattr(error, "message", error))[:2000],
-                                       "hint": str(getattr(error, "hint", None) or "")})
+            frames.write_json(
+                stdout,
+                {
+                    "done": command.get("do"),
+                    "error": _kind(error),
+                    "message": str(getattr(error, "message", error))[:2000],
+                    "hint": str(getattr(error, "hint", None) or ""),
+                },
+            )
 
 
 def _kind(error: Exception) -> str:

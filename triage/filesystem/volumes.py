@@ -24,9 +24,22 @@ _SCAN_STEP = 1 << 20
 _FS_NAMES = {
     int(getattr(pytsk3, f"TSK_FS_TYPE_{key}")): name
     for key, name in {
-        "NTFS": "NTFS", "FAT12": "FAT12", "FAT16": "FAT16", "FAT32": "FAT32", "EXFAT": "exFAT", "EXT2": "ext2", "EXT3": "ext3",
-        "EXT4": "ext4", "HFS": "HFS+", "ISO9660": "ISO 9660", "FFS1": "UFS1", "FFS1B": "UFS1", "FFS2": "UFS2",
-        "YAFFS2": "YAFFS2", "SWAP": "swap", "RAW": "raw",
+        "NTFS": "NTFS",
+        "FAT12": "FAT12",
+        "FAT16": "FAT16",
+        "FAT32": "FAT32",
+        "EXFAT": "exFAT",
+        "EXT2": "ext2",
+        "EXT3": "ext3",
+        "EXT4": "ext4",
+        "HFS": "HFS+",
+        "ISO9660": "ISO 9660",
+        "FFS1": "UFS1",
+        "FFS1B": "UFS1",
+        "FFS2": "UFS2",
+        "YAFFS2": "YAFFS2",
+        "SWAP": "swap",
+        "RAW": "raw",
     }.items()
 }
 
@@ -58,9 +71,14 @@ def list_volumes(image: Any, medium: Medium, evidence: str) -> tuple[list[Volume
             volumes = [whole]
         elif found := list(_scan(image, medium, evidence)):
             volumes = found
-            problems.append(_problem(
-                evidence, None, Severity.WARNING,
-                "no usable partition table: file systems were found by their signatures, their borders are not certain"))
+            problems.append(
+                _problem(
+                    evidence,
+                    None,
+                    Severity.WARNING,
+                    "no usable partition table: file systems were found by their signatures, their borders are not certain",
+                )
+            )
         elif not volumes:
             volumes = [whole]
     for volume in volumes:
@@ -93,12 +111,26 @@ def _table(image: Any, medium: Medium) -> tuple[list[tuple[int | None, int, int,
 
 
 def _describe(
-    image: Any, medium: Medium, evidence: str, number: int | None, offset: int, size: int, scheme: str, kind: str,
+    image: Any,
+    medium: Medium,
+    evidence: str,
+    number: int | None,
+    offset: int,
+    size: int,
+    scheme: str,
+    kind: str,
     found_by: str = "table",
 ) -> Volume:
     """Look at a volume's first bytes and let TSK try it."""
-    base: dict[str, Any] = {"evidence": evidence, "number": number, "offset": offset, "size": size, "scheme": scheme,
-                            "type": kind, "found_by": found_by if scheme != "none" else "whole medium"}
+    base: dict[str, Any] = {
+        "evidence": evidence,
+        "number": number,
+        "offset": offset,
+        "size": size,
+        "scheme": scheme,
+        "type": kind,
+        "found_by": found_by if scheme != "none" else "whole medium",
+    }
     if number is None:
         return Volume(**base)
     head = _read_head(medium, offset)
@@ -111,8 +143,13 @@ def _describe(
     except OSError:
         return Volume(**base, file_system=signature.name if signature and signature.name != "nothing but zeros" else "")
     name = file_system_name(fs)
-    return Volume(**base, file_system=name, label=_exfat_label(medium, offset, head) if name == "exFAT" else _label(fs, name, head), block_size=int(fs.info.block_size),
-                  encryption=Encryption.LOCKED if locked else Encryption.NONE)
+    return Volume(
+        **base,
+        file_system=name,
+        label=_exfat_label(medium, offset, head) if name == "exFAT" else _label(fs, name, head),
+        block_size=int(fs.info.block_size),
+        encryption=Encryption.LOCKED if locked else Encryption.NONE,
+    )
 
 
 def is_listed(volume: Volume) -> bool:
@@ -178,28 +215,49 @@ def _exfat_label(medium: Medium, offset: int, head: bytes) -> str:
 def _check(volume: Volume, medium: Medium) -> Iterator[Problem]:
     """Say what is wrong with a volume, or why it will not be listed."""
     if volume.offset >= medium.size:
-        yield _problem(volume.evidence, volume.number, Severity.ERROR,
-                       f"{volume.name} begins at byte {volume.offset}, past the medium's end ({medium.size} bytes): "
-                       "the image is cut short or the table is wrong")
+        yield _problem(
+            volume.evidence,
+            volume.number,
+            Severity.ERROR,
+            f"{volume.name} begins at byte {volume.offset}, past the medium's end ({medium.size} bytes): "
+            "the image is cut short or the table is wrong",
+        )
     elif volume.number is not None and volume.offset + volume.size > medium.size:
-        yield _problem(volume.evidence, volume.number, Severity.ERROR,
-                       f"{volume.name} ends {volume.offset + volume.size - medium.size} bytes past the medium's end: "
-                       "the image is cut short or the table is wrong")
+        yield _problem(
+            volume.evidence,
+            volume.number,
+            Severity.ERROR,
+            f"{volume.name} ends {volume.offset + volume.size - medium.size} bytes past the medium's end: "
+            "the image is cut short or the table is wrong",
+        )
     if volume.number is not None and is_listed(volume) and volume.encryption is Encryption.LOCKED:
-        yield _problem(volume.evidence, volume.number, Severity.ERROR,
-                       f"{volume.name} is BitLocker To Go, locked: only the {volume.file_system} files that lead to it were "
-                       "examined, not what it holds")
+        yield _problem(
+            volume.evidence,
+            volume.number,
+            Severity.ERROR,
+            f"{volume.name} is BitLocker To Go, locked: only the {volume.file_system} files that lead to it were "
+            "examined, not what it holds",
+        )
     if volume.number is None or is_listed(volume) or volume.offset >= medium.size:
         return
     if volume.encryption is Encryption.LOCKED:
-        yield _problem(volume.evidence, volume.number, Severity.ERROR,
-                       f"{volume.name} is {volume.file_system}, locked: nothing in it was examined")
+        yield _problem(
+            volume.evidence, volume.number, Severity.ERROR, f"{volume.name} is {volume.file_system}, locked: nothing in it was examined"
+        )
     elif volume.file_system:
-        yield _problem(volume.evidence, volume.number, Severity.ERROR,
-                       f"{volume.name} is {volume.file_system}, which is not read: nothing in it was listed")
+        yield _problem(
+            volume.evidence,
+            volume.number,
+            Severity.ERROR,
+            f"{volume.name} is {volume.file_system}, which is not read: nothing in it was listed",
+        )
     else:
-        yield _problem(volume.evidence, volume.number, Severity.ERROR,
-                       f"{volume.name} holds no file system that is known ({volume.type}): nothing in it was listed")
+        yield _problem(
+            volume.evidence,
+            volume.number,
+            Severity.ERROR,
+            f"{volume.name} holds no file system that is known ({volume.type}): nothing in it was listed",
+        )
 
 
 def _scan(image: Any, medium: Medium, evidence: str) -> Iterator[Volume]:

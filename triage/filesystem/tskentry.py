@@ -1,0 +1,400 @@
+"""One name and its metadata, as TSK has them, made into entries: the file itself, its streams, where their bytes lie."""
+
+from __future__ import annotations
+
+import hashlib
+import struct
+from typing import TYPE_CHECKING, Any
+
+from triage.escape import show, show_name
+from triage.filesystem.image import tsk_reason
+from triage.filesystem.ownership import Ownership
+from triage.filesystem.volumes import file_system_name
+from triage.model import Entry, Kind, Locator, Problem, Recoverability, Run, Severity, TimeBasis, Volume
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+MAX_RUNS = 4096
+"""Runs an entry's record holds; ownership counts them all."""
+OPENING = 2
+"""The phase in which metadata are opened by their address."""
+
+# TSK 4.15, tsk_fs.h: TSK_FS_META_TYPE_ENUM, TSK_FS_NAME_TYPE_ENUM, flags, TSK_FS_ATTR_TYPE_ENUM.
+_META_KIND = {
+    1: Kind.FILE,
+    2: Kind.DIRECTORY,
+    3: Kind.SPECIAL,
+    4: Kind.SPECIAL,
+    5: Kind.SPECIAL,
+    6: Kind.LINK,
+    7: Kind.SPECIAL,
+    8: Kind.SPECIAL,
+    9: Kind.SPECIAL,
+    10: Kind.SPECIAL,
+    11: Kind.DIRECTORY,
+}
+_NAME_KIND = {
+    1: Kind.SPECIAL,
+    2: Kind.SPECIAL,
+    3: Kind.DIRECTORY,
+    4: Kind.SPECIAL,
+    5: Kind.FILE,
+    6: Kind.LINK,
+    7: Kind.SPECIAL,
+    8: Kind.SPECIAL,
+    9: Kind.SPECIAL,
+    10: Kind.SPECIAL,
+    11: Kind.DIRECTORY,
+}
+_ALLOCATED = 1
+_VIRTUAL_FILE, _VIRTUAL_DIRECTORY = 10, 11
+_NTFS_DATA, _NTFS_INDEX, _NTFS_REPARSE = 128, 160, 192
+_NTFS_SMALL = frozenset({16, 48, 64, 96, 112})
+"""$STANDARD_INFORMATION, $FILE_NAME, $OBJECT_ID, $VOLUME_NAME, $VOLUME_INFORMATION: always within the record."""
+_SYMLINK, _JUNCTION, _WOF = 0xA000000C, 0xA0000003, 0x80000017
+_HFS_DATA, _HFS_RESOURCE = 0x1100, 0x1101
+_NON_RESIDENT, _RESIDENT = 2, 4
+_RUN_FILLER, _RUN_SPARSE = 1, 2
+
+
+class EntryMaker:
+    """Makes the entries of one volume. ``problems`` collects what is wrong with them, ``ownership`` which blocks allocated ones own."""
+
+    def __init__(self, fs: Any, volume: Volume, announce: Callable[[int, int, int], None], medium_size: int) -> None:
+        self._fs = fs
+        self._volume = volume
+        self._announce = announce
+        self._medium_size = medium_size
+        self._block = int(fs.info.block_size)
+        name = file_system_name(fs)
+        self._ntfs = name == "NTFS"
+        self._hfs = name == "HFS+"
+        self._basis = TimeBasis.LOCAL if name.startswith("FAT") else TimeBasis.UTC
+        self._reparse: tuple[int, int] | None = None  # of the entry in hand: attribute id and size
+        self.ownership = Ownership()
+        self.problems: list[Problem] = []
+
+    def bare(
+        self,
+        address: int,
+        text: bytes,
+        kind: Kind,
+        raw: bytes,
+        shown: str,
+        depth: int,
+        *,
+        allocated: bool,
+        counted: dict[bytes, int],
+        orphan: bool = False,
+    ) -> Entry:
+        """Return the entry of a name without metadata."""
+        display, exact = show_name(text)
+        return Entry(
+            id=self._id(address, None, None, None, raw + b"/" + text, counted),
+            evidence=self._volume.evidence,
+            orphan=orphan,
+            volume=self._volume.number,
+            path=f"{shown}/{display}",
+            name=display,
+            name_raw=None if exact else text,
+            kind=kind,
+            name_allocated=allocated,
+            meta_allocated=allocated,
+            meta_addr=address or None,
+            depth=depth,
+        )
+
+    def entries(
+        self,
+        file: Any,
+        name: Any,
+        text: bytes,
+        raw: bytes,
+        shown: str,
+        depth: int,
+        *,
+        orphan: bool,
+        counted: dict[bytes, int],
+        allocated: bool | None = None,
+    ) -> Iterator[tuple[Entry, int]]:
+        """Make the entry of a name and those of its streams."""
+        meta = file.info.meta
+        reused = False
+        if meta is None and name is not None and int(name.meta_addr) and (orphan or not int(name.flags) & _ALLOCATED):
+            file, reused = self._deleted_metadata(file, name)
+            meta = file.info.meta
+        name_allocated = allocated if allocated is not None else bool(int(name.flags) & _ALLOCATED)
+        display, exact = show_name(text)
+        path = f"{shown}/{display}"
+        full = raw + b"/" + text
+        if meta is None:
+            kind = _NAME_KIND.get(int(name.type), Kind.FILE) if name is not None else Kind.FILE
+            address = int(name.meta_addr) if name is not None else 0
+            bare = self.bare(address, text, kind, raw, shown, depth, allocated=name_allocated, counted=counted, orphan=orphan)
+            if name_allocated:
+                self.problems.append(self.problem(Severity.ERROR, "the entry's metadata cannot be read", entry=bare))
+            yield bare, 0
+            return
+        meta_type = int(meta.type)
+        meta_allocated = bool(int(meta.flags) & _ALLOCATED)
+        address, seq = int(meta.addr), int(meta.seq)
+        kind = _META_KIND.get(meta_type) or (_NAME_KIND.get(int(name.type), Kind.FILE) if name is not None else Kind.FILE)
+        reused = reused or (meta_allocated and not name_allocated and not orphan)
+        common: dict[str, Any] = {
+            "evidence": self._volume.evidence,
+            "volume": self._volume.number,
+            "name_allocated": name_allocated,
+            "meta_allocated": meta_allocated,
+            "orphan": orphan,
+            "meta_addr": address,
+            "meta_seq": seq or None,
+            "depth": depth,
+            "time_basis": self._basis,
+        }
+        if reused and self._ntfs:
+            # The record's sequence number says that it is another file's by now: nothing of that file is this one's.
+            yield (
+                Entry(
+                    id=self._id(address, seq, None, None, full, counted),
+                    path=path,
+                    name=display,
+                    kind=kind,
+                    name_raw=None if exact else text,
+                    recoverability=Recoverability.OVERWRITTEN,
+                    **common,
+                ),
+                meta_type,
+            )
+            return
+        if reused:
+            # Elsewhere it cannot be told from a file that was only renamed: what the metadata hold now is shown, and said to
+            # be owned by an allocated file.
+            common["recoverability"] = Recoverability.OVERWRITTEN
+        common.update(
+            mtime=_time(meta.mtime, meta.mtime_nano),
+            atime=_time(meta.atime, meta.atime_nano),
+            ctime=_time(meta.ctime, meta.ctime_nano),
+            crtime=_time(meta.crtime, meta.crtime_nano),
+            mode=int(meta.mode),
+            uid=int(meta.uid),
+            gid=int(meta.gid),
+            nlink=int(meta.nlink),
+        )
+        main, streams = self._attributes(file, path, kind, allocated=meta_allocated and meta_type != _VIRTUAL_FILE)
+        size = int(meta.size)
+        target = self._link_target(file, meta) if kind is Kind.LINK else None
+        unpacked = True
+        if self._reparse is not None:
+            tag, aim = self._read_reparse(file)
+            if tag in (_SYMLINK, _JUNCTION):
+                kind, target = Kind.LINK, show(aim)
+            elif tag == _WOF:
+                unpacked = False
+                self.problems.append(
+                    self.problem(
+                        Severity.WARNING,
+                        "Windows keeps this file compressed in its stream WofCompressedData, which is not unpacked: the "
+                        "file itself was not read",
+                        path=path,
+                    )
+                )
+        runs, resident, attr_type, attr_id = main or ((), False, None, None)
+        if size < 0 or size > 1 << 62:
+            self.problems.append(self.problem(Severity.ERROR, f"the size field says {size} bytes, which cannot be", path=path))
+            size = 0
+        entry = Entry(
+            id=self._id(address, seq, attr_type, attr_id, full, counted),
+            path=path,
+            name=display,
+            kind=kind,
+            name_raw=None if exact else text,
+            size=size,
+            runs=runs[:MAX_RUNS],
+            resident=resident,
+            link_target=target,
+            locator=None
+            if not unpacked or (self._ntfs and main is None and kind is Kind.FILE)
+            else self._locator(address, seq, attr_type, attr_id),
+            **common,
+        )
+        self._note(entry, runs)
+        yield entry, meta_type
+        for stream_name, stream_size, runs, resident, attr_type, attr_id in streams:
+            stream_shown, stream_exact = show_name(stream_name)
+            stream = Entry(
+                id=self._id(address, seq, attr_type, attr_id, full + b":" + stream_name, counted),
+                parent=entry.id,
+                path=f"{path}:{stream_shown}",
+                name=f"{display}:{stream_shown}",
+                kind=Kind.STREAM,
+                size=stream_size,
+                name_raw=None if exact and stream_exact else text + b":" + stream_name,
+                runs=runs[:MAX_RUNS],
+                resident=resident,
+                locator=self._locator(address, seq, attr_type, attr_id),
+                **common,
+            )
+            self._note(stream, runs)
+            yield stream, meta_type
+
+    def _deleted_metadata(self, file: Any, name: Any) -> tuple[Any, bool]:
+        """Open the metadata of a deleted name that TSK leaves out, and say whether they are another file's by now.
+
+        TSK compares the sequence number of an NTFS name with its MFT record's, which is one higher once the file is deleted
+        (Microsoft, "FILE_RECORD_SEGMENT_HEADER"). More than one higher: the record has been used again since.
+        """
+        self._announce(OPENING, int(name.meta_addr), 0)
+        try:
+            opened = self._fs.open_meta(int(name.meta_addr))
+        except OSError:
+            return file, False
+        meta = opened.info.meta
+        if meta is None:
+            return file, False
+        if self._ntfs and int(meta.seq) not in (int(name.meta_seq), (int(name.meta_seq) + 1) & 0xFFFF):
+            return opened, True
+        return opened, False
+
+    def _note(self, entry: Entry, runs: tuple[Run, ...]) -> None:
+        if len(runs) > MAX_RUNS:
+            self.problems.append(
+                self.problem(Severity.INFO, f"the file lies in {len(runs)} pieces; the places of {MAX_RUNS} are kept", entry=entry)
+            )
+        stored = sum(r.length for r in runs if r.image_offset is not None)
+        if stored > self._medium_size:
+            self.problems.append(self.problem(Severity.WARNING, "the file claims more blocks than the medium has", entry=entry))
+
+    def _attributes(
+        self, file: Any, path: str, kind: Kind, *, allocated: bool
+    ) -> tuple[
+        tuple[tuple[Run, ...], bool, int | None, int | None] | None,
+        list[tuple[bytes, int, tuple[Run, ...], bool, int, int]],
+    ]:
+        """Return the main content's place, and the streams beside it; take note of who owns which blocks."""
+        # A directory without blocks of its own lies in its MFT record.
+        main: tuple[tuple[Run, ...], bool, int | None, int | None] | None = (
+            ((), True, None, None) if self._ntfs and kind is Kind.DIRECTORY else None
+        )
+        self._reparse = None
+        streams: list[tuple[bytes, int, tuple[Run, ...], bool, int, int]] = []
+        try:
+            for attribute in file:
+                info = attribute.info
+                attr_type = int(info.type)
+                if self._ntfs and attr_type in _NTFS_SMALL:
+                    continue
+                flags = int(info.flags)
+                runs: tuple[Run, ...] = ()
+                if not flags & _RESIDENT:
+                    runs = self._runs(attribute)
+                    if allocated:
+                        add = self.ownership.add
+                        for run in runs:
+                            if run.image_offset is not None:
+                                add(run.image_offset, run.length)
+                if self._ntfs:
+                    if attr_type == _NTFS_INDEX and kind is Kind.DIRECTORY:
+                        main = (runs, False, None, None)
+                    elif attr_type == _NTFS_REPARSE:
+                        self._reparse = (int(info.id), int(info.size))
+                    if attr_type != _NTFS_DATA:
+                        continue
+                    if info.name:
+                        streams.append((info.name, int(info.size), runs, bool(flags & _RESIDENT), attr_type, int(info.id)))
+                    elif kind is not Kind.DIRECTORY:
+                        main = (runs, bool(flags & _RESIDENT), attr_type, int(info.id))
+                elif self._hfs and attr_type not in (_HFS_DATA, 1):
+                    if int(info.size) and attr_type < 0x1103:
+                        label = info.name or (b"rsrc" if attr_type == _HFS_RESOURCE else b"xattr-%d" % int(info.id))
+                        streams.append((label, int(info.size), runs, bool(flags & _RESIDENT), attr_type, int(info.id)))
+                elif main is None:
+                    main = (runs, bool(flags & _RESIDENT), None, None)
+        except OSError as error:
+            self.problems.append(
+                self.problem(Severity.ERROR, "the places of an entry's blocks cannot be read", path=path, detail=tsk_reason(error))
+            )
+        return main, streams
+
+    @staticmethod
+    def _link_target(file: Any, meta: Any) -> str | None:
+        """Return where a symbolic link leads; TSK leaves out those of ext4 whose target lies in a block of its own."""
+        if meta.link:
+            return show(_text(meta.link))
+        try:
+            return show(_text(file.read_random(0, min(int(meta.size), 4096)))) if int(meta.size) > 0 else None
+        except OSError:
+            return None
+
+    def _read_reparse(self, file: Any) -> tuple[int, str]:
+        """Return a reparse point's tag, and where it leads for symbolic links and junctions ([MS-FSCC] 2.1.2)."""
+        attr_id, size = self._reparse or (0, 0)
+        try:
+            data: bytes = file.read_random(0, min(size, 16 << 10), _NTFS_REPARSE, attr_id)
+        except OSError:
+            return 0, ""
+        if len(data) < 16:
+            return 0, ""
+        tag, start, length = struct.unpack_from("<I4xHH", data)
+        names = 20 if tag == _SYMLINK else 16
+        return tag, data[names + start : names + start + length].decode("utf-16-le", "replace")
+
+    def _runs(self, attribute: Any) -> tuple[Run, ...]:
+        block, base = self._block, self._volume.offset
+        runs = []
+        for run in attribute:
+            flags = int(run.flags)
+            if flags & _RUN_FILLER or not run.len:
+                continue
+            runs.append(Run(image_offset=None if flags & _RUN_SPARSE else base + run.addr * block, length=run.len * block))
+        return tuple(runs)
+
+    def _locator(self, address: int, seq: int, attr_type: int | None, attr_id: int | None) -> Locator:
+        return Locator(
+            evidence=self._volume.evidence,
+            volume_offset=self._volume.offset,
+            meta_addr=address,
+            meta_seq=seq or None,
+            attr_type=attr_type,
+            attr_id=attr_id,
+        )
+
+    def _id(self, address: int, seq: int | None, attr_type: int | None, attr_id: int | None, path: bytes, counted: dict[bytes, int]) -> str:
+        """Return a digest of the name's place and bytes; a name that stands twice at one place is told apart by a count."""
+        basis = (
+            b"%s|%d|%d|%d|%d|%d|" % (self._volume.evidence.encode(), self._volume.offset, address, seq or 0, attr_type or 0, attr_id or 0)
+            + path
+        )
+        times = counted.get(basis, 0)
+        counted[basis] = times + 1
+        if times:
+            basis += b"|%d" % times
+        return hashlib.blake2b(basis, digest_size=12).hexdigest()
+
+    def problem(self, severity: Severity, message: str, *, entry: Entry | None = None, path: str = "", detail: str = "") -> Problem:
+        """Return a problem of this volume."""
+        return Problem(
+            severity=severity,
+            stage="filesystem",
+            message=message,
+            evidence=self._volume.evidence,
+            volume=self._volume.number,
+            entry=entry.id if entry else None,
+            path=entry.path if entry else path,
+            detail=show(detail),
+        )
+
+
+EXT_KINDS = {1: Kind.FILE, 2: Kind.DIRECTORY, 3: Kind.SPECIAL, 4: Kind.SPECIAL, 5: Kind.SPECIAL, 6: Kind.SPECIAL, 7: Kind.LINK}
+
+
+def _text(link: Any) -> str:
+    return link.decode("utf-8", "surrogateescape") if isinstance(link, bytes) else str(link)
+
+
+def _time(seconds: int, nanoseconds: int) -> int | None:
+    """Return nanoseconds; ``None`` for no time, and for those that TSK cannot express: it gives 0 seconds with a rest."""
+    if not seconds:
+        return None
+    value = int(seconds) * 1_000_000_000 + (nanoseconds if 0 <= nanoseconds < 1_000_000_000 else 0)
+    return value if abs(value) < 1 << 63 else None
