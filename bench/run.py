@@ -115,7 +115,9 @@ def compare(image: Path, rounds: int, folder: Path) -> float:
         print(f"  {name:45} wall {wall:6.2f} s   cpu {cpu:6.2f} s   largest process {memory:5.0f} MB")
     print(f"  {'report written afterwards':45} wall {report.wall:6.2f} s")
     ratio = statistics.median(a.wall / b.wall for a, b in zip(ours, theirs, strict=True))
-    print(f"  ratio of wall times (pairwise median) {ratio:.3f}   best {min(a.wall / b.wall for a, b in zip(ours, theirs, strict=True)):.3f}")
+    print(
+        f"  ratio of wall times (pairwise median) {ratio:.3f}   best {min(a.wall / b.wall for a, b in zip(ours, theirs, strict=True)):.3f}"
+    )
     return ratio
 
 
@@ -124,7 +126,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0] if __doc__ else None)
     parser.add_argument("image", nargs="?", type=Path)
     parser.add_argument("--e01", type=Path, help="the same medium as E01; made by ewfacquire (fast) beside a temporary copy if not given")
-    parser.add_argument("--make", type=Path, default=ROOT.parent / "shared" / "bench" / "mkimage.py", help="the script that builds the image")
+    parser.add_argument(
+        "--make", type=Path, default=ROOT.parent / "shared" / "bench" / "mkimage.py", help="the script that builds the image"
+    )
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--raw-only", action="store_true")
     options = parser.parse_args()
@@ -142,8 +146,11 @@ def main() -> None:
         if e01 is None:
             if not shutil.which("ewfacquire"):
                 sys.exit("ewfacquire is not here: install ewf-tools, or name an E01 with --e01")
-            subprocess.run(["ewfacquire", "-u", "-q", "-c", "fast", "-S", "7EiB", "-t", str(folder / "bench"), str(image)], check=True,
-                           stdout=subprocess.DEVNULL)
+            subprocess.run(
+                ["ewfacquire", "-u", "-q", "-c", "fast", "-S", "7EiB", "-t", str(folder / "bench"), str(image)],
+                check=True,
+                stdout=subprocess.DEVNULL,
+            )
             e01 = folder / "bench.E01"
         compare(e01, options.rounds, folder)
 

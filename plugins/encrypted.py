@@ -39,12 +39,7 @@ class Encrypted:
                 yield item.finding("encrypted", found.what, {"type": item.type.name, **found.details})
             return
         entropy, options = item.content.entropy, self._options
-        if (
-            entropy is None
-            or entropy < options.min_entropy
-            or item.size < options.min_size
-            or item.type is not None
-        ):
+        if entropy is None or entropy < options.min_entropy or item.size < options.min_size or item.type is not None:
             return
         if item.entry.kind in _LEFTOVERS:
             return

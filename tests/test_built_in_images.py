@@ -11,9 +11,9 @@ import pytest
 from triage.case.store import Case
 from triage.cli import run
 from triage.commands.progress import Silent
-from triage.engine.run import RunOptions, run as run_case
+from triage.engine.run import RunOptions
+from triage.engine.run import run as run_case
 from triage.priority.profile import load_profile
-
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -36,8 +36,9 @@ def test_an_image_holds_what_its_key_says(
     name: str, image: Callable[[str], Path], answer_key: Callable[[str], dict[str, Any]], tmp_path: Path
 ) -> None:
     key = answer_key(name)
-    with _case(image(name.removesuffix(".gz")), tmp_path / "case", str(IMAGES / "known-hashes.csv"),
-               f"{IMAGES / 'known-software.txt'}:ignorable") as case:
+    with _case(
+        image(name.removesuffix(".gz")), tmp_path / "case", str(IMAGES / "known-hashes.csv"), f"{IMAGES / 'known-software.txt'}:ignorable"
+    ) as case:
         rows: dict[str, list[dict[str, Any]]] = {}
         for row in case.files():
             rows.setdefault(row["path"], []).append(row)

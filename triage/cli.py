@@ -19,10 +19,23 @@ if TYPE_CHECKING:
 
 # A command's module is imported when it is called: `triage info` need not wait for what `triage report` needs.
 COMMANDS = {
-    "audit": "audit:audit", "cat": "cat:cat", "demo": "demo:demo", "doctor": "doctor:doctor", "extract": "extract:extract",
-    "files": "files:files", "findings": "findings:findings", "hashset": "hashset:hashset", "info": "info:info", "ls": "ls:ls",
-    "plugin": "plugin:plugin", "profile": "profile:profile", "queue": "queue:queue", "report": "report:report", "run": "run:run",
-    "status": "status:status", "verify": "verify:verify",
+    "audit": "audit:audit",
+    "cat": "cat:cat",
+    "demo": "demo:demo",
+    "doctor": "doctor:doctor",
+    "extract": "extract:extract",
+    "files": "files:files",
+    "findings": "findings:findings",
+    "hashset": "hashset:hashset",
+    "info": "info:info",
+    "ls": "ls:ls",
+    "plugin": "plugin:plugin",
+    "profile": "profile:profile",
+    "queue": "queue:queue",
+    "report": "report:report",
+    "run": "run:run",
+    "status": "status:status",
+    "verify": "verify:verify",
 }
 INTERRUPTED = 130
 _AGAIN = "interrupted (run the same command again: a case goes on where it stopped)"

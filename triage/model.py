@@ -192,8 +192,7 @@ class Run(Record):
 
 
 def _runs(value: list[tuple[int | None, int]]) -> tuple[Run, ...]:
-    return tuple(Run(image_offset=offset if offset is None else _number(offset), length=_number(length))
-                 for offset, length in _list(value))
+    return tuple(Run(image_offset=offset if offset is None else _number(offset), length=_number(length)) for offset, length in _list(value))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -218,8 +217,16 @@ class Locator(Record):
     @property
     def key(self) -> str:
         """A digest that is the same for the same bytes' place on every run and machine."""
-        parts = (self.evidence, self.volume_offset, self.meta_addr, self.meta_seq, self.attr_type, self.attr_id,
-                 tuple((r.image_offset, r.length) for r in self.runs), self.member)
+        parts = (
+            self.evidence,
+            self.volume_offset,
+            self.meta_addr,
+            self.meta_seq,
+            self.attr_type,
+            self.attr_id,
+            tuple((r.image_offset, r.length) for r in self.runs),
+            self.member,
+        )
         return hashlib.blake2b(repr(parts).encode(), digest_size=16).hexdigest()
 
 
@@ -273,7 +280,11 @@ class Entry(Record):
     """
 
     _decode: ClassVar[dict[str, Any]] = {
-        "kind": Kind, "recoverability": Recoverability, "time_basis": TimeBasis, "name_raw": _bytes, "runs": _runs,
+        "kind": Kind,
+        "recoverability": Recoverability,
+        "time_basis": TimeBasis,
+        "name_raw": _bytes,
+        "runs": _runs,
         "locator": Locator.from_json,
     }
 
@@ -326,7 +337,8 @@ class Entry(Record):
         if place is not None:
             values[_LOCATOR] = (
                 [place.volume_offset, place.meta_addr, place.meta_seq, place.attr_type, place.attr_id]
-                if not place.runs and place.member is None else place.to_json()
+                if not place.runs and place.member is None
+                else place.to_json()
             )
         return values
 
@@ -349,8 +361,14 @@ class Entry(Record):
             data["locator"] = Locator.from_json(place)
         elif place is not None:
             volume_offset, meta_addr, meta_seq, attr_type, attr_id = place
-            data["locator"] = Locator(evidence=data["evidence"], volume_offset=volume_offset, meta_addr=meta_addr,
-                                      meta_seq=meta_seq, attr_type=attr_type, attr_id=attr_id)
+            data["locator"] = Locator(
+                evidence=data["evidence"],
+                volume_offset=volume_offset,
+                meta_addr=meta_addr,
+                meta_seq=meta_seq,
+                attr_type=attr_type,
+                attr_id=attr_id,
+            )
         for name in ("kind", "recoverability", "time_basis"):
             data[name] = _ENUMS[name][data[name]]
         return cls(**data)
@@ -370,18 +388,42 @@ _seen_types: set[tuple[type, ...]] = set()
 """A cache, not state: sequences of types that :func:`_check_types` has passed."""
 _NAME_RAW, _RUNS, _LOCATOR = (_names(Entry).index(n) for n in ("name_raw", "runs", "locator"))
 _ENUMS: dict[str, dict[str, Any]] = {
-    "kind": {m.value: m for m in Kind}, "recoverability": {m.value: m for m in Recoverability},
+    "kind": {m.value: m for m in Kind},
+    "recoverability": {m.value: m for m in Recoverability},
     "time_basis": {m.value: m for m in TimeBasis},
 }
 _OPTIONAL_NUMBER = (int, type(None))
 _OPTIONAL_TEXT = (str, type(None))
 _PACKED: dict[str, type | tuple[type, ...]] = {
-    "id": str, "evidence": str, "volume": _OPTIONAL_NUMBER, "path": str, "name": str, "name_raw": _OPTIONAL_TEXT, "kind": str,
-    "name_allocated": bool, "meta_allocated": bool, "orphan": bool, "recoverability": str, "size": int,
-    "mtime": _OPTIONAL_NUMBER, "atime": _OPTIONAL_NUMBER, "ctime": _OPTIONAL_NUMBER, "crtime": _OPTIONAL_NUMBER,
-    "time_basis": str, "meta_addr": _OPTIONAL_NUMBER, "meta_seq": _OPTIONAL_NUMBER, "mode": _OPTIONAL_NUMBER,
-    "uid": _OPTIONAL_NUMBER, "gid": _OPTIONAL_NUMBER, "nlink": _OPTIONAL_NUMBER, "link_target": _OPTIONAL_TEXT, "runs": list,
-    "resident": bool, "parent": _OPTIONAL_TEXT, "depth": int, "locator": (list, dict, type(None)),
+    "id": str,
+    "evidence": str,
+    "volume": _OPTIONAL_NUMBER,
+    "path": str,
+    "name": str,
+    "name_raw": _OPTIONAL_TEXT,
+    "kind": str,
+    "name_allocated": bool,
+    "meta_allocated": bool,
+    "orphan": bool,
+    "recoverability": str,
+    "size": int,
+    "mtime": _OPTIONAL_NUMBER,
+    "atime": _OPTIONAL_NUMBER,
+    "ctime": _OPTIONAL_NUMBER,
+    "crtime": _OPTIONAL_NUMBER,
+    "time_basis": str,
+    "meta_addr": _OPTIONAL_NUMBER,
+    "meta_seq": _OPTIONAL_NUMBER,
+    "mode": _OPTIONAL_NUMBER,
+    "uid": _OPTIONAL_NUMBER,
+    "gid": _OPTIONAL_NUMBER,
+    "nlink": _OPTIONAL_NUMBER,
+    "link_target": _OPTIONAL_TEXT,
+    "runs": list,
+    "resident": bool,
+    "parent": _OPTIONAL_TEXT,
+    "depth": int,
+    "locator": (list, dict, type(None)),
 }
 
 _MADE = frozenset({Kind.CARVED, Kind.CACHED, Kind.DERIVED})

@@ -85,9 +85,7 @@ class Accepts:
     def __post_init__(self) -> None:
         if self.paths:
             pattern = "|".join(_glob(path) for path in self.paths)
-            object.__setattr__(
-                self, "_path", re.compile(rf"(?:^|.*/)(?:{pattern})\Z", re.IGNORECASE | re.DOTALL)
-            )
+            object.__setattr__(self, "_path", re.compile(rf"(?:^|.*/)(?:{pattern})\Z", re.IGNORECASE | re.DOTALL))
         object.__setattr__(self, "_types", frozenset(self.types))
         object.__setattr__(self, "_categories", frozenset(self.categories))
         object.__setattr__(self, "_kinds", frozenset(self.kinds))
@@ -95,8 +93,7 @@ class Accepts:
     def matches(self, entry: Placed, kind: FileType | None) -> bool:
         """Whether the plugin wants this item."""
         if (self._types or self._categories) and not (
-            (kind.name if kind else "") in self._types
-            or (kind.category if kind else "unknown") in self._categories
+            (kind.name if kind else "") in self._types or (kind.category if kind else "unknown") in self._categories
         ):
             return False
         if entry.size < self.min_size or (self.max_size is not None and entry.size > self.max_size):
@@ -108,10 +105,7 @@ class Accepts:
 
 def _glob(pattern: str) -> str:
     pieces = {"**": ".*", "*": "[^/]*", "?": "[^/]"}
-    return "".join(
-        pieces.get(piece) or re.escape(piece)
-        for piece in re.findall(r"\*\*|.", pattern.lstrip("/"), re.DOTALL)
-    )
+    return "".join(pieces.get(piece) or re.escape(piece) for piece in re.findall(r"\*\*|.", pattern.lstrip("/"), re.DOTALL))
 
 
 class _Window(io.RawIOBase):
@@ -290,9 +284,7 @@ def build_options(cls: type, given: Mapping[str, Any]) -> Any:
     for name, value in given.items():
         if name not in known:
             near = difflib.get_close_matches(str(name), known, n=1)
-            hint = (
-                f"; did you mean {near[0]!r}?" if near else f"; known: {', '.join(sorted(known)) or 'none'}"
-            )
+            hint = f"; did you mean {near[0]!r}?" if near else f"; known: {', '.join(sorted(known)) or 'none'}"
             raise OptionsError(str(name), f"unknown option {name!r}{hint}")
         values[name] = _fit(name, value, hints[name])
     for name, one in known.items():

@@ -57,9 +57,7 @@ class PluginInfo:
         try:
             plugin: Plugin = self.cls(options) if hasattr(self.cls, "Options") else self.cls()
         except Exception as error:
-            raise PluginError(
-                f"plugin {self.name} cannot be started: {type(error).__name__}: {error}"
-            ) from error
+            raise PluginError(f"plugin {self.name} cannot be started: {type(error).__name__}: {error}") from error
         return plugin
 
 

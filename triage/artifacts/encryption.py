@@ -88,9 +88,7 @@ def _central_members(read_at: ReadAt, size: int) -> _Members | None:
     members: _Members = []
     here = 0
     while len(members) < _MAX_MEMBERS and here + 46 <= len(directory_bytes):
-        magic, _, _, flags, method, _, _, _, _, _, name, extra, comment = _CENTRAL.unpack_from(
-            directory_bytes, here
-        )
+        magic, _, _, flags, method, _, _, _, _, _, name, extra, comment = _CENTRAL.unpack_from(directory_bytes, here)
         if magic != b"PK\x01\x02":
             break
         members.append((flags, method, directory_bytes[here + 46 : here + 46 + name]))
@@ -205,9 +203,7 @@ _PDF_ENCRYPT = re.compile(rb"/Encrypt\s{0,20}(?:\d{1,10}\s{1,20}\d{1,5}\s{1,20}R
 
 def _pdf(read_at: ReadAt, size: int) -> Encryption | None:
     start = max(size - _EDGE, 0)
-    if _PDF_ENCRYPT.search(read_at(start, size - start)) or (
-        start and _PDF_ENCRYPT.search(read_at(0, min(_EDGE, start)))
-    ):
+    if _PDF_ENCRYPT.search(read_at(start, size - start)) or (start and _PDF_ENCRYPT.search(read_at(0, min(_EDGE, start)))):
         return Encryption("PDF document with encryption")
     return None
 
@@ -255,9 +251,7 @@ def _luks(read_at: ReadAt, _size: int) -> Encryption:
 
 def _openssl(read_at: ReadAt, _size: int) -> Encryption:
     head = read_at(0, 16)
-    return Encryption(
-        "file encrypted with openssl enc", {"salt": head[8:16].hex()} if head.startswith(b"Salted__") else {}
-    )
+    return Encryption("file encrypted with openssl enc", {"salt": head[8:16].hex()} if head.startswith(b"Salted__") else {})
 
 
 def _android(read_at: ReadAt, _size: int) -> Encryption | None:
@@ -276,9 +270,7 @@ def _always(what: str) -> Callable[[ReadAt, int], Encryption]:
 
 
 _READERS: Final[dict[str, Callable[[ReadAt, int], Encryption | None]]] = {
-    **dict.fromkeys(
-        ("zip", "jar", "apk", "docx", "xlsx", "pptx", "ooxml", "odt", "ods", "odp", "odf", "epub"), _zip
-    ),
+    **dict.fromkeys(("zip", "jar", "apk", "docx", "xlsx", "pptx", "ooxml", "odt", "ods", "odp", "odf", "epub"), _zip),
     "rar": _rar4,
     "rar5": _rar5,
     "7z": _seven,

@@ -94,9 +94,7 @@ def read_exif(read_at: ReadAt, size: int, type_name: str) -> Exif | None:
     if place is None:
         return None
     base, length = place
-    return _read_block(
-        lambda offset, n: read_at(base + offset, min(n, length - offset)) if 0 <= offset < length else b""
-    )
+    return _read_block(lambda offset, n: read_at(base + offset, min(n, length - offset)) if 0 <= offset < length else b"")
 
 
 # -- where the block stands: (offset, length) in the file -----------------------------------------------
@@ -180,9 +178,7 @@ def _in_heif(read_at: ReadAt, size: int) -> _Place:
     if meta is None or meta[1] - meta[0] > _MAX_META:
         return None
     data = read_at(meta[0], meta[1] - meta[0])
-    parts = {
-        kind: data[start:stop] for kind, start, stop in _boxes(lambda o, n: data[o : o + n], 4, len(data))
-    }
+    parts = {kind: data[start:stop] for kind, start, stop in _boxes(lambda o, n: data[o : o + n], 4, len(data))}
     try:
         number = _exif_item(parts.get(b"iinf", b""))
         place = _item_place(parts.get(b"iloc", b""), number) if number is not None else None
@@ -225,9 +221,7 @@ def _item_place(iloc: bytes, wanted: int) -> _Place:
                 return None
             at += step - offset_size - length_size
             offset = int.from_bytes(iloc[at : at + offset_size], "big")
-            return base + offset, int.from_bytes(
-                iloc[at + offset_size : at + offset_size + length_size], "big"
-            )
+            return base + offset, int.from_bytes(iloc[at + offset_size : at + offset_size + length_size], "big")
         at += extents * step
     return None
 

@@ -52,9 +52,9 @@ class AuditLog:
         """Append one event and flush it to the disk; the time is the machine's, in UTC."""
         self._number += 1
         line = json.dumps(
-            {"n": self._number, "at": datetime.now(UTC).isoformat(timespec="seconds"), "event": event, "data": data,
-             "prev": self.head},
-            sort_keys=True, separators=(",", ":"),
+            {"n": self._number, "at": datetime.now(UTC).isoformat(timespec="seconds"), "event": event, "data": data, "prev": self.head},
+            sort_keys=True,
+            separators=(",", ":"),
         ).encode()
         self._write(line + b"\n")
         self.head = hashlib.sha256(line).hexdigest()

@@ -51,12 +51,15 @@ def _check_version(file: Path, found: str) -> None:
     if not (found.isascii() and found.isdigit()):
         raise CaseError(f"{file} is not a triage case", hint="give the folder that --case named")
     if int(found) != VERSION:
-        raise CaseError(f"{file} has schema {found[:20]}, this version reads {VERSION}",
-                        hint="use the newer triage that wrote it" if int(found) > VERSION else "run it again into a new case folder")
+        raise CaseError(
+            f"{file} has schema {found[:20]}, this version reads {VERSION}",
+            hint="use the newer triage that wrote it" if int(found) > VERSION else "run it again into a new case folder",
+        )
 
 
 def prepare(connection: sqlite3.Connection) -> None:
     """Give SQL the functions that ``--where`` uses."""
+
     def mismatch(name: str | None, kind: str | None) -> int:
         return int(bool(name and kind and extension_mismatch(name, kind)))
 
@@ -80,8 +83,7 @@ def writing(folder: Path, connection: sqlite3.Connection | None = None) -> Itera
     except BaseException as error:
         if connection is not None and connection.in_transaction:
             connection.rollback()
-        if isinstance(error, (OverflowError, sqlite3.IntegrityError, sqlite3.ProgrammingError, sqlite3.InterfaceError,
-                              sqlite3.DataError)):
+        if isinstance(error, (OverflowError, sqlite3.IntegrityError, sqlite3.ProgrammingError, sqlite3.InterfaceError, sqlite3.DataError)):
             raise ValueError(f"a value that the case cannot hold: {error}") from error  # noqa: TRY004 - one kind for every misfit
         if not isinstance(error, sqlite3.DatabaseError):
             raise
@@ -90,6 +92,8 @@ def writing(folder: Path, connection: sqlite3.Connection | None = None) -> Itera
 
 def _explain(folder: Path, error: sqlite3.DatabaseError) -> NoReturn:
     if isinstance(error, sqlite3.OperationalError):
-        raise OutputError(f"the case in {folder} cannot be written: {error}",
-                          hint="make room or fix the permissions, then run the same command again: it resumes") from error
+        raise OutputError(
+            f"the case in {folder} cannot be written: {error}",
+            hint="make room or fix the permissions, then run the same command again: it resumes",
+        ) from error
     raise CaseError(f"the case in {folder} is damaged: {error}", hint="restore it, or start a new case") from error

@@ -9,9 +9,35 @@ from typing import Any
 from triage.model import Entry, Kind, Locator
 
 COLUMNS = (
-    "id", "evidence", "volume", "path", "name", "name_raw", "kind", "name_allocated", "meta_allocated", "orphan", "recoverability",
-    "size", "mtime", "atime", "ctime", "crtime", "time_basis", "meta_addr", "meta_seq", "mode", "uid", "gid", "nlink", "link_target",
-    "runs", "resident", "parent", "depth", "locator",
+    "id",
+    "evidence",
+    "volume",
+    "path",
+    "name",
+    "name_raw",
+    "kind",
+    "name_allocated",
+    "meta_allocated",
+    "orphan",
+    "recoverability",
+    "size",
+    "mtime",
+    "atime",
+    "ctime",
+    "crtime",
+    "time_basis",
+    "meta_addr",
+    "meta_seq",
+    "mode",
+    "uid",
+    "gid",
+    "nlink",
+    "link_target",
+    "runs",
+    "resident",
+    "parent",
+    "depth",
+    "locator",
 )
 """An entry's columns, in the order of :meth:`Entry.pack`."""
 _FLAGS = [COLUMNS.index(n) for n in ("name_allocated", "meta_allocated", "orphan", "resident")]
@@ -46,8 +72,9 @@ class Work:
         self.size: int = columns[_SIZE]
         place = json.loads(columns[_LOCATOR])
         if type(place) is list:
-            self.locator = Locator(evidence=self.evidence, volume_offset=place[0], meta_addr=place[1], meta_seq=place[2],
-                                   attr_type=place[3], attr_id=place[4])
+            self.locator = Locator(
+                evidence=self.evidence, volume_offset=place[0], meta_addr=place[1], meta_seq=place[2], attr_type=place[3], attr_id=place[4]
+            )
         else:
             self.locator = Locator.from_json(place)
 

@@ -23,8 +23,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _COLUMNS = ", ".join(COLUMNS)
-_MATCHES = ("(SELECT json_group_array(json_array(m.hashset, m.meaning, m.category, m.how, m.distance)) FROM match m "
-            "WHERE m.content = f.content)")
+_MATCHES = (
+    "(SELECT json_group_array(json_array(m.hashset, m.meaning, m.category, m.how, m.distance)) FROM match m WHERE m.content = f.content)"
+)
 _SORTS = {"score": "score DESC, path, id", "-score": "score, path, id"}
 _STORED = ("set", "meaning", "category", "how", "distance")
 
@@ -87,21 +88,26 @@ class Case:
 
     def entries(self, path: str) -> list[Entry]:
         """Return the entries with this path: several when names were deleted and used again."""
-        return [unpack_row(r) for r in self._query(
-            f"SELECT {_COLUMNS} FROM entry WHERE path = ? ORDER BY name_allocated DESC, id", (path,))]
+        return [
+            unpack_row(r) for r in self._query(f"SELECT {_COLUMNS} FROM entry WHERE path = ? ORDER BY name_allocated DESC, id", (path,))
+        ]
 
     def findings(self, limit: int | None = None) -> Iterator[Json]:
         """Yield findings in the order of their entries' paths."""
-        sql = ("SELECT f.id, f.entry, e.path, f.plugin, f.kind, f.title, f.data, f.ranges FROM finding f "
-               "LEFT JOIN entry e ON e.id = f.entry ORDER BY e.path, f.id")
+        sql = (
+            "SELECT f.id, f.entry, e.path, f.plugin, f.kind, f.title, f.data, f.ranges FROM finding f "
+            "LEFT JOIN entry e ON e.id = f.entry ORDER BY e.path, f.id"
+        )
         for row in self._query(sql + (" LIMIT ?" if limit is not None else ""), () if limit is None else (limit,)):
             yield finding_row(row)
 
     def queue(self, limit: int | None = None, unknown_only: bool = False) -> Iterator[Json]:
         """Yield the review queue: ``rank`` and ``copies`` with a files row."""
         context = self._context()
-        sql = (f"SELECT q.rank, q.copies, f.*, {_MATCHES} AS matches FROM queue q JOIN files f ON f.n = q.entry "
-               f"{'WHERE f.known IS NULL ' if unknown_only else ''}ORDER BY q.rank")
+        sql = (
+            f"SELECT q.rank, q.copies, f.*, {_MATCHES} AS matches FROM queue q JOIN files f ON f.n = q.entry "
+            f"{'WHERE f.known IS NULL ' if unknown_only else ''}ORDER BY q.rank"
+        )
         if limit is not None:
             sql += f" LIMIT {int(limit)}"
         for row in self._query(sql):
@@ -109,16 +115,17 @@ class Case:
 
     def problems(self) -> Iterator[Json]:
         """Yield problems, the worst first."""
-        sql = ("SELECT severity, stage, evidence, volume, entry, path, plugin, message, detail, 1 AS count FROM problem "
-               "ORDER BY CASE severity WHEN 'error' THEN 0 WHEN 'warning' THEN 1 ELSE 2 END, stage, message, path, id")
+        sql = (
+            "SELECT severity, stage, evidence, volume, entry, path, plugin, message, detail, 1 AS count FROM problem "
+            "ORDER BY CASE severity WHEN 'error' THEN 0 WHEN 'warning' THEN 1 ELSE 2 END, stage, message, path, id"
+        )
         for row in self._query(sql):
             yield dict(row)
 
     def evidence(self) -> list[Json]:
         """Return the evidence records with what is known of their integrity."""
         rows = self._query("SELECT record, fingerprint_state, verification FROM evidence ORDER BY position")
-        return [{**json.loads(r["record"]), "fingerprint_state": r["fingerprint_state"], "verification": r["verification"]}
-                for r in rows]
+        return [{**json.loads(r["record"]), "fingerprint_state": r["fingerprint_state"], "verification": r["verification"]} for r in rows]
 
     def evidence_records(self) -> list[Evidence]:
         """Return the evidence as records."""
@@ -127,11 +134,14 @@ class Case:
     def volumes(self) -> list[Json]:
         """Return volumes and gaps in order, with what became of them."""
         counts = {(r[0], r[1]): r[2] for r in self._query("SELECT evidence, volume, count(*) FROM entry GROUP BY evidence, volume")}
-        broken = {(r[0], r[1]) for r in self._query(
-            "SELECT DISTINCT evidence, volume FROM problem WHERE stage = 'filesystem' AND severity = 'error'")}
+        broken = {
+            (r[0], r[1])
+            for r in self._query("SELECT DISTINCT evidence, volume FROM problem WHERE stage = 'filesystem' AND severity = 'error'")
+        }
         rows = []
-        for r in self._query("SELECT v.record, v.walk, v.totals FROM volume v JOIN evidence e ON e.id = v.evidence "
-                             "ORDER BY e.position, v.offset, v.number"):
+        for r in self._query(
+            "SELECT v.record, v.walk, v.totals FROM volume v JOIN evidence e ON e.id = v.evidence ORDER BY e.position, v.offset, v.number"
+        ):
             volume = Volume.from_json(json.loads(r["record"]))
             key = (volume.evidence, volume.number)
             if volume.number is None:
@@ -142,8 +152,15 @@ class Case:
                 state = "partly listed"
             else:
                 state = "listed"
-            rows.append({**volume.to_json(), "name": volume.name, "state": state,
-                         "entries": counts.get(key, 0) if volume.number is not None else 0, "totals": json.loads(r["totals"])})
+            rows.append(
+                {
+                    **volume.to_json(),
+                    "name": volume.name,
+                    "state": state,
+                    "entries": counts.get(key, 0) if volume.number is not None else 0,
+                    "totals": json.loads(r["totals"]),
+                }
+            )
         return rows
 
     def hashsets(self) -> list[Json]:
@@ -158,15 +175,24 @@ class Case:
 
     def counts(self) -> Json:
         """Return how many entries there are of each sort."""
+
         def by(column: str) -> dict[str, int]:
-            return {str(k): n for k, n in self._query_pairs(
-                f"SELECT {column}, count(*) FROM files WHERE {column} IS NOT NULL GROUP BY {column} ORDER BY 2 DESC, 1")}
+            return {
+                str(k): n
+                for k, n in self._query_pairs(
+                    f"SELECT {column}, count(*) FROM files WHERE {column} IS NOT NULL GROUP BY {column} ORDER BY 2 DESC, 1"
+                )
+            }
 
         return {
             "entries": next(self._query("SELECT count(*) FROM entry"))[0],
-            "by_state": by("state"), "by_kind": by("kind"), "by_type": by("type"), "by_category": by("category"),
-            "by_recoverability": dict(self._query_pairs(
-                "SELECT recoverability, count(*) FROM entry WHERE state != 'allocated' GROUP BY 1 ORDER BY 2 DESC, 1")),
+            "by_state": by("state"),
+            "by_kind": by("kind"),
+            "by_type": by("type"),
+            "by_category": by("category"),
+            "by_recoverability": dict(
+                self._query_pairs("SELECT recoverability, count(*) FROM entry WHERE state != 'allocated' GROUP BY 1 ORDER BY 2 DESC, 1")
+            ),
             "by_known": by("known"),
             "matches_by_set": dict(self._query_pairs("SELECT hashset, count(*) FROM match GROUP BY 1 ORDER BY 1")),
             "queue": next(self._query("SELECT count(*) FROM queue"))[0],
@@ -192,16 +218,30 @@ class Case:
                 read += row["read"] or 0
         volumes, evidence = self.volumes(), self.evidence()
         severities = Counter({Severity(k): n for k, n in self._query_pairs("SELECT severity, count(*) FROM problem GROUP BY 1")})
-        return coverage(CoverageInput(
-            entries=next(self._query("SELECT count(*) FROM entry"))[0], outcomes=outcomes, skipped=skipped,
-            bytes_medium=sum(e["size"] for e in evidence),
-            bytes_volumes=sum(v["size"] for v in volumes if v["number"] is not None),
-            bytes_gaps=sum(v["size"] for v in volumes if v["number"] is None),
-            bytes_content_read=read, bytes_content_selected=selected,
-            volumes=tuple(VolumeCoverage(name=_volume_title(v, len(evidence) > 1), size=v["size"], state=v["state"],
-                                         file_system=v["file_system"], encryption=Encryption(v["encryption"])) for v in volumes),
-            problems=severities, finished=bool(self._fact("finished")),
-        ))
+        return coverage(
+            CoverageInput(
+                entries=next(self._query("SELECT count(*) FROM entry"))[0],
+                outcomes=outcomes,
+                skipped=skipped,
+                bytes_medium=sum(e["size"] for e in evidence),
+                bytes_volumes=sum(v["size"] for v in volumes if v["number"] is not None),
+                bytes_gaps=sum(v["size"] for v in volumes if v["number"] is None),
+                bytes_content_read=read,
+                bytes_content_selected=selected,
+                volumes=tuple(
+                    VolumeCoverage(
+                        name=_volume_title(v, len(evidence) > 1),
+                        size=v["size"],
+                        state=v["state"],
+                        file_system=v["file_system"],
+                        encryption=Encryption(v["encryption"]),
+                    )
+                    for v in volumes
+                ),
+                problems=severities,
+                finished=bool(self._fact("finished")),
+            )
+        )
 
     def run_facts(self) -> Json:
         """Return what a run of this case depends on; no clock value among it."""
@@ -236,7 +276,8 @@ class Case:
     def _context(self) -> Json:
         """Return what every files row repeats."""
         return {e["id"]: e.get("exhibit", "") for e in self.evidence()} | {
-            "problems": {r[0]: r[1] for r in self._query("SELECT entry, count(*) FROM problem WHERE entry IS NOT NULL GROUP BY entry")}}
+            "problems": {r[0]: r[1] for r in self._query("SELECT entry, count(*) FROM problem WHERE entry IS NOT NULL GROUP BY entry")}
+        }
 
 
 def _order(sort: str | None) -> str:
@@ -256,16 +297,38 @@ def _file_row(row: sqlite3.Row, context: Json) -> Json:
     overwritten = row["recoverability"] == "overwritten" and row["state"] != "allocated"
     matches = [] if overwritten else [dict(zip(_STORED, m, strict=True)) for m in sorted(json.loads(row["matches"]))]
     return {
-        "id": row["id"], "evidence": row["evidence"], "exhibit": context.get(row["evidence"], ""), "volume": row["volume"],
-        "path": row["path"], "name": row["name"], "name_raw": row["name_raw"], "kind": row["kind"], "state": row["state"],
-        "recoverability": row["recoverability"] if row["state"] != "allocated" else None, "size": row["size"],
-        "mtime": iso_time(row["mtime"]), "atime": iso_time(row["atime"]), "ctime": iso_time(row["ctime"]),
-        "crtime": iso_time(row["crtime"]), "time_basis": row["time_basis"], "meta_addr": row["meta_addr"],
-        "runs": json.loads(row["runs"]), "mime": row["mime"] or None, "type": row["type"] or None, "category": row["category"],
+        "id": row["id"],
+        "evidence": row["evidence"],
+        "exhibit": context.get(row["evidence"], ""),
+        "volume": row["volume"],
+        "path": row["path"],
+        "name": row["name"],
+        "name_raw": row["name_raw"],
+        "kind": row["kind"],
+        "state": row["state"],
+        "recoverability": row["recoverability"] if row["state"] != "allocated" else None,
+        "size": row["size"],
+        "mtime": iso_time(row["mtime"]),
+        "atime": iso_time(row["atime"]),
+        "ctime": iso_time(row["ctime"]),
+        "crtime": iso_time(row["crtime"]),
+        "time_basis": row["time_basis"],
+        "meta_addr": row["meta_addr"],
+        "runs": json.loads(row["runs"]),
+        "mime": row["mime"] or None,
+        "type": row["type"] or None,
+        "category": row["category"],
         "extension_mismatch": bool(row["type"] and extension_mismatch(row["name"], row["type"])),
-        "entropy": row["entropy"], "md5": _hex(row["md5"]), "sha1": _hex(row["sha1"]), "sha256": _hex(row["sha256"]),
-        "known": row["known"], "matches": matches, "score": row["score"] or 0,
-        "reasons": json.loads(row["reasons"]) if row["reasons"] else [], "parent": row["parent"], "link_target": row["link_target"],
+        "entropy": row["entropy"],
+        "md5": _hex(row["md5"]),
+        "sha1": _hex(row["sha1"]),
+        "sha256": _hex(row["sha256"]),
+        "known": row["known"],
+        "matches": matches,
+        "score": row["score"] or 0,
+        "reasons": json.loads(row["reasons"]) if row["reasons"] else [],
+        "parent": row["parent"],
+        "link_target": row["link_target"],
         "outcome": row["outcome"] or ("skipped" if row["skip"] else "not reached") if row["content"] else None,
         "outcome_reason": row["outcome_reason"] or row["skip"] or "",
         "problems": context["problems"].get(row["id"], 0),

@@ -13,15 +13,32 @@ from typing import Any
 
 from triage.errors import UsageError
 
-TEXT = ("id", "evidence", "path", "name", "kind", "state", "recoverability", "mime", "type", "category", "known", "outcome",
-        "time_basis", "parent", "link_target")
+TEXT = (
+    "id",
+    "evidence",
+    "path",
+    "name",
+    "kind",
+    "state",
+    "recoverability",
+    "mime",
+    "type",
+    "category",
+    "known",
+    "outcome",
+    "time_basis",
+    "parent",
+    "link_target",
+)
 NUMBERS = ("size", "volume", "meta_addr", "score", "entropy", "uid", "gid", "mode", "nlink", "depth")
 TIMES = ("mtime", "atime", "ctime", "crtime")
 DIGESTS = ("md5", "sha1", "sha256")
 FLAGS = ("extension_mismatch", "resident", "orphan")
 FIELDS = TEXT + NUMBERS + TIMES + DIGESTS + FLAGS
 
-_TOKEN = re.compile(r"""\s*(?:(?P<paren>[()])|(?P<op><=|>=|!=|=|<|>|~)|"(?P<double>[^"]*)"|'(?P<single>[^']*)'|(?P<word>[^\s()=<>!~"']+))""")
+_TOKEN = re.compile(
+    r"""\s*(?:(?P<paren>[()])|(?P<op><=|>=|!=|=|<|>|~)|"(?P<double>[^"]*)"|'(?P<single>[^']*)'|(?P<word>[^\s()=<>!~"']+))"""
+)
 _SIZE = re.compile(r"(-?\d+(?:\.\d+)?)\s*([kmgt]i?)?b?", re.IGNORECASE)
 _LARGEST = 2**63 - 1
 _DIGITS = 40
@@ -53,7 +70,7 @@ class _Parser:
         while at < len(text.rstrip()):
             match = _TOKEN.match(text, at)
             if not match:
-                raise self.fault(f"cannot read {text[at:at + 20]!r}")
+                raise self.fault(f"cannot read {text[at : at + 20]!r}")
             kind = match.lastgroup or "word"
             self.tokens.append(("value" if kind in ("double", "single") else kind, match[kind]))
             at = match.end()

@@ -31,8 +31,7 @@ class Matches(Protocol):
 
 
 _INSERT_ENTRY = (
-    f"INSERT OR IGNORE INTO entry ({', '.join(COLUMNS)}, state, content, skip, tier) "
-    f"VALUES ({', '.join('?' * (len(COLUMNS) + 4))})"
+    f"INSERT OR IGNORE INTO entry ({', '.join(COLUMNS)}, state, content, skip, tier) VALUES ({', '.join('?' * (len(COLUMNS) + 4))})"
 )
 _RUNS, _LOCATOR = COLUMNS.index("runs"), COLUMNS.index("locator")
 
@@ -75,8 +74,9 @@ class CaseWriter:
                     raise OutputError(f"{folder} is not empty and holds no case", hint="name a new or empty folder")
                 folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         except OSError as error:
-            raise OutputError(f"{folder} cannot be written: {error.strerror or error}",
-                              hint="choose a folder that you may write to") from error
+            raise OutputError(
+                f"{folder} cannot be written: {error.strerror or error}", hint="choose a folder that you may write to"
+            ) from error
         fresh = not (folder / NAME).exists()
         audit = AuditLog(folder / "audit.jsonl")
         try:
@@ -124,8 +124,9 @@ class CaseWriter:
     def note_time(self, event: str) -> None:
         """Remember when something was done, apart from all results."""
         with writing(self.folder, self._db):
-            self._db.execute("INSERT INTO run_time (event, at) VALUES (?, ?)",
-                             (event, datetime.now(UTC).isoformat(timespec="milliseconds")))
+            self._db.execute(
+                "INSERT INTO run_time (event, at) VALUES (?, ?)", (event, datetime.now(UTC).isoformat(timespec="milliseconds"))
+            )
 
     # ---- evidence and volumes ----------------------------------------------------------------------------------------------
 
@@ -134,9 +135,7 @@ class CaseWriter:
         rows = self._db.execute("SELECT record FROM evidence ORDER BY position")
         return [Evidence.from_json(json.loads(r[0])) for r in rows]
 
-    def add_evidence(
-        self, found: Sequence[tuple[Evidence, Sequence[Volume], Sequence[bool], Sequence[Problem]]]
-    ) -> None:
+    def add_evidence(self, found: Sequence[tuple[Evidence, Sequence[Volume], Sequence[bool], Sequence[Problem]]]) -> None:
         """Store the evidence of a new case in one transaction, or hold it against that of a resumed one.
 
         Each comes with its volumes, whether each of those is to be listed, and its problems. Raises ``CaseError`` for other
@@ -153,19 +152,24 @@ class CaseWriter:
                 self._db.execute(
                     "INSERT INTO evidence (id, position, record, verification) VALUES (?, ?, ?, ?) "
                     "ON CONFLICT (id) DO UPDATE SET record = excluded.record",
-                    (evidence.id, position, compact(evidence.to_json()), "not verified" if evidence.stored_digests else "no stored hash"))
+                    (evidence.id, position, compact(evidence.to_json()), "not verified" if evidence.stored_digests else "no stored hash"),
+                )
                 if evidence.id not in old:
                     self._db.executemany(
                         "INSERT INTO volume (evidence, offset, number, record, walk) VALUES (?, ?, ?, ?, ?)",
-                        [(v.evidence, v.offset, v.number, compact(v.to_json()), "pending" if listable else "none")
-                         for v, listable in zip(volumes, listed, strict=True)])
+                        [
+                            (v.evidence, v.offset, v.number, compact(v.to_json()), "pending" if listable else "none")
+                            for v, listable in zip(volumes, listed, strict=True)
+                        ],
+                    )
                 self._insert_problems(problems)
             self._db.execute("COMMIT")
 
     def volumes_to_walk(self) -> list[Volume]:
         """Return the volumes that are not listed yet, in order."""
-        rows = self._db.execute("SELECT v.record FROM volume v JOIN evidence e ON e.id = v.evidence WHERE walk = 'pending' "
-                                "ORDER BY e.position, v.offset")
+        rows = self._db.execute(
+            "SELECT v.record FROM volume v JOIN evidence e ON e.id = v.evidence WHERE walk = 'pending' ORDER BY e.position, v.offset"
+        )
         return [Volume.from_json(json.loads(r[0])) for r in rows]
 
     def set_evidence_state(self, evidence: str, *, fingerprint: str | None = None, verification: str | None = None) -> None:
@@ -178,9 +182,7 @@ class CaseWriter:
 
     # ---- what a walk brings ------------------------------------------------------------------------------------------------
 
-    def add_entries(
-        self, rows: Sequence[tuple[list[Any], str, str | None, str | None, int]], problems: Sequence[Problem]
-    ) -> list[int]:
+    def add_entries(self, rows: Sequence[tuple[list[Any], str, str | None, str | None, int]], problems: Sequence[Problem]) -> list[int]:
         """Store a pack of a walk's entries: ``(packed entry, state, content key, skip reason, tier)``; return their row numbers.
 
         A volume that is walked again brings the same rows again; they are ignored, and keep their numbers.
@@ -207,8 +209,10 @@ class CaseWriter:
     def walked(self, volume: Volume, totals: Json) -> None:
         """Mark a volume as listed."""
         with writing(self.folder, self._db):
-            self._db.execute("UPDATE volume SET walk = 'done', totals = ? WHERE evidence = ? AND offset = ? AND number IS ?",
-                             (compact(totals), volume.evidence, volume.offset, volume.number))
+            self._db.execute(
+                "UPDATE volume SET walk = 'done', totals = ? WHERE evidence = ? AND offset = ? AND number IS ?",
+                (compact(totals), volume.evidence, volume.offset, volume.number),
+            )
 
     def add_problems(self, problems: Iterable[Problem]) -> None:
         """Store problems; the same one twice is one."""
@@ -221,15 +225,25 @@ class CaseWriter:
         rows = []
         for problem in problems:
             record = problem.to_json()
-            rows.append((row_id(record), record["severity"], record["stage"], record["evidence"], record["volume"], record["entry"],
-                         record["path"], record["plugin"], record["message"], record["detail"]))
+            rows.append(
+                (
+                    row_id(record),
+                    record["severity"],
+                    record["stage"],
+                    record["evidence"],
+                    record["volume"],
+                    record["entry"],
+                    record["path"],
+                    record["plugin"],
+                    record["message"],
+                    record["detail"],
+                )
+            )
         self._db.executemany("INSERT OR IGNORE INTO problem VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", rows)
 
     # ---- content work ------------------------------------------------------------------------------------------------------
 
-    def pending(
-        self, plugins: Sequence[str], *, retry: Sequence[str] = ()
-    ) -> Iterator[tuple[int, int, int, int, str, int | None, str]]:
+    def pending(self, plugins: Sequence[str], *, retry: Sequence[str] = ()) -> Iterator[tuple[int, int, int, int, str, int | None, str]]:
         """Yield content work that has not ended with these plugins, one a content key.
 
         ``(tier, first byte, entry row, size, evidence, volume, key)``. ``retry`` names outcomes to forget and do again.
@@ -240,21 +254,22 @@ class CaseWriter:
                 self._db.execute("BEGIN IMMEDIATE")
                 self._db.execute(
                     f"DELETE FROM problem WHERE stage IN ('content', 'engine') AND entry IN (SELECT e.id FROM entry e JOIN content c "
-                    f"ON c.key = e.content WHERE c.outcome IN ({marks}))", tuple(retry))
+                    f"ON c.key = e.content WHERE c.outcome IN ({marks}))",
+                    tuple(retry),
+                )
                 self._db.execute(f"DELETE FROM content WHERE outcome IN ({marks})", tuple(retry))
                 self._db.execute("COMMIT")
         rows = self._db.execute(
             f"SELECT min(n) AS n, tier, runs, size, evidence, volume, content FROM entry e WHERE content IS NOT NULL "
             f"AND skip IS NULL AND NOT EXISTS (SELECT 1 FROM content c WHERE c.key = e.content AND c.plugin_set IN "
-            f"({self._sets_with(plugins)})) GROUP BY content").fetchall()
+            f"({self._sets_with(plugins)})) GROUP BY content"
+        ).fetchall()
         for row in rows:
-            yield (row["tier"], first_byte(json.loads(row["runs"])), row["n"], row["size"], row["evidence"], row["volume"],
-                   row["content"])
+            yield (row["tier"], first_byte(json.loads(row["runs"])), row["n"], row["size"], row["evidence"], row["volume"], row["content"])
 
     def ended_keys(self, plugins: Sequence[str]) -> set[str]:
         """Return the keys of content work that has ended with these plugins."""
-        return {r[0] for r in self._db.execute(
-            f"SELECT key FROM content WHERE plugin_set IN ({self._sets_with(plugins)})")}
+        return {r[0] for r in self._db.execute(f"SELECT key FROM content WHERE plugin_set IN ({self._sets_with(plugins)})")}
 
     def _sets_with(self, plugins: Sequence[str]) -> str:
         """Return the numbers of the plugin sets that hold all of these, as SQL."""
@@ -271,11 +286,14 @@ class CaseWriter:
             self._db.executemany("UPDATE entry SET skip = ?, tier = ? WHERE n = ?", changes)
             self._db.execute("COMMIT")
 
-    def rematch(self, matcher: Matches, known_of: Callable[[Sequence[Match]], str | None],
-                finding_of: Callable[[str, Match], Finding]) -> None:
+    def rematch(
+        self, matcher: Matches, known_of: Callable[[Sequence[Match]], str | None], finding_of: Callable[[str, Match], Finding]
+    ) -> None:
         """Hold all content against the lists anew: other lists are used than before."""
-        contents = [Content(key=r["key"], size=r["size"], md5=_hex(r["md5"]), sha1=_hex(r["sha1"]), sha256=_hex(r["sha256"]))
-                    for r in self._db.execute("SELECT key, size, md5, sha1, sha256 FROM content")]
+        contents = [
+            Content(key=r["key"], size=r["size"], md5=_hex(r["md5"]), sha1=_hex(r["sha1"]), sha256=_hex(r["sha256"]))
+            for r in self._db.execute("SELECT key, size, md5, sha1, sha256 FROM content")
+        ]
         first = dict(self._db.execute("SELECT content, min(n) FROM entry WHERE content IS NOT NULL GROUP BY content").fetchall())
         with writing(self.folder, self._db):
             self._db.execute("BEGIN IMMEDIATE")
@@ -301,23 +319,27 @@ class CaseWriter:
 
     def tallies(self) -> tuple[int, int]:
         """Return how many contents are on notable lists, and how many problems there are."""
-        return (self._db.execute("SELECT count(*) FROM content WHERE known = 'notable'").fetchone()[0],
-                self._db.execute("SELECT count(*) FROM problem").fetchone()[0])
+        return (
+            self._db.execute("SELECT count(*) FROM content WHERE known = 'notable'").fetchone()[0],
+            self._db.execute("SELECT count(*) FROM problem").fetchone()[0],
+        )
 
     def entries_at(self, numbers: Sequence[int]) -> list[Entry]:
         """Return the entries in these rows, in the order asked for."""
         marks = ", ".join("?" * len(numbers))
-        rows = {r[0]: r for r in self._db.execute(
-            f"SELECT n, {', '.join(COLUMNS)} FROM entry WHERE n IN ({marks})", tuple(numbers))}
+        rows = {r[0]: r for r in self._db.execute(f"SELECT n, {', '.join(COLUMNS)} FROM entry WHERE n IN ({marks})", tuple(numbers))}
         return [unpack_row(rows[n]) for n in numbers]
 
     def items_at(self, numbers: Sequence[int]) -> list[WorkItem]:
         """Return what workers need of the entries in these rows, in the order asked for."""
         marks = ", ".join("?" * len(numbers))
-        rows = {r[0]: r for r in self._db.execute(
-            f"SELECT n, content, {', '.join(COLUMNS)} FROM entry WHERE n IN ({marks})", tuple(numbers))}
-        return [WorkItem(row["id"], row["content"], row["path"], row["evidence"], row["volume"], row["recoverability"],
-                         list(row)[2:]) for row in (rows[n] for n in numbers)]
+        rows = {
+            r[0]: r for r in self._db.execute(f"SELECT n, content, {', '.join(COLUMNS)} FROM entry WHERE n IN ({marks})", tuple(numbers))
+        }
+        return [
+            WorkItem(row["id"], row["content"], row["path"], row["evidence"], row["volume"], row["recoverability"], list(row)[2:])
+            for row in (rows[n] for n in numbers)
+        ]
 
     def rows_of(self, ids: Sequence[str]) -> dict[str, int]:
         """Return the row numbers of entries by their ids."""
@@ -325,8 +347,11 @@ class CaseWriter:
         return dict(self._db.execute(f"SELECT id, n FROM entry WHERE id IN ({marks})", tuple(ids)).fetchall())
 
     def add_results(
-        self, contents: Sequence[tuple[Content, str, str | None, Sequence[Match]]], findings: Sequence[tuple[Finding, str]],
-        problems: Sequence[Problem], plugins: Sequence[str],
+        self,
+        contents: Sequence[tuple[Content, str, str | None, Sequence[Match]]],
+        findings: Sequence[tuple[Finding, str]],
+        problems: Sequence[Problem],
+        plugins: Sequence[str],
     ) -> None:
         """Store a batch's results in one transaction: ``(content, category, known, matches)`` and what was seen, with its path.
 
@@ -338,8 +363,25 @@ class CaseWriter:
             self._db.execute("BEGIN IMMEDIATE")
             self._db.executemany(
                 "INSERT OR REPLACE INTO content VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                [(c.key, c.size, _raw(c.md5), _raw(c.sha1), _raw(c.sha256), c.mime, c.type, category, c.entropy, c.outcome.value,
-                  c.reason, known, plugin_set) for c, category, known, _ in contents])
+                [
+                    (
+                        c.key,
+                        c.size,
+                        _raw(c.md5),
+                        _raw(c.sha1),
+                        _raw(c.sha256),
+                        c.mime,
+                        c.type,
+                        category,
+                        c.entropy,
+                        c.outcome.value,
+                        c.reason,
+                        known,
+                        plugin_set,
+                    )
+                    for c, category, known, _ in contents
+                ],
+            )
             for content, _, _, matches in contents:
                 if matches:
                     self._insert_matches(content.key, matches)
@@ -352,16 +394,27 @@ class CaseWriter:
             self._append(lines)
 
     def _insert_matches(self, key: str, matches: Sequence[Match]) -> None:
-        self._db.executemany("INSERT OR REPLACE INTO match VALUES (?, ?, ?, ?, ?, ?)",
-                             [(key, m.set, m.meaning.value, m.category, m.how, m.distance) for m in matches])
+        self._db.executemany(
+            "INSERT OR REPLACE INTO match VALUES (?, ?, ?, ?, ?, ?)",
+            [(key, m.set, m.meaning.value, m.category, m.how, m.distance) for m in matches],
+        )
 
     def _insert_findings(self, findings: Sequence[tuple[Finding, str]]) -> list[str]:
         """Insert findings; return them as the lines of ``findings.jsonl``."""
         rows, lines = [], []
         for finding, path in findings:
             identity = row_id([finding.entry, finding.plugin, finding.kind, finding.title, finding.data, finding.ranges])
-            rows.append((identity, finding.entry, finding.plugin, finding.kind, finding.title, compact(finding.data),
-                         compact(finding.ranges) if finding.ranges else "[]"))
+            rows.append(
+                (
+                    identity,
+                    finding.entry,
+                    finding.plugin,
+                    finding.kind,
+                    finding.title,
+                    compact(finding.data),
+                    compact(finding.ranges) if finding.ranges else "[]",
+                )
+            )
             lines.append(compact({"id": identity, "path": path, **finding.to_json()}) + "\n")
         self._db.executemany("INSERT OR IGNORE INTO finding VALUES (?, ?, ?, ?, ?, ?, ?)", rows)
         return lines
@@ -372,8 +425,9 @@ class CaseWriter:
             self._findings.write("".join(lines).encode())
             self._findings.flush()
         except OSError as error:
-            raise OutputError(f"{self.folder} cannot be written: {error.strerror or error}",
-                              hint="make room, then run the same command again: it resumes") from error
+            raise OutputError(
+                f"{self.folder} cannot be written: {error.strerror or error}", hint="make room, then run the same command again: it resumes"
+            ) from error
 
     def _plugin_set(self, plugins: Sequence[str]) -> int:
         text = compact(sorted(plugins))
@@ -391,7 +445,8 @@ class CaseWriter:
         return self._db.execute(
             "SELECT e.n, e.id, e.path, e.name, e.state, e.kind, e.size, e.recoverability, e.mtime, e.parent, e.content, c.category, c.type, "
             "CASE WHEN e.recoverability = 'overwritten' THEN NULL ELSE c.known END AS known, c.entropy, c.sha256 "
-            "FROM entry e LEFT JOIN content c ON c.key = e.content WHERE e.kind NOT IN ('directory', 'link') ORDER BY e.n").fetchall()
+            "FROM entry e LEFT JOIN content c ON c.key = e.content WHERE e.kind NOT IN ('directory', 'link') ORDER BY e.n"
+        ).fetchall()
 
     def matches_by_content(self) -> dict[str, list[sqlite3.Row]]:
         """Return all matches, keyed by content."""
@@ -426,8 +481,10 @@ class CaseWriter:
         """Write ``findings.jsonl`` anew in its final order, so that an interrupted run leaves the same file."""
         self._findings.close()
         new = self.folder / "findings.jsonl.new"
-        rows = self._db.execute("SELECT f.id, f.entry, e.path, f.plugin, f.kind, f.title, f.data, f.ranges FROM finding f "
-                                "LEFT JOIN entry e ON e.id = f.entry ORDER BY e.path, f.id")
+        rows = self._db.execute(
+            "SELECT f.id, f.entry, e.path, f.plugin, f.kind, f.title, f.data, f.ranges FROM finding f "
+            "LEFT JOIN entry e ON e.id = f.entry ORDER BY e.path, f.id"
+        )
         try:
             with new.open("w", encoding="ascii", newline="\n") as file:
                 file.writelines(compact(finding_row(row)) + "\n" for row in rows)
@@ -462,13 +519,21 @@ class CaseWriter:
 
 def unpack_row(row: sqlite3.Row) -> Entry:
     """Build an entry from a row whose last columns are an entry's."""
-    return entry_of(list(row)[-len(COLUMNS):])
+    return entry_of(list(row)[-len(COLUMNS) :])
 
 
 def finding_row(row: sqlite3.Row) -> Json:
     """Return a finding as scripts see it."""
-    return {"id": row["id"], "entry": row["entry"], "path": row["path"], "plugin": row["plugin"], "kind": row["kind"],
-            "title": row["title"], "data": json.loads(row["data"]), "ranges": json.loads(row["ranges"])}
+    return {
+        "id": row["id"],
+        "entry": row["entry"],
+        "path": row["path"],
+        "plugin": row["plugin"],
+        "kind": row["kind"],
+        "title": row["title"],
+        "data": json.loads(row["data"]),
+        "ranges": json.loads(row["ranges"]),
+    }
 
 
 def _pairs(runs: Sequence[Sequence[int | None]]) -> str:

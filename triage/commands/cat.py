@@ -31,8 +31,9 @@ def cat(evidence: Path, path: str, limit: int | None) -> None:
         entries, _ = walk(record, volumes)
         found = find(entries, path)
         if len(found) > 1:
-            raise UsageError(f"{len(found)} entries have this path: {', '.join(f'{e.id} ({e.state.value})' for e in found)}",
-                             hint="give the id of one")
+            raise UsageError(
+                f"{len(found)} entries have this path: {', '.join(f'{e.id} ({e.state.value})' for e in found)}", hint="give the id of one"
+            )
         entry = found[0]
         if entry.locator is None or entry.kind is Kind.DIRECTORY:
             raise UsageError(f"{path} has no bytes of its own ({entry.kind.value}, {entry.state.value})")

@@ -63,10 +63,19 @@ def find(entries: Sequence[Entry], name: str) -> list[Entry]:
 def row_of(entry: Entry) -> Json:
     """Return an entry as a files row without what only a case knows."""
     return {
-        "id": entry.id, "path": entry.path, "kind": entry.kind.value, "state": entry.state.value, "size": entry.size,
+        "id": entry.id,
+        "path": entry.path,
+        "kind": entry.kind.value,
+        "state": entry.state.value,
+        "size": entry.size,
         "recoverability": entry.recoverability.value if entry.state.value != "allocated" else None,
-        "mtime": iso_time(entry.mtime), "atime": iso_time(entry.atime), "ctime": iso_time(entry.ctime),
-        "crtime": iso_time(entry.crtime), "time_basis": entry.time_basis.value, "meta_addr": entry.meta_addr,
-        "link_target": entry.link_target, "runs": [r.to_json() for r in entry.runs],
+        "mtime": iso_time(entry.mtime),
+        "atime": iso_time(entry.atime),
+        "ctime": iso_time(entry.ctime),
+        "crtime": iso_time(entry.crtime),
+        "time_basis": entry.time_basis.value,
+        "meta_addr": entry.meta_addr,
+        "link_target": entry.link_target,
+        "runs": [r.to_json() for r in entry.runs],
         "name_raw": entry.to_json()["name_raw"],
     }

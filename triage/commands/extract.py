@@ -53,8 +53,9 @@ def extract(evidence: Path, path: tuple[str, ...], out: Path, fmt: str | None) -
     tell([p for p in damaged if any(p.path.startswith(name.strip("/")) for name in path)])
     emit(rows, ["file", "size", "path", "problem"], fmt)
     if any(r["problem"] for r in rows):
-        raise EvidenceError(f"{sum(bool(r['problem']) for r in rows)} of {len(rows)} entries could not be read whole",
-                            hint=f"{LIST} says which and why")
+        raise EvidenceError(
+            f"{sum(bool(r['problem']) for r in rows)} of {len(rows)} entries could not be read whole", hint=f"{LIST} says which and why"
+        )
 
 
 def _check_free(out: Path) -> None:
@@ -88,8 +89,9 @@ def _copy_one(session: Session, entry: Entry, out: Path) -> Json:
     making = out / ".partial"
     digest, head, problem, size = hashlib.sha256(), b"", "", 0
     file: BinaryIO
-    with os.fdopen(os.open(making, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | getattr(os, "O_NOFOLLOW", 0)
-                           | getattr(os, "O_BINARY", 0), 0o600), "wb") as file:
+    with os.fdopen(
+        os.open(making, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0), 0o600), "wb"
+    ) as file:
         try:
             if entry.locator is not None:
                 for piece in session.read(entry.locator, entry.size):
@@ -106,5 +108,11 @@ def _copy_one(session: Session, entry: Entry, out: Path) -> Json:
     name = f"{digest.hexdigest()}{'.partial' if problem else ''}.{extension}"
     making.replace(out / name)
     (out / name).chmod(0o440)
-    return {"file": name, "size": size, "sha256": digest.hexdigest() if not problem else None, "path": entry.path, "id": entry.id,
-            "problem": problem}
+    return {
+        "file": name,
+        "size": size,
+        "sha256": digest.hexdigest() if not problem else None,
+        "path": entry.path,
+        "id": entry.id,
+        "problem": problem,
+    }

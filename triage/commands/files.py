@@ -10,9 +10,34 @@ from triage.case.store import Case
 from triage.commands.output import emit, format_option
 
 _COLUMNS = ["score", "state", "size", "type", "known", "path"]
-_CSV = ["id", "evidence", "exhibit", "volume", "path", "kind", "state", "recoverability", "size", "mtime", "atime", "ctime", "crtime",
-        "time_basis", "mime", "type", "extension_mismatch", "md5", "sha1", "sha256", "known", "matches", "score", "reasons", "outcome",
-        "outcome_reason"]
+_CSV = [
+    "id",
+    "evidence",
+    "exhibit",
+    "volume",
+    "path",
+    "kind",
+    "state",
+    "recoverability",
+    "size",
+    "mtime",
+    "atime",
+    "ctime",
+    "crtime",
+    "time_basis",
+    "mime",
+    "type",
+    "extension_mismatch",
+    "md5",
+    "sha1",
+    "sha256",
+    "known",
+    "matches",
+    "score",
+    "reasons",
+    "outcome",
+    "outcome_reason",
+]
 
 
 @click.command()

@@ -41,19 +41,37 @@ def info(evidence: tuple[Path, ...], fmt: str | None) -> None:
 
 
 def _row(record: Evidence, volumes: list[Volume], problems: list[Problem]) -> Json:
-    return {**record.to_json(), "volumes": [{**v.to_json(), "name": v.name} for v in volumes],
-            "problems": [p.to_json() for p in problems]}
+    return {**record.to_json(), "volumes": [{**v.to_json(), "name": v.name} for v in volumes], "problems": [p.to_json() for p in problems]}
 
 
 def _show(record: Evidence, volumes: list[Volume], problems: list[Problem]) -> None:
-    facts: Json = {"evidence": record.paths[0], "container": record.kind, "segments": len(record.paths), "size (bytes)": record.size,
-                   "sector size": record.sector_size, **record.facts,
-                   **{f"stored {k}": v for k, v in record.stored_digests.items()}}
+    facts: Json = {
+        "evidence": record.paths[0],
+        "container": record.kind,
+        "segments": len(record.paths),
+        "size (bytes)": record.size,
+        "sector size": record.sector_size,
+        **record.facts,
+        **{f"stored {k}": v for k, v in record.stored_digests.items()},
+    }
     if not record.stored_digests:
         facts["stored digests"] = "none: nothing to verify against"
     facts["fingerprint"] = f"{record.fingerprint} (sampled)"
     emit([{"fact": k, "value": v if isinstance(v, str) else json.dumps(v)} for k, v in facts.items()], ["fact", "value"], "table")
-    emit([{"volume": v.name, "offset": v.offset, "size": v.size, "type": v.type, "file system": v.file_system, "label": v.label,
-           "encryption": v.encryption.value} for v in volumes],
-         ["volume", "offset", "size", "type", "file system", "label", "encryption"], "table")
+    emit(
+        [
+            {
+                "volume": v.name,
+                "offset": v.offset,
+                "size": v.size,
+                "type": v.type,
+                "file system": v.file_system,
+                "label": v.label,
+                "encryption": v.encryption.value,
+            }
+            for v in volumes
+        ],
+        ["volume", "offset", "size", "type", "file system", "label", "encryption"],
+        "table",
+    )
     tell(problems)

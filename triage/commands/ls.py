@@ -42,6 +42,11 @@ def ls(evidence: Path, path: str | None, recursive: bool, deleted: bool, fmt: st
         raise UsageError(f"{prefix} cannot be listed", hint="triage info says what it is")
     below = prefix + "/" if prefix else ""
     depth = below.count("/") if prefix else 1
-    rows = [row_of(e) for e in entries if e.path.startswith(below) and (recursive or e.path.count("/") == depth)
-            and (not deleted or e.state.value in ("deleted", "orphan"))]
+    rows = [
+        row_of(e)
+        for e in entries
+        if e.path.startswith(below)
+        and (recursive or e.path.count("/") == depth)
+        and (not deleted or e.state.value in ("deleted", "orphan"))
+    ]
     emit(rows, _COLUMNS, fmt)

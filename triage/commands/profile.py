@@ -1,7 +1,5 @@
 """``triage profile``: which profiles there are, what one says with all it inherits, whether a file is one."""
 
-
-
 from __future__ import annotations
 
 import json

@@ -47,8 +47,9 @@ class Bars:
 
     def progress(self, *, names: int, items_done: int, items: int, bytes_done: int, bytes_total: int) -> None:
         """Move the bar."""
-        self._bars.update(self._task, completed=bytes_done, total=bytes_total or None,
-                          info=f"{names:,} names, {items_done:,} of {items:,} items")
+        self._bars.update(
+            self._task, completed=bytes_done, total=bytes_total or None, info=f"{names:,} names, {items_done:,} of {items:,} items"
+        )
 
     def notable(self, path: str, text: str) -> None:
         """Print the first few notable files at once; the rest is in the queue."""
@@ -67,7 +68,13 @@ def make_observer(*, quiet: bool) -> Iterator[Observer]:
         return
     console = Console(stderr=True)
     with Progress(
-        TextColumn("{task.description}", markup=False), BarColumn(bar_width=None), DownloadColumn(), TransferSpeedColumn(),
-        TimeRemainingColumn(), TextColumn("{task.fields[info]}", markup=False), console=console, transient=True,
+        TextColumn("{task.description}", markup=False),
+        BarColumn(bar_width=None),
+        DownloadColumn(),
+        TransferSpeedColumn(),
+        TimeRemainingColumn(),
+        TextColumn("{task.fields[info]}", markup=False),
+        console=console,
+        transient=True,
     ) as bars:
         yield Bars(bars)

@@ -33,8 +33,13 @@ def queue(case: Path, limit: int, unknown: bool, fmt: str | None) -> None:
     table = fmt == "table" or (fmt is None and sys.stdout.isatty())
     with Case.open(case) as opened:
         rows = opened.queue(limit or None, unknown_only=unknown)
-        emit((_short(r) for r in rows) if table else rows, ["rank", "score", "path", "why"] if table else
-             ["rank", "score", "path", "state", "known", "size", "type", "reasons", "copies", "sha256", "id"], fmt)
+        emit(
+            (_short(r) for r in rows) if table else rows,
+            ["rank", "score", "path", "why"]
+            if table
+            else ["rank", "score", "path", "state", "known", "size", "type", "reasons", "copies", "sha256", "id"],
+            fmt,
+        )
 
 
 def _short(row: Json) -> Json:

@@ -25,9 +25,17 @@ def status(case: Path, as_json: bool, digest: bool) -> None:
     """
     with Case.open(case) as opened:
         facts, coverage, counts = opened.run_facts(), opened.coverage(), opened.counts()
-        answer = {"finished": facts["finished"], "complete": coverage["complete"], "coverage": coverage, "counts": counts,
-                  "evidence": opened.evidence(), "volumes": opened.volumes(), "hashsets": opened.hashsets(), "run": facts,
-                  "times": opened.run_times()}
+        answer = {
+            "finished": facts["finished"],
+            "complete": coverage["complete"],
+            "coverage": coverage,
+            "counts": counts,
+            "evidence": opened.evidence(),
+            "volumes": opened.volumes(),
+            "hashsets": opened.hashsets(),
+            "run": facts,
+            "times": opened.run_times(),
+        }
         if digest:
             answer["digest"] = opened.digest()
     if as_json:
@@ -39,10 +47,13 @@ def status(case: Path, as_json: bool, digest: bool) -> None:
         click.echo(f"evidence {show(one['paths'][0])}: {one['fingerprint_state']}; stored digests {one['verification']}")
     for volume in answer["volumes"]:
         locked = ", LOCKED" if volume["encryption"] == "locked" else ""
-        click.echo(f"  {volume['name']}: {show(volume['file_system'] or volume['type'])}, {volume['state']}{locked}, "
-                   f"{volume['entries']:,} names")
-    click.echo(f"{counts['entries']:,} names; contents: {items['seen']:,} seen, {items['analysed']:,} read, " + ", ".join(
-        f"{items[k]:,} {k.replace('_', ' ')}" for k in ("partial", "skipped", "failed", "timeout", "crashed", "not_reached")))
+        click.echo(
+            f"  {volume['name']}: {show(volume['file_system'] or volume['type'])}, {volume['state']}{locked}, {volume['entries']:,} names"
+        )
+    click.echo(
+        f"{counts['entries']:,} names; contents: {items['seen']:,} seen, {items['analysed']:,} read, "
+        + ", ".join(f"{items[k]:,} {k.replace('_', ' ')}" for k in ("partial", "skipped", "failed", "timeout", "crashed", "not_reached"))
+    )
     click.echo(f"to review: {counts['queue']:,}; problems: {sum(counts['problems'].values()):,}")
     click.echo("not looked at:")
     for sentence in coverage["not_done"]:

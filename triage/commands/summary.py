@@ -44,8 +44,10 @@ def print_summary(case: Path, result: RunResult, *, report: bool) -> None:
         top = list(opened.queue(_TOP))
     items = coverage["items"]
     lost = {k: items[k] for k in ("partial", "failed", "timeout", "crashed", "not_reached") if items[k]}
-    click.echo(f"{counts['entries']:,} names, {items['analysed']:,} of {items['seen']:,} contents read "
-               f"({_size(coverage['bytes']['content_read'])}) in {result.seconds:.1f} s" + (" (resumed)" if result.resumed else ""))
+    click.echo(
+        f"{counts['entries']:,} names, {items['analysed']:,} of {items['seen']:,} contents read "
+        f"({_size(coverage['bytes']['content_read'])}) in {result.seconds:.1f} s" + (" (resumed)" if result.resumed else "")
+    )
     click.echo(f"on notable lists: {result.notable:,}   to review: {counts['queue']:,}   problems: {result.problems:,}")
     if lost:
         click.echo("not read whole: " + ", ".join(f"{n:,} {name.replace('_', ' ')}" for name, n in lost.items()))

@@ -40,12 +40,23 @@ def verify(evidence: tuple[Path, ...], quiet: bool, fmt: str | None) -> None:
             with opened(path) as (session, record, _, _):
                 observer.stage("verifying")
                 size = record.size
-                answer = session.verify(record, lambda read, size=size: observer.progress(  # type: ignore[misc]
-                    names=0, items_done=0, items=0, bytes_done=read, bytes_total=size))
-                rows.append({
-                    "evidence": str(path), "verdict": answer["verdict"], "size": answer["size"], "unread": answer["unread"],
-                    **{f"stored_{k}": answer["stored"].get(k) for k in ("md5", "sha1")},
-                    **{k: answer["computed"].get(k) for k in ("md5", "sha1", "sha256")}, "reasons": answer["reasons"]})
+                answer = session.verify(
+                    record,
+                    lambda read, size=size: observer.progress(  # type: ignore[misc]
+                        names=0, items_done=0, items=0, bytes_done=read, bytes_total=size
+                    ),
+                )
+                rows.append(
+                    {
+                        "evidence": str(path),
+                        "verdict": answer["verdict"],
+                        "size": answer["size"],
+                        "unread": answer["unread"],
+                        **{f"stored_{k}": answer["stored"].get(k) for k in ("md5", "sha1")},
+                        **{k: answer["computed"].get(k) for k in ("md5", "sha1", "sha256")},
+                        "reasons": answer["reasons"],
+                    }
+                )
     if fmt == "table" or (fmt is None and sys.stdout.isatty()):
         for row in rows:  # nine columns with digests fit no terminal
             emit([{"fact": k.replace("_", " "), "value": row[k]} for k in _COLUMNS if row[k] is not None], ["fact", "value"], "table")
@@ -53,6 +64,11 @@ def verify(evidence: tuple[Path, ...], quiet: bool, fmt: str | None) -> None:
         emit(rows, _COLUMNS, fmt)
     bad = [r for r in rows if r["verdict"] in ("mismatch", "incomplete")]
     if bad:
-        raise EvidenceError(f"{bad[0]['evidence']}: {bad[0]['verdict']}", hint=(
-            "the medium is not what was acquired: get a fresh copy" if bad[0]["verdict"] == "mismatch"
-            else f"{bad[0]['unread']} bytes cannot be read: get a fresh copy"))
+        raise EvidenceError(
+            f"{bad[0]['evidence']}: {bad[0]['verdict']}",
+            hint=(
+                "the medium is not what was acquired: get a fresh copy"
+                if bad[0]["verdict"] == "mismatch"
+                else f"{bad[0]['unread']} bytes cannot be read: get a fresh copy"
+            ),
+        )

@@ -157,8 +157,7 @@ _DOCUMENTS: tuple[_Row, ...] = (
     (
         "ole",
         "application/x-ole-storage",
-        "doc dot xls xlt xla ppt pot pps msg msi msp mst mpp vsd vss vst pub db hwp sldprt prt max "
-        "automaticdestinations-ms wps xlr oft",
+        "doc dot xls xlt xla ppt pot pps msg msi msp mst mpp vsd vss vst pub db hwp sldprt prt max automaticdestinations-ms wps xlr oft",
         False,
         "ole",
     ),
@@ -274,8 +273,7 @@ _EXECUTABLES: tuple[_Row, ...] = (
     (
         "pe",
         "application/vnd.microsoft.portable-executable",
-        "exe dll sys ocx scr drv cpl efi mui ax acm tsp node pyd com winmd bpl ime rs ds msstyles "
-        "vxd xll wll 8bf fon",
+        "exe dll sys ocx scr drv cpl efi mui ax acm tsp node pyd com winmd bpl ime rs ds msstyles vxd xll wll 8bf fon",
         False,
         "",
     ),

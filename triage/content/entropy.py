@@ -10,9 +10,7 @@ SAMPLE = WINDOW * WINDOWS
 """Bytes of a sample at most. Random data of that length measures about 7.99 bits a byte, one window 7.95."""
 
 _counts = np.arange(1, SAMPLE + 1, dtype=np.float64)
-_N_LOG_N = np.concatenate(
-    ([0.0], _counts * np.log2(_counts))
-)  # n·log2(n) for every count that a sample can have
+_N_LOG_N = np.concatenate(([0.0], _counts * np.log2(_counts)))  # n·log2(n) for every count that a sample can have
 
 
 def entropy(sample: bytes) -> float:

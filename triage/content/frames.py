@@ -98,11 +98,7 @@ def bitmap(head: bytes, size: int) -> str:
     if len(head) < 26:
         return ""
     pixels, header = struct.unpack_from("<II", head, 10)
-    return (
-        "bmp"
-        if header in {12, 16, 40, 52, 56, 64, 108, 124} and 14 + header <= pixels <= max(size, 14 + header)
-        else ""
-    )
+    return "bmp" if header in {12, 16, 40, 52, 56, 64, 108, 124} and 14 + header <= pixels <= max(size, 14 + header) else ""
 
 
 def true_type(head: bytes, _size: int) -> str:
@@ -112,9 +108,7 @@ def true_type(head: bytes, _size: int) -> str:
     return "ttf" if head[12:16].isascii() and head[12:16].decode("ascii").isprintable() else ""
 
 
-_PIXMAP = re.compile(
-    rb"P[1-6]\s(?:\s|#[^\n]{0,500}\n){0,20}\d{1,6}\s{1,4}(?:#[^\n]{0,500}\n)?\d{1,6}\s|P7\nWIDTH "
-)
+_PIXMAP = re.compile(rb"P[1-6]\s(?:\s|#[^\n]{0,500}\n){0,20}\d{1,6}\s{1,4}(?:#[^\n]{0,500}\n)?\d{1,6}\s|P7\nWIDTH ")
 
 
 def pixmap(head: bytes, _size: int) -> str:
@@ -193,9 +187,7 @@ def pgp_packets(head: bytes, size: int) -> str:
         length, at = int.from_bytes(head[1 : 1 + width], "big"), 1 + width
     if not 0 < length <= size - at or at + 2 > len(head):
         return ""
-    return _pgp_body(
-        tag, length, head[at : at + 11], at + length == size or head[at + length : at + length + 1] >= b"\x80"
-    )
+    return _pgp_body(tag, length, head[at : at + 11], at + length == size or head[at + length : at + length + 1] >= b"\x80")
 
 
 def _pgp_body(tag: int, length: int, body: bytes, goes_on: bool) -> str:
@@ -204,20 +196,9 @@ def _pgp_body(tag: int, length: int, body: bytes, goes_on: bool) -> str:
     version = body[0]
     if tag == 1 and version == 3 and len(body) >= 9 and body[9:10] in {b"\x01", b"\x02", b"\x10", b"\x12"}:
         return "pgp"
-    if (
-        tag == 3
-        and version in (4, 5)
-        and body[1] in range(1, 14)
-        and body[2] in (0, 1, 3, 4)
-        and length < 100
-    ):
+    if tag == 3 and version in (4, 5) and body[1] in range(1, 14) and body[2] in (0, 1, 3, 4) and length < 100:
         return "pgp"
     if tag in (5, 6) and length > 40:
         algorithm = body[7:8] if version in (2, 3) else body[5:6] if version == 4 else b""
-        return (
-            "pgp-key"
-            if algorithm
-            in {b"\x01", b"\x02", b"\x03", b"\x10", b"\x11", b"\x12", b"\x13", b"\x16", b"\x19", b"\x1b"}
-            else ""
-        )
+        return "pgp-key" if algorithm in {b"\x01", b"\x02", b"\x03", b"\x10", b"\x11", b"\x12", b"\x13", b"\x16", b"\x19", b"\x1b"} else ""
     return ""

@@ -29,9 +29,7 @@ _LIMITS = (
     (6, LOOKED_AT),  # MAGIC_PARAM_BYTES_MAX
 )
 # TGA without its footer has no mark: libmagic takes tables of small numbers for it.
-_KNOWS_NOTHING = frozenset(
-    {"application/octet-stream", "text/plain", "inode/x-empty", "inode/blockdevice", "image/x-tga", ""}
-)
+_KNOWS_NOTHING = frozenset({"application/octet-stream", "text/plain", "inode/x-empty", "inode/blockdevice", "image/x-tga", ""})
 _BY_PREFIX = {
     "image": "picture",
     "video": "video",
@@ -79,9 +77,7 @@ class Libmagic:
 def _open(library: Any) -> Any:
     handle = library.Magic(mime=True)
     with contextlib.suppress(Exception):  # limits came with 5.2x and 5.3x; older libraries have none
-        library.magic_setflags(
-            handle.cookie, handle.flags | _NO_CHECK_COMPRESS | _NO_CHECK_ELF | _NO_CHECK_ENCODING
-        )
+        library.magic_setflags(handle.cookie, handle.flags | _NO_CHECK_COMPRESS | _NO_CHECK_ELF | _NO_CHECK_ENCODING)
     for limit, value in _LIMITS:
         with contextlib.suppress(Exception):
             handle.setparam(limit, value)

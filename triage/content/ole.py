@@ -64,9 +64,7 @@ _BY_STREAM = (
     ("Catalog", "thumbs"),
     ("DestList", "jumplist"),
 )
-_INSTALLER = bytes.fromhex(
-    "84100c0000000000c000000000000046"
-)  # MSI, and with 82/86 instead of 84: transform, patch
+_INSTALLER = bytes.fromhex("84100c0000000000c000000000000046")  # MSI, and with 82/86 instead of 84: transform, patch
 
 
 def ole_type(head: bytes) -> str:

@@ -20,11 +20,7 @@ def _jpeg(head: bytes, size: int) -> str:
 
 
 def _bzip2(head: bytes, _size: int) -> str:
-    return (
-        "bzip2"
-        if head[3:4] in b"123456789" and head[4:10] in {b"1AY&SY", b"\x17\x72\x45\x38\x50\x90"}
-        else ""
-    )
+    return "bzip2" if head[3:4] in b"123456789" and head[4:10] in {b"1AY&SY", b"\x17\x72\x45\x38\x50\x90"} else ""
 
 
 def _pyc(head: bytes, _size: int) -> str:
@@ -68,9 +64,7 @@ def _zstd_old(head: bytes, _size: int) -> str:
 
 def _arj(head: bytes, _size: int) -> str:
     length = int.from_bytes(head[2:4], "little")
-    return (
-        "arj" if 30 <= length <= 2600 and head[4:5] in {b"\x1e", b"\x22", b"\x26", b"\x2a", b"\x2e"} else ""
-    )
+    return "arj" if 30 <= length <= 2600 and head[4:5] in {b"\x1e", b"\x22", b"\x26", b"\x2a", b"\x2e"} else ""
 
 
 def _elf(head: bytes, _size: int) -> str:

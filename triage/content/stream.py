@@ -164,9 +164,7 @@ def analyze_content(
     if reader.missing:
         outcome = Outcome.PARTIAL if reader.bytes_read else Outcome.FAILED
         first = reader.problems[0]
-        reason = (
-            f"{reader.missing} of {size} bytes cannot be read, the first at {first.offset}: {first.reason}"
-        )
+        reason = f"{reader.missing} of {size} bytes cannot be read, the first at {first.offset}: {first.reason}"
     content = Content(
         key=key,
         size=reader.bytes_read,

@@ -17,9 +17,7 @@ _JSON = re.compile(
     |(?:-?\d[\d.eE+-]{0,40}|true|false|null)\s*(?:,|\]\s*\Z)))""",
     re.VERBOSE,
 )
-_HTML = re.compile(
-    rb"<(?:!doctype\s+html|html|head|body|title|script|meta|table|iframe|frameset)[\s>]", re.IGNORECASE
-)
+_HTML = re.compile(rb"<(?:!doctype\s+html|html|head|body|title|script|meta|table|iframe|frameset)[\s>]", re.IGNORECASE)
 _COMMENTS = re.compile(rb"\s*(?:<!--.{0,2000}?-->\s*){1,4}", re.DOTALL)
 _SVG = re.compile(rb"<(?:\w{1,20}:)?svg[\s>]")
 _XML = re.compile(rb"<\?xml\s")
@@ -35,9 +33,7 @@ _MAIL_FIELDS = re.compile(
     rb"^(?:Return-Path|Received|Message-ID|MIME-Version|From|To|Subject|Date|Content-Type):",
     re.IGNORECASE | re.MULTILINE,
 )
-_MAIL_ONLY = frozenset(
-    {b"return-path", b"received", b"delivered-to", b"message-id", b"mime-version", b"dkim-signature"}
-)
+_MAIL_ONLY = frozenset({b"return-path", b"received", b"delivered-to", b"message-id", b"mime-version", b"dkim-signature"})
 _MBOX = re.compile(
     rb"From [^\r\n]{1,200}\d{2}:\d{2}[^\r\n]{0,60}\r?\n[A-Za-z0-9-]{1,60}: ?"
     rb"|From \S{1,200} [^\r\n]{0,60}\d{4}\r?\n"

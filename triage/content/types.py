@@ -60,9 +60,7 @@ _NEUTRAL = frozenset(
         "pma",
     ]
 )
-_NEVER = frozenset(
-    {"text", "empty", "recycle-bin"}
-)  # a recycle bin record keeps the extension of what was deleted
+_NEVER = frozenset({"text", "empty", "recycle-bin"})  # a recycle bin record keeps the extension of what was deleted
 _EXTENSION = re.compile(r"[a-z0-9_+-]{1,24}")
 
 

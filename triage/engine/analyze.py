@@ -40,15 +40,22 @@ class Analyzer:
         try:
             testhook.touch(work.path)
             read_at = open_reader(work.locator)
-            result = analyze_content(key, read_at, work.size, libmagic=self._libmagic, limit_bytes=self._limit,
-                                     progress=self._beat)
+            result = analyze_content(key, read_at, work.size, libmagic=self._libmagic, limit_bytes=self._limit, progress=self._beat)
         except MemoryError:
             return _failed(work, key, "the memory limit was reached while it was read")
         except OSError as error:
             return _failed(work, key, f"it cannot be opened: {error}"[:300])
         content = result.content
-        problems = [_problem(work, Severity.ERROR, "content", "part of the content cannot be read", f"bytes {hole.offset} to "
-                             f"{hole.offset + hole.length}: {hole.reason}") for hole in result.problems[:10]]
+        problems = [
+            _problem(
+                work,
+                Severity.ERROR,
+                "content",
+                "part of the content cannot be read",
+                f"bytes {hole.offset} to {hole.offset + hole.length}: {hole.reason}",
+            )
+            for hole in result.problems[:10]
+        ]
         if len(result.problems) > 10:
             problems.append(_problem(work, Severity.ERROR, "content", f"{len(result.problems)} stretches of the content cannot be read"))
         if content.outcome is Outcome.SKIPPED:
@@ -65,15 +72,31 @@ class Analyzer:
             findings += [s for s in seen if isinstance(s, Finding)]
             problems += [s for s in seen if isinstance(s, Problem)]
             self._beat()
-        return {"content": pack_content(content), "category": kind.category if kind else "unknown",
-                "findings": [f.to_json() for f in findings], "problems": [p.to_json() for p in problems]}
+        return {
+            "content": pack_content(content),
+            "category": kind.category if kind else "unknown",
+            "findings": [f.to_json() for f in findings],
+            "problems": [p.to_json() for p in problems],
+        }
 
 
 def _failed(entry: Work, key: str, reason: str) -> Json:
-    return {"content": pack_content(Content(key=key, size=0, outcome=Outcome.FAILED, reason=reason)), "category": "unknown",
-            "findings": [], "problems": [_problem(entry, Severity.ERROR, "content", reason).to_json()]}
+    return {
+        "content": pack_content(Content(key=key, size=0, outcome=Outcome.FAILED, reason=reason)),
+        "category": "unknown",
+        "findings": [],
+        "problems": [_problem(entry, Severity.ERROR, "content", reason).to_json()],
+    }
 
 
 def _problem(entry: Work, severity: Severity, stage: str, message: str, detail: str = "") -> Problem:
-    return Problem(severity=severity, stage=stage, message=message, evidence=entry.evidence, volume=entry.volume,
-                   entry=entry.id, path=entry.path, detail=detail)
+    return Problem(
+        severity=severity,
+        stage=stage,
+        message=message,
+        evidence=entry.evidence,
+        volume=entry.volume,
+        entry=entry.id,
+        path=entry.path,
+        detail=detail,
+    )

@@ -15,8 +15,17 @@ if TYPE_CHECKING:
 
 def pack_content(content: Content) -> list[Any]:
     """Return a content's fields, less its key, as JSON values."""
-    return [content.size, content.md5, content.sha1, content.sha256, content.mime, content.type, content.entropy,
-            content.outcome.value, content.reason]
+    return [
+        content.size,
+        content.md5,
+        content.sha1,
+        content.sha256,
+        content.mime,
+        content.type,
+        content.entropy,
+        content.outcome.value,
+        content.reason,
+    ]
 
 
 def unpack_content(key: str, values: Sequence[Any]) -> Content:
@@ -29,8 +38,18 @@ def unpack_content(key: str, values: Sequence[Any]) -> Content:
             raise ValueError("not a digest")
     if entropy is not None and type(entropy) not in (int, float):
         raise TypeError("entropy is no number")
-    return Content(key=key, size=size, md5=md5, sha1=sha1, sha256=sha256, mime=mime, type=kind, entropy=entropy,
-                   outcome=Outcome(outcome), reason=reason)
+    return Content(
+        key=key,
+        size=size,
+        md5=md5,
+        sha1=sha1,
+        sha256=sha256,
+        mime=mime,
+        type=kind,
+        entropy=entropy,
+        outcome=Outcome(outcome),
+        reason=reason,
+    )
 
 
 def unpack_finding(item: WorkItem, values: Json, plugins: Collection[str]) -> Finding:
@@ -55,5 +74,9 @@ def unpack_problem(values: Json, **known: Any) -> Problem:
 def lost(item: WorkItem, outcome: Outcome, reason: str) -> Json:
     """Return the result of an item whose worker was lost over it."""
     content = Content(key=item.key, size=0, outcome=outcome, reason=reason)
-    return {"content": pack_content(content), "category": "unknown", "findings": [], "problems": [
-        {"severity": "error", "stage": "engine", "message": reason, "evidence": item.evidence, "volume": item.volume}]}
+    return {
+        "content": pack_content(content),
+        "category": "unknown",
+        "findings": [],
+        "problems": [{"severity": "error", "stage": "engine", "message": reason, "evidence": item.evidence, "volume": item.volume}],
+    }

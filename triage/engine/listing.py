@@ -44,7 +44,9 @@ class _Listing:
 
 
 def list_entries(
-    evidence: Evidence, volumes: Sequence[Volume], limits: Limits,
+    evidence: Evidence,
+    volumes: Sequence[Volume],
+    limits: Limits,
     take: Callable[[Volume, Sequence[Entry], Sequence[Problem]], Any],
 ) -> None:
     """Walk the volumes that can be listed, past whatever hangs or crashes, giving each pack of rows to ``take``.

@@ -125,9 +125,7 @@ class LocalEngine:
         self._seats.append(seat)
         seat.worker.send({"do": "attach", "evidence": self._evidence})
 
-    def run(
-        self, walks: Sequence[Volume], plan: Plan, *, deadline: float | None = None, tick: Callable[[], None] = lambda: None
-    ) -> bool:
+    def run(self, walks: Sequence[Volume], plan: Plan, *, deadline: float | None = None, tick: Callable[[], None] = lambda: None) -> bool:
         """List the volumes and do the plan's work; return whether all of it was done.
 
         ``deadline`` is on ``time.monotonic``: what is not handed out by then stays in the plan. ``tick`` is called a few
@@ -175,10 +173,15 @@ class LocalEngine:
             if seat.ready and not seat.busy and walks and not walking:
                 seat.walk = walk = walks.pop(0)
                 walking = True
-                seat.worker.send({
-                    "do": "walk", "volume": walk.volume.to_json(), "max_entries": self._limits.entries_per_volume,
-                    "max_orphans": self._limits.orphans_per_volume,
-                    "avoid": {"directories": sorted(walk.directories), "metadata": sorted(walk.metadata), "orphans": walk.orphans}})
+                seat.worker.send(
+                    {
+                        "do": "walk",
+                        "volume": walk.volume.to_json(),
+                        "max_entries": self._limits.entries_per_volume,
+                        "max_orphans": self._limits.orphans_per_volume,
+                        "avoid": {"directories": sorted(walk.directories), "metadata": sorted(walk.metadata), "orphans": walk.orphans},
+                    }
+                )
         for depth in range(_AHEAD):
             for seat in self._seats:
                 if not seat.ready or seat.walk is not None or len(seat.batches) > depth:
@@ -234,8 +237,12 @@ class LocalEngine:
             if any(e.evidence != walk.volume.evidence or e.volume != walk.volume.number for e in entries):
                 raise ValueError("entries of another volume")
             totals = dict(message["totals"]) if message.get("done") == "walk" else None
-            self._sink.rows(walk.volume, entries, message["entries"], [
-                unpack_problem(p, evidence=walk.volume.evidence, volume=walk.volume.number) for p in message["problems"]])
+            self._sink.rows(
+                walk.volume,
+                entries,
+                message["entries"],
+                [unpack_problem(p, evidence=walk.volume.evidence, volume=walk.volume.number) for p in message["problems"]],
+            )
             if totals is not None:
                 self._sink.walked(walk.volume, totals)
                 seat.walk = None
@@ -262,9 +269,20 @@ class LocalEngine:
 
     def _give_up(self, walk: _Walk, why: str) -> None:
         volume = walk.volume
-        self._sink.rows(volume, [], [], [Problem(
-            severity=Severity.ERROR, stage="filesystem", evidence=volume.evidence, volume=volume.number,
-            message=f"{volume.name}: {why}: names may be missing")])
+        self._sink.rows(
+            volume,
+            [],
+            [],
+            [
+                Problem(
+                    severity=Severity.ERROR,
+                    stage="filesystem",
+                    evidence=volume.evidence,
+                    volume=volume.number,
+                    message=f"{volume.name}: {why}: names may be missing",
+                )
+            ],
+        )
         self._sink.walked(volume, {})
 
     def _replace(self, seat: _Seat, walks: list[_Walk], plan: Plan, fault: str, *, unfit: bool = False) -> None:
@@ -295,9 +313,20 @@ class LocalEngine:
             self._sink.problem(Problem(severity=Severity.ERROR, stage="engine", message=f"{self._stopped}: the rest was not reached"))
             if walks:
                 for walk in walks:  # they stay to be listed by the next run
-                    self._sink.rows(walk.volume, [], [], [Problem(
-                        severity=Severity.ERROR, stage="engine", evidence=walk.volume.evidence, volume=walk.volume.number,
-                        message=f"{walk.volume.name}: its listing was not finished: names are missing")])
+                    self._sink.rows(
+                        walk.volume,
+                        [],
+                        [],
+                        [
+                            Problem(
+                                severity=Severity.ERROR,
+                                stage="engine",
+                                evidence=walk.volume.evidence,
+                                volume=walk.volume.number,
+                                message=f"{walk.volume.name}: its listing was not finished: names are missing",
+                            )
+                        ],
+                    )
                 walks.clear()
         if not self._stopped or not self._seats:
             self._seat()
@@ -320,8 +349,11 @@ class LocalEngine:
         if position is not None and position < len(batch.items):
             guilty = batch.items[position]
             outcome = Outcome.TIMEOUT if killed else Outcome.CRASHED
-            reason = (f"reading it stalled for more than {self._limits.stall_seconds:g} s and was given up" if killed
-                      else f"reading it ended the worker process ({how})")
+            reason = (
+                f"reading it stalled for more than {self._limits.stall_seconds:g} s and was given up"
+                if killed
+                else f"reading it ended the worker process ({how})"
+            )
             self._sink.results([guilty], [lost(guilty, outcome, reason)])
             del batch.items[position], batch.pending[position]
         elif batch.deaths >= _FRUITLESS_STARTS:

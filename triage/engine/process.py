@@ -37,17 +37,35 @@ class WorkerProcess:
         self._events = events
         self.slot = Slot()
         command = [sys.executable, "-I", "-c", _START, _ROOT, self.slot.handle, json.dumps(settings)]
-        environment = {"TZ": "UTC", "LC_ALL": "C.UTF-8", "PYTHONDONTWRITEBYTECODE": "1", "OMP_NUM_THREADS": "1",
-                       "OPENBLAS_NUM_THREADS": "1"}
+        environment = {
+            "TZ": "UTC",
+            "LC_ALL": "C.UTF-8",
+            "PYTHONDONTWRITEBYTECODE": "1",
+            "OMP_NUM_THREADS": "1",
+            "OPENBLAS_NUM_THREADS": "1",
+        }
         for name in ("SYSTEMROOT", "PATH", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "TRIAGE_TEST_HOOK"):
             if name in os.environ:
                 environment[name] = os.environ[name]
         try:
-            self._process = subprocess.Popen(
-                command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=environment,
-                pass_fds=self.slot.descriptors, close_fds=True,
-            ) if sys.platform != "win32" else subprocess.Popen(
-                command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=environment,
+            self._process = (
+                subprocess.Popen(
+                    command,
+                    stdin=subprocess.PIPE,
+                    stdout=subprocess.PIPE,
+                    stderr=subprocess.DEVNULL,
+                    env=environment,
+                    pass_fds=self.slot.descriptors,
+                    close_fds=True,
+                )
+                if sys.platform != "win32"
+                else subprocess.Popen(
+                    command,
+                    stdin=subprocess.PIPE,
+                    stdout=subprocess.PIPE,
+                    stderr=subprocess.DEVNULL,
+                    env=environment,
+                )
             )
         except OSError as error:
             raise EngineError(f"a worker process cannot be started: {error.strerror or error}") from error

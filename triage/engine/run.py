@@ -107,8 +107,9 @@ def versions() -> dict[str, str]:
 class _CaseSink:
     """Takes what workers find into the case, and content work into the plan."""
 
-    def __init__(self, writer: CaseWriter, profile: Profile, matcher: Matcher, plan: Plan, plugin_keys: Sequence[str],
-                 observer: Observer) -> None:
+    def __init__(
+        self, writer: CaseWriter, profile: Profile, matcher: Matcher, plan: Plan, plugin_keys: Sequence[str], observer: Observer
+    ) -> None:
         self._writer = writer
         self._profile = profile
         self._matcher = matcher
@@ -138,8 +139,7 @@ class _CaseSink:
 
     def plan_pending(self, *, retry: bool, walking: frozenset[tuple[str, int | None]]) -> None:
         """Plan what an earlier run left. What lies in volumes that are listed again comes with their rows."""
-        for tier, offset, row, size, evidence, volume, key in self._writer.pending(
-                self._plugin_keys, retry=RETRIED if retry else ()):
+        for tier, offset, row, size, evidence, volume, key in self._writer.pending(self._plugin_keys, retry=RETRIED if retry else ()):
             if (evidence, volume) not in walking:
                 self._planned.add(key)
                 self._plan.add(Pending(tier, offset, row, size, evidence))
@@ -164,8 +164,9 @@ class _CaseSink:
                 raise ValueError("a category that there is not")
             contents.append(unpack_content(item.key, result["content"]))
             findings += [(unpack_finding(item, f, self._plugin_keys), item.path) for f in result["findings"]]
-            problems += [unpack_problem(p, entry=item.id, path=item.path, evidence=item.evidence, volume=item.volume)
-                         for p in result["problems"]]
+            problems += [
+                unpack_problem(p, entry=item.id, path=item.path, evidence=item.evidence, volume=item.volume) for p in result["problems"]
+            ]
         matches: Sequence[tuple[Match, ...]] = self._matcher.match(contents) if self._matcher.sets else [()] * len(contents)
         rows = []
         for content, result, hits, item in zip(contents, results, matches, items, strict=True):
@@ -205,8 +206,9 @@ def known_of(matches: Sequence[Match]) -> str | None:
 def match_finding(entry: str, match: Match) -> Finding:
     """Return the finding that says that an entry is on a notable list."""
     category = f" ({match.category})" if match.category else ""
-    return Finding(entry=entry, plugin="hashsets", kind="hash-match", title=f"on the list {match.set} as notable{category}",
-                   data=match.to_json())
+    return Finding(
+        entry=entry, plugin="hashsets", kind="hash-match", title=f"on the list {match.set} as notable{category}", data=match.to_json()
+    )
 
 
 def run(options: RunOptions, observer: Observer) -> RunResult:
@@ -218,8 +220,12 @@ def run(options: RunOptions, observer: Observer) -> RunResult:
     plugins = profile.enabled_plugins()
     keys = [registry.get(name).key(given) for name, given in plugins.items()]
     jobs = options.jobs or profile.limits.jobs or max(1, os.cpu_count() or 1)
-    settings: Json = {"memory": profile.limits.memory, "item_bytes": profile.limits.item_bytes, "plugins": plugins,
-                      "plugin_paths": [str(p.resolve()) for p in options.plugin_paths]}
+    settings: Json = {
+        "memory": profile.limits.memory,
+        "item_bytes": profile.limits.item_bytes,
+        "plugins": plugins,
+        "plugin_paths": [str(p.resolve()) for p in options.plugin_paths],
+    }
     paths = group(options.evidence)
     result = RunResult()
     observer.stage("opening")
@@ -247,9 +253,14 @@ def run(options: RunOptions, observer: Observer) -> RunResult:
                 walks = writer.volumes_to_walk()
                 sink.plan_pending(retry=options.retry_failed, walking=frozenset((v.evidence, v.number) for v in walks))
                 observer.stage("listing and reading")
-                result.complete = engine.run(walks, plan, deadline=deadline, tick=lambda: observer.progress(
-                    names=sink.names, items_done=sink.items_done, items=plan.items, bytes_done=sink.bytes_done,
-                    bytes_total=plan.bytes))
+                result.complete = engine.run(
+                    walks,
+                    plan,
+                    deadline=deadline,
+                    tick=lambda: observer.progress(
+                        names=sink.names, items_done=sink.items_done, items=plan.items, bytes_done=sink.bytes_done, bytes_total=plan.bytes
+                    ),
+                )
             engine.close()
             result.stopped = engine.stopped or ("" if result.complete else "the time budget was used up")
             observer.stage("scoring")
@@ -261,8 +272,16 @@ def run(options: RunOptions, observer: Observer) -> RunResult:
             writer.note_time("ended")
             result.unreadable = _unreadable(found)
             result.notable, result.problems = writer.tallies()
-            writer.audit.record("end", {"complete": result.complete, "stopped": result.stopped, "changed": result.changed,
-                                        "notable": result.notable, "problems": result.problems})
+            writer.audit.record(
+                "end",
+                {
+                    "complete": result.complete,
+                    "stopped": result.stopped,
+                    "changed": result.changed,
+                    "notable": result.notable,
+                    "problems": result.problems,
+                },
+            )
             result.audit_head = writer.audit.head
         finally:
             writer.close() if begun else writer.abandon()
@@ -272,9 +291,7 @@ def run(options: RunOptions, observer: Observer) -> RunResult:
     return result
 
 
-def _open_all(
-    session: Session, paths: Sequence[Path], exhibit: str
-) -> list[tuple[Evidence, list[Volume], list[Problem]]]:
+def _open_all(session: Session, paths: Sequence[Path], exhibit: str) -> list[tuple[Evidence, list[Volume], list[Problem]]]:
     found: list[tuple[Evidence, list[Volume], list[Problem]]] = []
     for path in paths:
         evidence, volumes, problems = session.open(path, exhibit)
@@ -287,15 +304,27 @@ def _open_all(
 def _facts(options: RunOptions, known: Mapping[str, Any], plugins: Mapping[str, Any], keys: Sequence[str]) -> Json:
     profile = options.profile
     return {
-        "profile": profile.name, "profile_sha256": profile.sha256, "examiner": options.examiner, "case_number": options.case_number,
-        "exhibits": [options.exhibit] if options.exhibit else [], "versions": versions(),
-        "plugins": [{"name": n, "version": known[n].version, "origin": known[n].origin, "sha256": known[n].sha256, "key": k}
-                    for n, k in zip(plugins, keys, strict=True)],
+        "profile": profile.name,
+        "profile_sha256": profile.sha256,
+        "examiner": options.examiner,
+        "case_number": options.case_number,
+        "exhibits": [options.exhibit] if options.exhibit else [],
+        "versions": versions(),
+        "plugins": [
+            {"name": n, "version": known[n].version, "origin": known[n].origin, "sha256": known[n].sha256, "key": k}
+            for n, k in zip(plugins, keys, strict=True)
+        ],
     }
 
 
-def _begin(writer: CaseWriter, options: RunOptions, facts: Json, matcher: Matcher,
-           found: Sequence[tuple[Evidence, list[Volume], list[Problem]]], before: Mapping[str, Any]) -> None:
+def _begin(
+    writer: CaseWriter,
+    options: RunOptions,
+    facts: Json,
+    matcher: Matcher,
+    found: Sequence[tuple[Evidence, list[Volume], list[Problem]]],
+    before: Mapping[str, Any],
+) -> None:
     """Store what the run depends on; put what an earlier run with another profile, list or plugin decided on a new footing."""
     profile, sets = options.profile, list(matcher.sets)
     if writer.resumed:
@@ -312,9 +341,17 @@ def _begin(writer: CaseWriter, options: RunOptions, facts: Json, matcher: Matche
     writer.set_fact("hashsets", sets)
     writer.set_fact("finished", False)
     writer.note_time("started")
-    writer.audit.record("resume" if writer.resumed else "start", {
-        "arguments": list(options.arguments), "platform": f"{platform.system()} {platform.machine()}", "run": facts,
-        "evidence": [{**e.to_json(), "files": before[e.id]} for e, _, _ in found], "hashsets": sets, "python": sys.version.split()[0]})
+    writer.audit.record(
+        "resume" if writer.resumed else "start",
+        {
+            "arguments": list(options.arguments),
+            "platform": f"{platform.system()} {platform.machine()}",
+            "run": facts,
+            "evidence": [{**e.to_json(), "files": before[e.id]} for e, _, _ in found],
+            "hashsets": sets,
+            "python": sys.version.split()[0],
+        },
+    )
 
 
 def _verify(session: Session, writer: CaseWriter, evidence: Sequence[Evidence], observer: Observer, result: RunResult) -> None:
@@ -322,21 +359,34 @@ def _verify(session: Session, writer: CaseWriter, evidence: Sequence[Evidence], 
     observer.stage("verifying")
     for one in evidence:
         size = one.size
-        answer = session.verify(one, lambda read, size=size: observer.progress(  # type: ignore[misc]
-            names=0, items_done=0, items=0, bytes_done=read, bytes_total=size))
+        answer = session.verify(
+            one,
+            lambda read, size=size: observer.progress(  # type: ignore[misc]
+                names=0, items_done=0, items=0, bytes_done=read, bytes_total=size
+            ),
+        )
         verdict = str(answer["verdict"])
         writer.set_evidence_state(one.id, verification=verdict)
         writer.audit.record("verified", {"evidence": one.id, "verdict": verdict, "computed": answer["computed"]})
         if verdict in ("mismatch", "incomplete"):
             result.mismatched.append(one.paths[0])
-            writer.add_problems([Problem(
-                severity=Severity.ERROR, stage="evidence", evidence=one.id,
-                message="the medium's digests are not those that the acquisition stored" if verdict == "mismatch"
-                else f"{answer['unread']} bytes of the medium cannot be read: its digests cannot be verified")])
+            writer.add_problems(
+                [
+                    Problem(
+                        severity=Severity.ERROR,
+                        stage="evidence",
+                        evidence=one.id,
+                        message="the medium's digests are not those that the acquisition stored"
+                        if verdict == "mismatch"
+                        else f"{answer['unread']} bytes of the medium cannot be read: its digests cannot be verified",
+                    )
+                ]
+            )
 
 
-def _check_unchanged(writer: CaseWriter, evidence: Sequence[Evidence], before: Mapping[str, Any], whole: Mapping[str, str],
-                     result: RunResult) -> None:
+def _check_unchanged(
+    writer: CaseWriter, evidence: Sequence[Evidence], before: Mapping[str, Any], whole: Mapping[str, str], result: RunResult
+) -> None:
     """Hold the evidence against what it was at the start: its files' facts, its sampled digest, its whole digest if asked."""
     for one in evidence:
         paths = [Path(p) for p in one.paths]
@@ -349,8 +399,16 @@ def _check_unchanged(writer: CaseWriter, evidence: Sequence[Evidence], before: M
         writer.audit.record("fingerprint", {"evidence": one.id, "state": how if same else "CHANGED"})
         if not same:
             result.changed.append(one.paths[0])
-            writer.add_problems([Problem(severity=Severity.ERROR, stage="evidence", evidence=one.id,
-                                         message="the evidence changed while it was examined: do not rely on this run")])
+            writer.add_problems(
+                [
+                    Problem(
+                        severity=Severity.ERROR,
+                        stage="evidence",
+                        evidence=one.id,
+                        message="the evidence changed while it was examined: do not rely on this run",
+                    )
+                ]
+            )
 
 
 def _unreadable(found: Sequence[tuple[Evidence, list[Volume], list[Problem]]]) -> list[str]:

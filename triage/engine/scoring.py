@@ -21,9 +21,13 @@ if TYPE_CHECKING:
 def score_case(writer: CaseWriter, profile: Profile) -> None:
     """Give every entry its points and put the queue in order."""
     scorer = compile_rules(profile.rules)
-    matches = {key: tuple(Match(set=r["hashset"], meaning=Meaning(r["meaning"]), category=r["category"], how=r["how"],
-                                distance=r["distance"]) for r in rows)
-               for key, rows in writer.matches_by_content().items()}
+    matches = {
+        key: tuple(
+            Match(set=r["hashset"], meaning=Meaning(r["meaning"]), category=r["category"], how=r["how"], distance=r["distance"])
+            for r in rows
+        )
+        for key, rows in writer.matches_by_content().items()
+    }
     kinds = writer.finding_kinds()
     rows = writer.score_inputs()
     none: frozenset[str] = frozenset()
@@ -34,22 +38,34 @@ def score_case(writer: CaseWriter, profile: Profile) -> None:
     scored: list[Scored] = []
     numbers: dict[str, int] = {}
     texts: dict[Reason, str] = {}
-    for (n, identity, path, name, state, kind, size, recoverability, mtime, _, content, category, file_type, known, entropy,
-         sha256) in rows:
+    for n, identity, path, name, state, kind, size, recoverability, mtime, _, content, category, file_type, known, entropy, sha256 in rows:
         overwritten = recoverability == "overwritten" and state != "allocated"
-        points, reasons = scorer.score(ScoreInput(
-            path, name, state, kind, size, category or "unknown", file_type or "",
-            bool(file_type) and extension_mismatch(name, file_type), known,
-            () if overwritten or known is None else matches.get(content, ()), kinds.get(content, none) | beside.get(identity, none),
-            recoverability, copies[sha256] if sha256 is not None else 1,
-            known != "notable" and bool(notable_folders) and path.rpartition("/")[0] in notable_folders, entropy, mtime))
+        points, reasons = scorer.score(
+            ScoreInput(
+                path,
+                name,
+                state,
+                kind,
+                size,
+                category or "unknown",
+                file_type or "",
+                bool(file_type) and extension_mismatch(name, file_type),
+                known,
+                () if overwritten or known is None else matches.get(content, ()),
+                kinds.get(content, none) | beside.get(identity, none),
+                recoverability,
+                copies[sha256] if sha256 is not None else 1,
+                known != "notable" and bool(notable_folders) and path.rpartition("/")[0] in notable_folders,
+                entropy,
+                mtime,
+            )
+        )
         if not reasons:
             continue
         scores.append((n, points, "[" + ",".join([texts.get(r) or _text(r, texts) for r in reasons]) + "]"))
         if points > 0:
             numbers[identity] = n
-            scored.append(Scored(id=identity, path=path, state=state, score=points, known=known,
-                                 sha256=sha256.hex() if sha256 else None))
+            scored.append(Scored(id=identity, path=path, state=state, score=points, known=known, sha256=sha256.hex() if sha256 else None))
     writer.set_scores(scores, ((x.rank, numbers[x.id], x.copies) for x in rank(scored)))
 
 

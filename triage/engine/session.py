@@ -113,15 +113,19 @@ class Session:
             if self._worker.silent_for() > patience:
                 self._lost = True
                 self._worker.kill()
-                raise EvidenceError(f"{what} stalled for more than {patience:g} s and was given up",
-                                    hint="the evidence may be damaged; triage run lists what can be listed")
+                raise EvidenceError(
+                    f"{what} stalled for more than {patience:g} s and was given up",
+                    hint="the evidence may be damaged; triage run lists what can be listed",
+                )
         if event.message is None and event.data is None:
             self._lost = True
             code = self._worker.ended()
             if not self._worker.slot.read().phase:
                 raise EngineError(f"a worker process ended before it began (exit code {code})", hint="triage doctor shows what is wrong")
-            raise EvidenceError(f"{what} ended the worker process ({event.fault or f'exit code {code}'})",
-                                hint="the evidence may be damaged; triage doctor checks the installation")
+            raise EvidenceError(
+                f"{what} ended the worker process ({event.fault or f'exit code {code}'})",
+                hint="the evidence may be damaged; triage doctor checks the installation",
+            )
         return event
 
     def _revive(self) -> None:

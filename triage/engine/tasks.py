@@ -28,9 +28,7 @@ _OPEN_FILE_SYSTEMS = 8
 class Tasks:
     """The state of one worker: what it has opened, and its analyzers."""
 
-    def __init__(
-        self, slot: Slot, settings: dict[str, Any], send: Callable[[Any], None], send_bytes: Callable[[bytes], None]
-    ) -> None:
+    def __init__(self, slot: Slot, settings: dict[str, Any], send: Callable[[Any], None], send_bytes: Callable[[bytes], None]) -> None:
         self._slot = slot
         self._settings = settings
         self._send = send
@@ -42,8 +40,13 @@ class Tasks:
     def run(self, command: dict[str, Any]) -> None:
         """Do one command."""
         {
-            "open": self._open, "attach": self._attach, "walk": self._walk, "analyze": self._analyze, "read": self._read,
-            "verify": self._verify, "thumbnail": self._thumbnail,
+            "open": self._open,
+            "attach": self._attach,
+            "walk": self._walk,
+            "analyze": self._analyze,
+            "read": self._read,
+            "verify": self._verify,
+            "thumbnail": self._thumbnail,
         }[command["do"]](command)
 
     def _open(self, command: dict[str, Any]) -> None:
@@ -55,8 +58,14 @@ class Tasks:
         self._slot.announce(LISTING, 0, 0)
         volumes, problems = list_volumes(image, medium, evidence.id)
         problems = [Problem(severity=Severity.WARNING, stage="evidence", evidence=evidence.id, message=w) for w in warnings] + problems
-        self._send({"done": "open", "evidence": evidence.to_json(), "volumes": [v.to_json() for v in volumes],
-                    "problems": [p.to_json() for p in problems]})
+        self._send(
+            {
+                "done": "open",
+                "evidence": evidence.to_json(),
+                "volumes": [v.to_json() for v in volumes],
+                "problems": [p.to_json() for p in problems],
+            }
+        )
 
     def _attach(self, command: dict[str, Any]) -> None:
         """Open evidence whose record is known."""
@@ -83,10 +92,17 @@ class Tasks:
         _, medium, image = self._evidence[volume.evidence]
         avoid = command.get("avoid", {})
         walker = Walker(
-            image, volume, self._slot.announce,
-            avoid=Avoid(directories=frozenset(avoid.get("directories", ())), metadata=frozenset(avoid.get("metadata", ())),
-                        orphans=bool(avoid.get("orphans"))),
-            max_entries=command["max_entries"], max_orphans=command["max_orphans"], medium_size=medium.size,
+            image,
+            volume,
+            self._slot.announce,
+            avoid=Avoid(
+                directories=frozenset(avoid.get("directories", ())),
+                metadata=frozenset(avoid.get("metadata", ())),
+                orphans=bool(avoid.get("orphans")),
+            ),
+            max_entries=command["max_entries"],
+            max_orphans=command["max_orphans"],
+            medium_size=medium.size,
         )
         entries: list[Any] = []
         problems: list[Any] = []
@@ -99,11 +115,21 @@ class Tasks:
                 self._send({"entries": entries, "problems": problems})
                 entries, problems = [], []
         totals = walker.totals
-        self._send({"done": "walk", "entries": entries, "problems": problems, "totals": {
-            "names": totals.names, "directories": totals.directories, "owned": totals.owned,
-            "orphans_seen": totals.orphans_seen, "orphans_dropped": totals.orphans_dropped,
-            "orphan_reasons": totals.orphan_reasons,
-        }})
+        self._send(
+            {
+                "done": "walk",
+                "entries": entries,
+                "problems": problems,
+                "totals": {
+                    "names": totals.names,
+                    "directories": totals.directories,
+                    "owned": totals.owned,
+                    "orphans_seen": totals.orphans_seen,
+                    "orphans_dropped": totals.orphans_dropped,
+                    "orphan_reasons": totals.orphan_reasons,
+                },
+            }
+        )
 
     def reader(self, locator: Locator) -> Callable[[int, int], bytes]:
         """Return ``read_at(offset, length)`` over the bytes that a locator names; raises ``OSError`` as it reads."""
@@ -185,8 +211,17 @@ class Tasks:
             self._send({"progress": read})
 
         result = verify.verify(medium, evidence.stored_digests, progress)
-        self._send({"done": "verify", "verdict": result.verdict, "stored": dict(result.stored), "computed": dict(result.computed),
-                    "size": result.size, "unread": result.unread, "reasons": list(result.reasons)})
+        self._send(
+            {
+                "done": "verify",
+                "verdict": result.verdict,
+                "stored": dict(result.stored),
+                "computed": dict(result.computed),
+                "size": result.size,
+                "unread": result.unread,
+                "reasons": list(result.reasons),
+            }
+        )
 
     def _thumbnail(self, command: dict[str, Any]) -> None:
         """Decode one picture into a small one."""

@@ -39,8 +39,18 @@ _MAX_SECTIONS = 1_000_000
 _MAX_CHUNK = 64 << 20
 
 _FACTS = {  # header identifiers, section 3.2 of the specification
-    "a": "description", "c": "case number", "n": "evidence number", "e": "examiner", "t": "notes", "md": "model",
-    "sn": "serial number", "l": "device label", "av": "acquired with", "ov": "acquired on", "m": "acquired", "u": "system date",
+    "a": "description",
+    "c": "case number",
+    "n": "evidence number",
+    "e": "examiner",
+    "t": "notes",
+    "md": "model",
+    "sn": "serial number",
+    "l": "device label",
+    "av": "acquired with",
+    "ov": "acquired on",
+    "m": "acquired",
+    "u": "system date",
 }
 
 
@@ -96,9 +106,7 @@ def read_index(paths: Sequence[Path]) -> EwfIndex:
             os.close(descriptor)
         final = number == len(paths) - 1
         if final and last != "done":
-            raise EvidenceError(
-                f"{path.name} is the last segment given but the set goes on", hint="put the missing segments beside it"
-            )
+            raise EvidenceError(f"{path.name} is the last segment given but the set goes on", hint="put the missing segments beside it")
         if not final and last == "done":
             raise EvidenceError(f"{path.name} ends the set but more segments follow", hint="two sets may be mixed up here")
     if not index.chunk_size:
@@ -106,9 +114,7 @@ def read_index(paths: Sequence[Path]) -> EwfIndex:
     have = sum(len(t.offsets) for t in index.tables)
     needed = -(-index.sectors * index.sector_size // index.chunk_size)
     if have < needed:
-        raise EvidenceError(
-            f"{paths[0].name}: the set holds {have} of {needed} chunks", hint="it is incomplete; get a whole copy"
-        )
+        raise EvidenceError(f"{paths[0].name}: the set holds {have} of {needed} chunks", hint="it is incomplete; get a whole copy")
     return index
 
 
@@ -123,9 +129,7 @@ def _read_segment(index: EwfIndex, number: int, descriptor: int, path: Path) -> 
         if len(raw) < _DESCRIPTOR:
             raise _truncated(path, offset, size)
         if zlib.adler32(raw[:72]) != struct.unpack_from("<I", raw, 72)[0]:
-            raise EvidenceError(
-                f"{path.name} is damaged: the section at byte {offset} has a wrong checksum", hint="get a fresh copy"
-            )
+            raise EvidenceError(f"{path.name} is damaged: the section at byte {offset} has a wrong checksum", hint="get a fresh copy")
         kind = raw[:16].rstrip(b"\0").decode("ascii", "replace")
         following, length = struct.unpack_from("<QQ", raw, 16)
         if kind in ("next", "done"):

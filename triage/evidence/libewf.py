@@ -12,9 +12,16 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _HEADER_NAMES = {
-    "case_number": "case number", "description": "description", "evidence_number": "evidence number",
-    "examiner_name": "examiner", "notes": "notes", "model": "model", "serial_number": "serial number",
-    "acquiry_software_version": "acquired with", "acquiry_operating_system": "acquired on", "acquiry_date": "acquired",
+    "case_number": "case number",
+    "description": "description",
+    "evidence_number": "evidence number",
+    "examiner_name": "examiner",
+    "notes": "notes",
+    "model": "model",
+    "serial_number": "serial number",
+    "acquiry_software_version": "acquired with",
+    "acquiry_operating_system": "acquired on",
+    "acquiry_date": "acquired",
     "system_date": "system date",
 }
 

@@ -46,9 +46,7 @@ def open_evidence(path: Path, *, exhibit: str = "") -> tuple[Evidence, Medium, l
     return evidence, medium, warnings
 
 
-def _open_container(
-    container: Container, segments: list[Path]
-) -> tuple[Medium, dict[str, str], dict[str, str], list[str]]:
+def _open_container(container: Container, segments: list[Path]) -> tuple[Medium, dict[str, str], dict[str, str], list[str]]:
     if container is EWF:
         try:
             index = read_index(segments)

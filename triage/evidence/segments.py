@@ -133,8 +133,10 @@ def _raw_parts(path: Path) -> list[Path]:
             parts[int(other["number"])] = sibling
     if len(parts) == 1:
         if int(match["number"]) > 1:
-            raise EvidenceError(f"{path.name} is a part of a split image and the parts before it are missing",
-                                hint=f"put {match['stem']}.{1:0{width}d} beside it")
+            raise EvidenceError(
+                f"{path.name} is a part of a split image and the parts before it are missing",
+                hint=f"put {match['stem']}.{1:0{width}d} beside it",
+            )
         return [path]
     first = 0 if 0 in parts else 1
     missing = [n for n in range(first, max(parts) + 1) if n not in parts]

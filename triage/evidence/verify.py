@@ -59,8 +59,7 @@ def verify(medium: Medium, stored: Mapping[str, str], progress: Callable[[int], 
         verdict = "no stored hash"
     else:
         verdict = "verified" if all(computed.get(k) == v for k, v in stored.items()) else "mismatch"
-    return Verification(verdict=verdict, stored=stored, computed=computed, size=medium.size, unread=unread,
-                        reasons=tuple(reasons))
+    return Verification(verdict=verdict, stored=stored, computed=computed, size=medium.size, unread=unread, reasons=tuple(reasons))
 
 
 def _pieces(medium: Medium, pool: ThreadPoolExecutor) -> Iterator[bytes | DamagedRangeError]:

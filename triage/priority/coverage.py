@@ -67,14 +67,9 @@ def coverage(counted: CoverageInput) -> dict[str, Any]:
     """
     outcomes = counted.outcomes
     locked = _names(v for v in counted.volumes if v.encryption is Encryption.LOCKED)
-    unreadable = _names(
-        v for v in counted.volumes if v.state == NOT_LISTED and v.encryption is not Encryption.LOCKED
-    )
+    unreadable = _names(v for v in counted.volumes if v.state == NOT_LISTED and v.encryption is not Encryption.LOCKED)
     partly = _names(v for v in counted.volumes if v.state == PARTLY_LISTED)
-    missing = sum(
-        outcomes[o]
-        for o in (Outcome.NOT_REACHED, Outcome.FAILED, Outcome.TIMEOUT, Outcome.CRASHED, Outcome.PARTIAL)
-    )
+    missing = sum(outcomes[o] for o in (Outcome.NOT_REACHED, Outcome.FAILED, Outcome.TIMEOUT, Outcome.CRASHED, Outcome.PARTIAL))
     return {
         "seen": {
             "entries": counted.entries,
@@ -113,9 +108,7 @@ def _names(volumes: Iterable[VolumeCoverage]) -> list[str]:
     return [f"{v.name} ({v.file_system})" if v.file_system else v.name for v in volumes]
 
 
-def _not_done(
-    counted: CoverageInput, locked: list[str], unreadable: list[str], partly: list[str]
-) -> list[str]:
+def _not_done(counted: CoverageInput, locked: list[str], unreadable: list[str], partly: list[str]) -> list[str]:
     """Return plain sentences for what was not looked at: this run's first, then what no run does."""
     outcomes = counted.outcomes
     said: list[str] = []
@@ -127,9 +120,7 @@ def _not_done(
     if count := outcomes[Outcome.NOT_REACHED]:
         said.append(f"{_items(count)} not reached before the time was up or the run was stopped")
     if count := outcomes[Outcome.PARTIAL]:
-        said.append(
-            f"{_items(count)} read in part only: they have no digests and no hash list was asked about them"
-        )
+        said.append(f"{_items(count)} read in part only: they have no digests and no hash list was asked about them")
     for outcome, what in (
         (Outcome.FAILED, "not readable"),
         (Outcome.TIMEOUT, "given up because nothing more came"),
@@ -142,10 +133,7 @@ def _not_done(
             said.append(f"{_items(count)} listed but not read ({reason})")
     if gaps := [v for v in counted.volumes if v.state == GAP]:
         size = sum(v.size for v in gaps)
-        said.append(
-            f"space outside all partitions was not searched: {size:,} bytes in {len(gaps)} "
-            f"stretch{'es' if len(gaps) != 1 else ''}"
-        )
+        said.append(f"space outside all partitions was not searched: {size:,} bytes in {len(gaps)} stretch{'es' if len(gaps) != 1 else ''}")
     if count := counted.problems[Severity.ERROR]:
         said.append(f"{count:,} error{'s' if count != 1 else ''} recorded: see the problems")
     return [*said, *_NEVER]

@@ -58,9 +58,7 @@ def unknown(value: Value, name: str, known: Iterable[str], where: str) -> Except
     names = sorted(known)
     near = difflib.get_close_matches(name[:80], names, n=1, cutoff=0.5)
     hint = f"did you mean '{near[0]}'? " if near else ""
-    return value.error(
-        f"unknown {where} '{name}'", hint=f"{hint}known: {', '.join(names)}", at_key=where.startswith("key")
-    )
+    return value.error(f"unknown {where} '{name}'", hint=f"{hint}known: {', '.join(names)}", at_key=where.startswith("key"))
 
 
 def _scalar(value: Value, wanted: str) -> str:
@@ -102,9 +100,7 @@ def name() -> Form:
 
     def parse(written: str) -> str:
         if not _NAME.fullmatch(written):
-            raise ValueError(
-                f"'{written}' is not a name: write letters, digits, '_', '.' or '-' (at most 64)"
-            )
+            raise ValueError(f"'{written}' is not a name: write letters, digits, '_', '.' or '-' (at most 64)")
         return written
 
     return Form(_parsed("a name", parse), {"type": "string", "pattern": f"^{_NAME.pattern}$"})
@@ -112,9 +108,7 @@ def name() -> Form:
 
 def size() -> Form:
     """Return the form of a size in bytes."""
-    return Form(
-        _parsed("a size", parse_size), {"type": ["string", "integer"], "examples": ["64 MiB", "2 GB", 4096]}
-    )
+    return Form(_parsed("a size", parse_size), {"type": ["string", "integer"], "examples": ["64 MiB", "2 GB", 4096]})
 
 
 def duration() -> Form:
@@ -197,11 +191,7 @@ def moment() -> Form:
         return (when.replace(tzinfo=UTC) - _EPOCH) // timedelta(seconds=1) * 1_000_000_000
 
     def write(nanoseconds: int) -> str:
-        return (
-            (_EPOCH + timedelta(seconds=nanoseconds // 1_000_000_000))
-            .strftime("%Y-%m-%dT%H:%M:%SZ")
-            .zfill(20)
-        )
+        return (_EPOCH + timedelta(seconds=nanoseconds // 1_000_000_000)).strftime("%Y-%m-%dT%H:%M:%SZ").zfill(20)
 
     return Form(
         _parsed("a date", parse),
@@ -225,9 +215,7 @@ def choice(known: Iterable[str] | type[StrEnum], what: str) -> Form:
 
 def glob() -> Form:
     """Return the form of a path pattern; see :mod:`triage.priority.globs`."""
-    return Form(
-        _parsed("a path pattern", check_glob), {"type": "string", "minLength": 1, "maxLength": MAX_GLOB}
-    )
+    return Form(_parsed("a path pattern", check_glob), {"type": "string", "minLength": 1, "maxLength": MAX_GLOB})
 
 
 def extension() -> Form:
@@ -268,9 +256,7 @@ def several(form: Form, *, most: int = 2000, alone: bool = True) -> Form:
         return (form.read(value),)
 
     listed = {"type": "array", "items": form.schema, "maxItems": most}
-    return Form(
-        read, {"anyOf": [form.schema, listed]} if alone else listed, lambda v: [form.write(x) for x in v]
-    )
+    return Form(read, {"anyOf": [form.schema, listed]} if alone else listed, lambda v: [form.write(x) for x in v])
 
 
 def record(cls: type[T], *, where: str, short: tuple[str, Form] | None = None) -> Form:
@@ -310,9 +296,7 @@ def record(cls: type[T], *, where: str, short: tuple[str, Form] | None = None) -
 
 def write_record(value: Any) -> Json:
     """Return a record's JSON form, with the keys and shapes of the file. What says nothing is left out."""
-    written = (
-        (key, f.metadata["form"].write(getattr(value, f.name))) for key, f in keys_of(type(value)).items()
-    )
+    written = ((key, f.metadata["form"].write(getattr(value, f.name))) for key, f in keys_of(type(value)).items())
     return {key: plain for key, plain in written if plain is not None and plain not in ([], {})}
 
 
@@ -321,9 +305,7 @@ def record_schema(cls: type) -> Json:
     known = keys_of(cls)
     schema: Json = {
         "type": "object",
-        "properties": {
-            key: {"description": f.metadata["about"], **f.metadata["form"].schema} for key, f in known.items()
-        },
+        "properties": {key: {"description": f.metadata["about"], **f.metadata["form"].schema} for key, f in known.items()},
         "additionalProperties": False,
     }
     required = [key for key, f in known.items() if is_required(f)]

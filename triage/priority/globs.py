@@ -49,9 +49,7 @@ class Globs:
 
     def __init__(self, globs: Iterable[str]) -> None:
         written = {_STARS.sub("*", glob.lower()) for glob in globs}
-        self._everything = bool(
-            written & {"*", "*/*"}
-        )  # every path has a volume's name before its first slash
+        self._everything = bool(written & {"*", "*/*"})  # every path has a volume's name before its first slash
         names = {glob for glob in written if "/" not in glob and not _is_ending(glob)}
         self._contains, self._others = _compile(written - names)
         self._names = _compile(names) if names else None

@@ -54,17 +54,13 @@ class Profile:
     schema: int = place(forms.whole(SCHEMA, SCHEMA), "version of this file's shape")
     name: str = place(forms.name(), "the profile's name")
     description: str = place(forms.text(), "one line about it", default="")
-    select: Select = place(
-        record(Select, where="select"), "whose content is read; all names are always listed", default=Select()
-    )
+    select: Select = place(record(Select, where="select"), "whose content is read; all names are always listed", default=Select())
     tiers: tuple[Tier, ...] = place(
         several(record(Tier, where="tier"), alone=False),
         "order of work; the first that fits decides",
         default=(),
     )
-    plugins: Mapping[str, Mapping[str, Any]] = place(
-        PLUGINS, "analyzers and their options; enabled: false switches one off", default={}
-    )
+    plugins: Mapping[str, Mapping[str, Any]] = place(PLUGINS, "analyzers and their options; enabled: false switches one off", default={})
     rules: tuple[Rule, ...] = place(rules_form(), "how items score", default=())
     hashsets: tuple[HashsetUse, ...] = place(
         several(
@@ -75,9 +71,7 @@ class Profile:
         default=(),
     )
     limits: Limits = place(record(Limits, where="limits"), "what a run may cost", default=Limits())
-    fingerprint: str = place(
-        forms.choice(FINGERPRINTS, "fingerprint"), "how evidence is recognised again", default="sampled"
-    )
+    fingerprint: str = place(forms.choice(FINGERPRINTS, "fingerprint"), "how evidence is recognised again", default="sampled")
     folder: Path | None = field(default=None, compare=False)
     """Where files named in ``hashsets`` are looked for; not part of the profile's identity."""
     sha256: str = field(init=False, compare=False)
@@ -168,9 +162,7 @@ def _open(name: str, base: Path | None, search: Iterable[Path], asked_at: Value 
             return _Source(str(path.resolve()), path.name, path.parent, read_yaml_file(path))
     what = "no profile file" if looks_like_file else "no profile named"
     near = difflib.get_close_matches(name, _builtin_names(), n=1, cutoff=0.5)
-    hint = (
-        f"did you mean '{near[0]}'? " if near else ""
-    ) + f"built in: {', '.join(_builtin_names())}, or give a file"
+    hint = (f"did you mean '{near[0]}'? " if near else "") + f"built in: {', '.join(_builtin_names())}, or give a file"
     if asked_at is not None:
         raise asked_at.error(f"extends: {what} '{name}'", hint=hint)
     raise UsageError(f"{what} '{show(name)}'", hint=hint)
@@ -185,9 +177,7 @@ def _checked_top(source: _Source) -> dict[str, Value]:
     if schema is None:
         raise source.tree.error(f"'schema' is missing: begin the profile with 'schema: {SCHEMA}'")
     if isinstance(schema.data, str) and schema.data.isdecimal() and schema.data != str(SCHEMA):
-        raise schema.error(
-            f"schema {schema.data} is not read here: this version of triage reads schema {SCHEMA}"
-        )
+        raise schema.error(f"schema {schema.data} is not read here: this version of triage reads schema {SCHEMA}")
     if "name" not in top:
         raise source.tree.error("'name' is missing")
     known = {*keys_of(Profile), "extends"}
@@ -252,10 +242,7 @@ def _merge(parent: Value, child: Value) -> Value:
         return parent
     if not isinstance(parent.data, dict) or not isinstance(child.data, dict):
         return child
-    both = {
-        key: _merge(parent.data[key], value) if key in parent.data else value
-        for key, value in child.data.items()
-    }
+    both = {key: _merge(parent.data[key], value) if key in parent.data else value for key, value in child.data.items()}
     ordered = {key: both.get(key, value) for key, value in parent.data.items()}
     return replace(child, data={**ordered, **both})
 

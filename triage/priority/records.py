@@ -111,20 +111,14 @@ class Limits:
     Durations are in seconds, sizes in bytes; ``jobs`` 0 is as many as the machine has cores.
     """
 
-    stall_seconds: float = place(
-        forms.duration(), "silence after which a worker is ended", default=10.0, key="stall"
-    )
-    orphan_seconds: float = place(
-        forms.duration(), "time for the orphan search of a volume", default=60.0, key="orphan_search"
-    )
+    stall_seconds: float = place(forms.duration(), "silence after which a worker is ended", default=10.0, key="stall")
+    orphan_seconds: float = place(forms.duration(), "time for the orphan search of a volume", default=60.0, key="orphan_search")
     item_bytes: int = place(_SIZE, "larger items are skipped, and said to be", default=8 << 30)
     memory: int = place(_SIZE, "address space of one worker", default=4 << 30)
     orphans_per_volume: int = place(forms.whole(0, 10**9), "orphans listed in a volume", default=20_000)
     entries_per_volume: int = place(forms.whole(1, 10**9), "entries listed in a volume", default=20_000_000)
     restarts: int = place(forms.whole(0, 10**6), "workers replaced before the run gives up", default=50)
-    jobs: int = place(
-        forms.whole(1, 1024, words={"auto": 0}), "worker processes; auto: one a core", default=0
-    )
+    jobs: int = place(forms.whole(1, 1024, words={"auto": 0}), "worker processes; auto: one a core", default=0)
 
     def __post_init__(self) -> None:
         if self.memory < 256 << 20:
@@ -136,9 +130,7 @@ class HashsetUse:
     """A hash list to match with: the name of an imported one, or a file, relative to the profile's folder."""
 
     name: str = place(forms.text("a name or file", longest=1000), "an imported list's name, or a file")
-    meaning: str | None = place(
-        forms.choice(Meaning, "meaning"), "for a file: what being on it means", default=None
-    )
+    meaning: str | None = place(forms.choice(Meaning, "meaning"), "for a file: what being on it means", default=None)
     category: str = place(forms.text(longest=200), "for a file: its category", default="")
 
     def __post_init__(self) -> None:
@@ -177,9 +169,7 @@ class When:
     size: SizeRange = place(_SIZES, "sizes", default=SizeRange())
     entropy: NumberRange = place(_NUMBERS, "entropy in bits a byte, 0 to 8", default=NumberRange())
     copies: NumberRange = place(_NUMBERS, "entries with the same content", default=NumberRange())
-    near_notable: bool | None = place(
-        forms.flag(), "a file of the same folder is on a notable list", default=None
-    )
+    near_notable: bool | None = place(forms.flag(), "a file of the same folder is on a notable list", default=None)
     after: int | None = place(forms.moment(), "changed at this time or later (mtime)", default=None)
     before: int | None = place(forms.moment(), "changed before this time (mtime)", default=None)
 
@@ -190,9 +180,7 @@ class Rule:
 
     name: str = place(forms.name(), "the rule's name, which reasons carry")
     points: int = place(forms.whole(-1000, 1000), "points, may be negative; 0 switches the rule off")
-    text: str = place(
-        forms.text(longest=300), "the reason in words; {set} {category} {type} {extension} {folder} {finding}"
-    )
+    text: str = place(forms.text(longest=300), "the reason in words; {set} {category} {type} {extension} {folder} {finding}")
     when: When = place(record(When, where="when"), "conditions; all must hold", default=When())
 
     def __post_init__(self) -> None:
@@ -217,9 +205,7 @@ def template_fields(text: str) -> set[str]:
         if name is None:
             continue
         if name not in FIELDS or spec or conversion:
-            raise ValueError(
-                f"the text names {{{name}}}; it may name {', '.join(f'{{{f}}}' for f in sorted(FIELDS))}"
-            )
+            raise ValueError(f"the text names {{{name}}}; it may name {', '.join(f'{{{f}}}' for f in sorted(FIELDS))}")
         named.add(name)
     return named
 
@@ -233,9 +219,7 @@ def _read_plugins(value: Any) -> dict[str, dict[str, Any]]:
     plugins: dict[str, dict[str, Any]] = {}
     for name, options in value.data.items():
         if not isinstance(options.data, dict) and not options.is_absent():
-            raise options.error(
-                f"plugin '{name}': a mapping (option: value) is wanted here; {{}} for none", at_key=True
-            )
+            raise options.error(f"plugin '{name}': a mapping (option: value) is wanted here; {{}} for none", at_key=True)
         plugins[name] = options.plain() or {}
         if not isinstance(plugins[name].get("enabled", True), bool):
             raise options.data["enabled"].error("enabled: is neither true nor false")

@@ -227,13 +227,10 @@ def _reason(rule: Rule) -> Callable[[ScoreInput], Reason]:
 
 def _field(name: str, when: When) -> Callable[[ScoreInput], str]:
     if name == "set":
-        return lambda row: (
-            _few({match.set for match in row.matches if match.meaning in when.known}) or "an unnamed list"
-        )
+        return lambda row: _few({match.set for match in row.matches if match.meaning in when.known}) or "an unnamed list"
     if name == "category" and when.known and NO_LIST not in when.known:
         return lambda row: (
-            _few({match.category for match in row.matches if match.meaning in when.known and match.category})
-            or "no category"
+            _few({match.category for match in row.matches if match.meaning in when.known and match.category}) or "no category"
         )
     if name == "category":
         return lambda row: row.category

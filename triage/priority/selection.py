@@ -84,9 +84,7 @@ class FirstFit:
         self._size = len(rules)
         named = {extension for rule in filters for extension in rule.extensions}
         self._by_extension = {
-            extension: tuple(
-                (index, test) for index, wants, test in rules if wants is None or wants(extension)
-            )
+            extension: tuple((index, test) for index, wants, test in rules if wants is None or wants(extension))
             for extension in sorted(named | set(OWNERS))
         }
         # stands for every extension that neither a filter nor the catalogue names

@@ -55,12 +55,8 @@ def parse_size(value: int | str) -> int:
     if factor is None:
         if len(unit) == 1 and unit.lower() in "kmgtp":
             letter = unit.upper()
-            raise ValueError(
-                f"'{value}' is ambiguous: write {number} {letter}iB (1024s) or {number} {letter}B (1000s)"
-            )
-        raise ValueError(
-            f"'{value}' has no unit of size: use B, KiB, MiB, GiB, TiB (1024s) or kB, MB, GB, TB (1000s)"
-        )
+            raise ValueError(f"'{value}' is ambiguous: write {number} {letter}iB (1024s) or {number} {letter}B (1000s)")
+        raise ValueError(f"'{value}' has no unit of size: use B, KiB, MiB, GiB, TiB (1024s) or kB, MB, GB, TB (1000s)")
     return _bounded(int(Fraction(number) * factor), value)
 
 
@@ -97,9 +93,7 @@ def parse_duration(value: float | str) -> float:
         if at == len(text) and last is not None:
             seconds = total
     if seconds is None:
-        raise ValueError(
-            f"'{value}' is not a duration: write a number and a unit, such as 15m, 90s, 1h30m or 500ms"
-        )
+        raise ValueError(f"'{value}' is not a duration: write a number and a unit, such as 15m, 90s, 1h30m or 500ms")
     if seconds > MAX_SECONDS:
         raise ValueError(f"'{value}' is out of range: a duration is at most {MAX_SECONDS // 86400} days")
     return float(round(seconds, 3))

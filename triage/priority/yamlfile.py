@@ -102,9 +102,7 @@ class _Composer(yaml.SafeLoader):
         if self.nodes > MAX_NODES:
             raise self.refuse(event.start_mark, f"more than {MAX_NODES} keys and values")
         if self.depth > MAX_DEPTH:
-            raise self.refuse(
-                event.start_mark, f"lists and mappings stand more than {MAX_DEPTH} deep in each other"
-            )
+            raise self.refuse(event.start_mark, f"lists and mappings stand more than {MAX_DEPTH} deep in each other")
         self.depth += 1
         try:
             return super().compose_node(parent, index)
@@ -117,9 +115,7 @@ class _Composer(yaml.SafeLoader):
             text = str(node.value)
             seen = text.replace("\n", "").replace("\t", "")
             if show(seen) != seen or self.NON_PRINTABLE.search(seen):
-                raise self.refuse(
-                    node.start_mark, f"characters that cannot be seen are not read here: '{seen[:80]}'"
-                )
+                raise self.refuse(node.start_mark, f"characters that cannot be seen are not read here: '{seen[:80]}'")
             return Value(self.source, line, text, quoted=node.style is not None)
         if isinstance(node, yaml.SequenceNode):
             return Value(self.source, line, [self.value(item) for item in node.value])
@@ -152,9 +148,7 @@ def read_yaml(text: str, source: str) -> Value:
         return composer.value(node)
     except yaml.reader.ReaderError as error:
         line = text.count("\n", 0, error.position) + 1
-        raise ProfileError(
-            f"{show(source)}:{line}: not text: character U+{ord(_character(error)):04X}"
-        ) from error
+        raise ProfileError(f"{show(source)}:{line}: not text: character U+{ord(_character(error)):04X}") from error
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         place = Value(source, mark.line + 1 if mark else 1, "")
@@ -163,9 +157,7 @@ def read_yaml(text: str, source: str) -> Value:
         raise place.error(f"not YAML: {said}", hint=hint) from error
     except (ValueError, OverflowError) as error:  # a "\\Uffffffff" escape, a %YAML directive of 5,000 digits
         line = composer.line + 1 if composer is not None else 1
-        raise ProfileError(
-            f"{show(source)}:{line}: not YAML: an escape or a number is out of range"
-        ) from error
+        raise ProfileError(f"{show(source)}:{line}: not YAML: an escape or a number is out of range") from error
     finally:
         if composer is not None:
             composer.dispose()

@@ -117,9 +117,7 @@ class Document:
     all_files: bool = True
 
 
-def build(
-    case: CaseReader, *, thumbnails: Mapping[str, bytes] | None = None, pictures: str = "", all_files: bool = True
-) -> Document:
+def build(case: CaseReader, *, thumbnails: Mapping[str, bytes] | None = None, pictures: str = "", all_files: bool = True) -> Document:
     """Read from ``case`` what a report needs; problems are passed over once to group them.
 
     Memory stays flat: the first 2,000 different messages of problems are told apart, the rest are counted as

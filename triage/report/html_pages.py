@@ -32,9 +32,7 @@ TITLES = {"queue": "Review queue", "findings": "Findings", "problems": "Problems
 def render(document: Document, folder: Folder) -> dict[str, int]:
     """Write the pages of every list and return how many rows each has. An empty list has one page, which says so."""
     heads, rows = _heads(document), _rows(document)
-    return {
-        name: _list(document, folder, name, heads[name], rows[name]) for name in TITLES if name != "files" or document.all_files
-    }
+    return {name: _list(document, folder, name, heads[name], rows[name]) for name in TITLES if name != "files" or document.all_files}
 
 
 def queue_head(document: Document) -> Sequence[tuple[str, str]]:
