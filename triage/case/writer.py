@@ -443,7 +443,8 @@ class CaseWriter:
     def score_inputs(self) -> list[sqlite3.Row]:
         """Return what scoring needs of every entry that could have points."""
         return self._db.execute(
-            "SELECT e.n, e.id, e.path, e.name, e.state, e.kind, e.size, e.recoverability, e.mtime, e.parent, e.content, c.category, c.type, "
+            "SELECT e.n, e.id, e.path, e.name, e.state, e.kind, e.size, e.recoverability, e.mtime, "
+            "e.parent, e.content, c.category, c.type, "
             "CASE WHEN e.recoverability = 'overwritten' THEN NULL ELSE c.known END AS known, c.entropy, c.sha256 "
             "FROM entry e LEFT JOIN content c ON c.key = e.content WHERE e.kind NOT IN ('directory', 'link') ORDER BY e.n"
         ).fetchall()
