@@ -172,7 +172,8 @@ def test_a_case_that_is_killed_again_and_again_gets_there(
     lines = (case / "findings.jsonl").read_bytes().splitlines()
     assert len(lines) == len(set(lines))
     assert len(files(case)) == ask(case, "SELECT count(*) FROM entry")
-    assert ask(case, "SELECT count(*) FROM run_time WHERE event = 'started'") == kills + 1
+    # A run can be killed before it notes that it started.
+    assert 2 <= ask(case, "SELECT count(*) FROM run_time WHERE event = 'started'") <= kills + 1
 
 
 def test_workers_die_with_their_parent(listed_image: Path, fork_server: ForkServer, tmp_path: Path) -> None:

@@ -83,6 +83,7 @@ class _Seat:
     walk: _Walk | None = None
     batches: deque[_Batch] = field(default_factory=deque)
     ready: bool = False
+    stalled: bool = False
 
     @property
     def busy(self) -> bool:
@@ -208,6 +209,7 @@ class LocalEngine:
             if seat.walk is not None and seat.worker.slot.read().phase == Walker.ORPHANS:
                 limit = self._limits.orphan_seconds
             if seat.worker.silent_for() > limit:
+                seat.stalled = True
                 seat.worker.kill()
 
     def _take(self, event: Event, walks: list[_Walk], plan: Plan) -> None:
@@ -292,7 +294,7 @@ class LocalEngine:
         self._seats.remove(seat)
         seat.worker.close()
         how = fault or (f"signal {-code}" if code is not None and code < 0 else f"exit code {code}")
-        killed = code == -9 and not fault
+        killed = seat.stalled and not fault
         if not seat.ready:
             self._fruitless += 1
             if self._fruitless >= _FRUITLESS_STARTS:
