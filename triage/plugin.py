@@ -149,11 +149,11 @@ class Item:
     Reading may raise ``OSError`` where the medium is damaged: :func:`run_plugin` turns that into a Problem.
     """
 
-    __slots__ = ("_data", "_head", "_read_at", "content", "entry", "plugin", "size", "type")
+    __slots__ = ("_data", "_entry", "_head", "_read_at", "content", "plugin", "size", "type")
 
     def __init__(
         self,
-        entry: Entry,
+        entry: Entry | Callable[[], Entry],
         content: Content,
         type: FileType | None,  # noqa: A002 - the word of the API
         *,
@@ -163,14 +163,21 @@ class Item:
         size: int | None = None,
         plugin: str = "",
     ) -> None:
-        self.entry = entry
+        self._entry = entry  # or what makes it: most plugins look at bytes and say nothing
         self.content = content
         self.type = type
-        self.size = entry.size if size is None else size
+        self.size = self.entry.size if size is None else size
         self.plugin = plugin
         self._head = head if data is None else data
         self._data = data
         self._read_at = read_at
+
+    @property
+    def entry(self) -> Entry:
+        """The entry whose bytes these are."""
+        if not isinstance(self._entry, Entry):
+            self._entry = self._entry()
+        return self._entry
 
     def head(self, n: int) -> bytes:
         """Return the first ``n`` bytes, fewer when the item is shorter or its medium damaged."""

@@ -294,7 +294,8 @@ class CaseWriter:
             Content(key=r["key"], size=r["size"], md5=_hex(r["md5"]), sha1=_hex(r["sha1"]), sha256=_hex(r["sha256"]))
             for r in self._db.execute("SELECT key, size, md5, sha1, sha256 FROM content")
         ]
-        first = dict(self._db.execute("SELECT content, min(n) FROM entry WHERE content IS NOT NULL AND skip IS NULL GROUP BY content").fetchall())
+        rows = self._db.execute("SELECT content, min(n) FROM entry WHERE content IS NOT NULL AND skip IS NULL GROUP BY content")
+        first = dict(rows.fetchall())
         with writing(self.folder, self._db):
             self._db.execute("BEGIN IMMEDIATE")
             self._db.execute("DELETE FROM match")

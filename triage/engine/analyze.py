@@ -66,7 +66,8 @@ class Analyzer:
             if content.outcome in (Outcome.FAILED, Outcome.SKIPPED) or not plugin.accepts.matches(work, kind):
                 continue
             try:
-                seen = run_plugin(plugin, name, Item(work.entry(), content, kind, head=result.head, data=result.data, read_at=read_at))
+                item = Item(work.entry, content, kind, head=result.head, data=result.data, read_at=read_at, size=work.size)
+                seen = run_plugin(plugin, name, item)
             except MemoryError:
                 seen = [_problem(work, Severity.ERROR, "content", f"the memory limit was reached in the plugin {name}")]
             findings += [s for s in seen if isinstance(s, Finding)]

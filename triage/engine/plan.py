@@ -5,8 +5,8 @@ from __future__ import annotations
 import heapq
 from typing import NamedTuple
 
-BATCH_BYTES = 4 << 20
-BATCH_ITEMS = 200
+BATCH_BYTES = 16 << 20
+BATCH_ITEMS = 400
 
 
 class Pending(NamedTuple):
