@@ -37,7 +37,7 @@ class Plan:
         return len(self._heap)
 
     def batch(self) -> list[Pending]:
-        """Take the next batch: about 4 MiB or 200 items of one evidence, a large item alone."""
+        """Take the next batch: about 16 MiB or 400 items of one evidence and tier, a large item alone."""
         taken: list[Pending] = []
         size = 0
         while self._heap and len(taken) < BATCH_ITEMS:
