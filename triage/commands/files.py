@@ -8,36 +8,9 @@ import click
 
 from triage.case.store import Case
 from triage.commands.output import emit, format_option
+from triage.report.csvfile import COLUMNS as CSV_COLUMNS
 
 _COLUMNS = ["score", "state", "size", "type", "known", "path"]
-_CSV = [
-    "id",
-    "evidence",
-    "exhibit",
-    "volume",
-    "path",
-    "kind",
-    "state",
-    "recoverability",
-    "size",
-    "mtime",
-    "atime",
-    "ctime",
-    "crtime",
-    "time_basis",
-    "mime",
-    "type",
-    "extension_mismatch",
-    "md5",
-    "sha1",
-    "sha256",
-    "known",
-    "matches",
-    "score",
-    "reasons",
-    "outcome",
-    "outcome_reason",
-]
 
 
 @click.command()
@@ -58,4 +31,4 @@ def files(case: Path, where: str | None, sort: str | None, limit: int | None, fm
       triage files case-17 --where 'extension_mismatch=true and size>10KiB' --format csv
     """
     with Case.open(case) as opened:
-        emit(opened.files(where=where, sort=sort, limit=limit), _CSV if fmt == "csv" else _COLUMNS, fmt)
+        emit(opened.files(where=where, sort=sort, limit=limit), CSV_COLUMNS["files"] if fmt == "csv" else _COLUMNS, fmt)

@@ -54,7 +54,7 @@ _NTFS_SMALL = frozenset({16, 48, 64, 96, 112})
 """$STANDARD_INFORMATION, $FILE_NAME, $OBJECT_ID, $VOLUME_NAME, $VOLUME_INFORMATION: always within the record."""
 _SYMLINK, _JUNCTION, _WOF = 0xA000000C, 0xA0000003, 0x80000017
 _HFS_DATA, _HFS_RESOURCE = 0x1100, 0x1101
-_NON_RESIDENT, _RESIDENT = 2, 4
+_NON_RESIDENT, _RESIDENT, _ENCRYPTED = 2, 4, 16
 _RUN_FILLER, _RUN_SPARSE = 1, 2
 
 
@@ -300,6 +300,12 @@ class EntryMaker:
                         self._reparse = (int(info.id), int(info.size))
                     if attr_type != _NTFS_DATA:
                         continue
+                    if flags & _ENCRYPTED:
+                        self.problems.append(
+                            self.problem(
+                                Severity.WARNING, "the file is encrypted by Windows (EFS): its content was read as it is stored", path=path
+                            )
+                        )
                     if info.name:
                         streams.append((info.name, int(info.size), runs, bool(flags & _RESIDENT), attr_type, int(info.id)))
                     elif kind is not Kind.DIRECTORY:
