@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-NAME = "vol1/Users/alex/Documents/report.pdf"
+NAME = "vol1/Users/alex/Documents/disk.img"  # not resident, as encrypted files never are
 ENCRYPTED = 0x4000  # ATTRIBUTE_FLAG_ENCRYPTED in an attribute's header
 
 
