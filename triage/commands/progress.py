@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import sys
+import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from rich.console import Console
-from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
+from rich.progress import BarColumn, Progress, TextColumn
 from rich.text import Text
 
 from triage.escape import show
@@ -34,21 +35,30 @@ class Silent:
 
 
 class Bars:
-    """One line: step, names listed, items and bytes read, rate, time left; notable files above it as they are found."""
+    """One line of 80 columns: step, items, bytes, rate, time left; notable files above it as they are found."""
 
     def __init__(self, bars: Progress) -> None:
         self._bars = bars
         self._task = bars.add_task("starting", total=None, info="")
         self._notable = 0
+        self._began = time.monotonic()
 
     def stage(self, name: str) -> None:
         """Name the step."""
-        self._bars.update(self._task, description=name)
+        self._began = time.monotonic()
+        self._bars.update(self._task, description=name, completed=0, total=None, info="")
 
     def progress(self, *, names: int, items_done: int, items: int, bytes_done: int, bytes_total: int) -> None:
         """Move the bar."""
+        rate = bytes_done / max(time.monotonic() - self._began, 0.1)
+        left = f" {_clock((bytes_total - bytes_done) / rate)} left" if rate > 0 and bytes_total else ""
+        count = f"{items_done:,}/{items:,} " if items else ""
+        listing = f"{names:,} names " if names and not items else ""
         self._bars.update(
-            self._task, completed=bytes_done, total=bytes_total or None, info=f"{names:,} names, {items_done:,} of {items:,} items"
+            self._task,
+            completed=bytes_done,
+            total=bytes_total or None,
+            info=f"{listing}{count}{bytes_done / 1e9:.1f}/{bytes_total / 1e9:.1f} GB {rate / 1e6:.0f} MB/s{left}",
         )
 
     def notable(self, path: str, text: str) -> None:
@@ -60,6 +70,13 @@ class Bars:
             self._bars.console.print(Text("notable: more, see the queue"))
 
 
+def _clock(seconds: float) -> str:
+    """Return a duration as people read it: ``0:42``, ``12:05``, ``3:20:00``."""
+    minutes, rest = divmod(int(min(seconds, 359_999)), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"
+
+
 @contextmanager
 def make_observer(*, quiet: bool) -> Iterator[Observer]:
     """Give an observer that fits where standard error goes."""
@@ -69,10 +86,7 @@ def make_observer(*, quiet: bool) -> Iterator[Observer]:
     console = Console(stderr=True)
     with Progress(
         TextColumn("{task.description}", markup=False),
-        BarColumn(bar_width=None),
-        DownloadColumn(),
-        TransferSpeedColumn(),
-        TimeRemainingColumn(),
+        BarColumn(bar_width=10),
         TextColumn("{task.fields[info]}", markup=False),
         console=console,
         transient=True,
