@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 import zlib
 from typing import TYPE_CHECKING
 
@@ -15,7 +16,7 @@ from hypothesis import strategies as st
 from triage.errors import EvidenceError
 from triage.escape import show
 from triage.evidence import ewf
-from triage.evidence.ewf import EwfMedium, UnsupportedVariantError, read_index
+from triage.evidence.ewf import EwfIndex, EwfMedium, UnsupportedVariantError, _read_small, read_index
 from triage.evidence.medium import DamagedRangeError
 from triage.evidence.opening import open_evidence
 from triage.evidence.verify import verify
@@ -314,3 +315,12 @@ def test_a_section_chain_that_turns_back_is_an_evidence_error(tmp_path: Path) ->
     made.paths[0].write_bytes(raw)
     with pytest.raises(EvidenceError):
         open_evidence(made.paths[0])
+
+
+@pytest.mark.parametrize("count", [0, 7])
+def test_what_the_acquisition_could_not_read_is_a_warning(count: int) -> None:
+    index = EwfIndex()
+    _read_small(index, "error2", struct.pack("<I", count) + bytes(516))
+    assert index.facts["acquisition errors"] == str(count)
+    assert [w for w in index.warnings if "could not read 7 stretches" in w] == index.warnings
+    assert bool(index.warnings) == bool(count)

@@ -258,3 +258,13 @@ def test_tsks_reasons_come_without_the_bindings_frame() -> None:
     assert tsk_reason(framed) == "Unable to open the image as a filesystem at offset: 0x0 with error: Cannot determine"
     assert tsk_reason(OSError("")) == "OSError"
     assert len(tsk_reason(OSError("x" * 999))) == 300
+
+
+def test_the_bound_on_volumes_is_said(image: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    evidence, medium, _ = open_evidence(image("gpt.E01"))
+    whole, _ = list_volumes(tsk_image(medium, evidence.paths), medium, evidence.id)
+    monkeypatch.setattr("triage.filesystem.volumes.MAX_VOLUMES", 3)
+    volumes, problems = list_volumes(tsk_image(medium, evidence.paths), medium, evidence.id)
+    medium.close()
+    assert len(volumes) == 3 < len(whole)
+    assert any("not looked at" in p.message and p.severity is Severity.ERROR for p in problems)

@@ -195,7 +195,10 @@ def _read_small(index: EwfIndex, kind: str, body: bytes) -> None:
         if any(body[16:36]):
             index.digests["sha1"] = body[16:36].hex()
     elif kind == "error2" and len(body) >= 4:
-        index.facts["acquisition errors"] = str(struct.unpack_from("<I", body)[0])
+        (count,) = struct.unpack_from("<I", body)
+        index.facts["acquisition errors"] = str(count)
+        if count:
+            index.warnings.append(f"the acquisition could not read {count} stretches of the medium: the image holds filler in their place")
 
 
 def _read_facts(body: bytes, kind: str) -> dict[str, str]:

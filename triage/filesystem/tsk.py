@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 MAX_DEPTH = 1024
+MAX_DIRECTORY = 64 << 20
+"""Bytes of a directory that is read without TSK's own listing."""
 _ALLOCATED = 1
 _VIRTUAL_DIRECTORY = 11
 _ORPHANS = b"$OrphanFiles"
@@ -239,12 +241,16 @@ class Walker:
         self._announce(self.OPENING, address, 0)
         try:
             content = self._fs.open_meta(address)
-            data = content.read_random(0, min(int(content.info.meta.size), 64 << 20))
+            size = int(content.info.meta.size)
+            data = content.read_random(0, min(size, MAX_DIRECTORY))
         except OSError as error:
             self._maker.problems.append(
                 self._maker.problem(Severity.ERROR, "a directory cannot be listed", path=shown, detail=tsk_reason(error))
             )
             return
+        if len(data) < size:
+            message = f"only {len(data)} of a directory's {size} bytes were read: names in the rest are missing"
+            self._maker.problems.append(self._maker.problem(Severity.ERROR, message, path=shown))
         counted: dict[bytes, int] = {}
         for found in read_ext_directory(data, self._block, int(self._fs.info.last_inum)):
             if found.name in (b".", b".."):

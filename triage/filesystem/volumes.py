@@ -76,11 +76,15 @@ def list_volumes(image: Any, medium: Medium, evidence: str) -> tuple[list[Volume
                     evidence,
                     None,
                     Severity.WARNING,
-                    "no usable partition table: file systems were found by their signatures, their borders are not certain",
+                    "no usable partition table: file systems were found by their signatures, their borders are not certain; "
+                    "every sector of the first 64 MiB was looked at, and behind that the beginning of each MiB",
                 )
             )
         elif not volumes:
             volumes = [whole]
+    if len(volumes) >= MAX_VOLUMES:
+        message = f"there are {MAX_VOLUMES} volumes and gaps or more: those behind that were not looked at"
+        problems.append(_problem(evidence, None, Severity.ERROR, message))
     for volume in volumes:
         problems.extend(_check(volume, medium))
     return volumes, problems

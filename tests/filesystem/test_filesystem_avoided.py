@@ -1,0 +1,44 @@
+"""A directory that TSK's listing hung on is read by our own parser; what its bound cuts off is said."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from triage.evidence.opening import open_evidence
+from triage.filesystem.image import tsk_image
+from triage.filesystem.tsk import Avoid, Walker
+from triage.filesystem.volumes import list_volumes
+from triage.model import Entry, Problem, Severity
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    import pytest
+
+ROOT = 2  # the root directory's inode in every ext file system
+
+
+def _walk(path: Path, avoid: Avoid) -> tuple[set[str], list[Problem]]:
+    evidence, medium, _ = open_evidence(path)
+    tsk = tsk_image(medium, evidence.paths)
+    volumes, _ = list_volumes(tsk, medium, evidence.id)
+    walker = Walker(tsk, volumes[0], lambda *_: None, avoid=avoid, max_entries=10_000, max_orphans=100, medium_size=medium.size)
+    rows = list(walker.walk())
+    medium.close()
+    names = {r.path for r in rows if isinstance(r, Entry) and r.state.value == "allocated" and not r.path.startswith("vol1/$")}
+    return names, [r for r in rows if isinstance(r, Problem)]
+
+
+def test_our_own_listing_finds_the_same_names(image: Callable[[str], Path]) -> None:
+    usual, _ = _walk(image("ext4.raw"), Avoid())
+    own, problems = _walk(image("ext4.raw"), Avoid(directories=frozenset({ROOT})))
+    assert own == usual
+    assert not problems
+
+
+def test_a_directory_past_the_bound_is_said_to_be_cut(image: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("triage.filesystem.tsk.MAX_DIRECTORY", 24)  # "." and ".." alone
+    own, problems = _walk(image("ext4.raw"), Avoid(directories=frozenset({ROOT})))
+    assert not own
+    assert [p.severity for p in problems if "names in the rest are missing" in p.message] == [Severity.ERROR]
