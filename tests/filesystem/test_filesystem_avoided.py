@@ -23,7 +23,7 @@ def _walk(path: Path, avoid: Avoid) -> tuple[set[str], list[Problem]]:
     evidence, medium, _ = open_evidence(path)
     tsk = tsk_image(medium, evidence.paths)
     volumes, _ = list_volumes(tsk, medium, evidence.id)
-    walker = Walker(tsk, volumes[0], lambda *_: None, avoid=avoid, max_entries=10_000, max_orphans=100, medium_size=medium.size)
+    walker = Walker(tsk, volumes[0], lambda *_: None, avoid=avoid, max_entries=10_000, max_orphans=100, medium=medium)
     rows = list(walker.walk())
     medium.close()
     names = {r.path for r in rows if isinstance(r, Entry) and r.state.value == "allocated" and not r.path.startswith("vol1/$")}

@@ -41,7 +41,7 @@ class Walked:
                 continue
             self._open[volume.offset] = open_file_system(image, volume.offset)
             walker = Walker(image, volume, lambda *what: self.announced.append(what), avoid=avoid or Avoid(),
-                            max_entries=max_entries, max_orphans=1000, medium_size=self.medium.size)
+                            max_entries=max_entries, max_orphans=1000, medium=self.medium)
             for row in walker.walk():
                 (self.entries if isinstance(row, Entry) else self.problems).append(row)
             self.totals.append(walker.totals)

@@ -64,6 +64,7 @@ class _Walk:
     directories: set[int] = field(default_factory=set)
     metadata: set[int] = field(default_factory=set)
     orphans: bool = False
+    checks: bool = False
     deaths: int = 0
 
 
@@ -180,7 +181,12 @@ class LocalEngine:
                         "volume": walk.volume.to_json(),
                         "max_entries": self._limits.entries_per_volume,
                         "max_orphans": self._limits.orphans_per_volume,
-                        "avoid": {"directories": sorted(walk.directories), "metadata": sorted(walk.metadata), "orphans": walk.orphans},
+                        "avoid": {
+                            "directories": sorted(walk.directories),
+                            "metadata": sorted(walk.metadata),
+                            "orphans": walk.orphans,
+                            "checks": walk.checks,
+                        },
                     }
                 )
         for depth in range(_AHEAD):
@@ -337,6 +343,8 @@ class LocalEngine:
         walk.deaths += 1
         if phase == Walker.ORPHANS:
             walk.orphans = True
+        elif phase == Walker.CHECKING:
+            walk.checks = True
         elif phase == Walker.OPENING:
             walk.metadata.add(address)
         elif phase == Walker.NAMES and address not in walk.directories:

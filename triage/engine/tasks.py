@@ -99,10 +99,11 @@ class Tasks:
                 directories=frozenset(avoid.get("directories", ())),
                 metadata=frozenset(avoid.get("metadata", ())),
                 orphans=bool(avoid.get("orphans")),
+                checks=bool(avoid.get("checks")),
             ),
             max_entries=command["max_entries"],
             max_orphans=command["max_orphans"],
-            medium_size=medium.size,
+            medium=medium,
         )
         entries: list[Any] = []
         problems: list[Any] = []
@@ -126,6 +127,7 @@ class Tasks:
                     "owned": totals.owned,
                     "orphans_seen": totals.orphans_seen,
                     "orphans_dropped": totals.orphans_dropped,
+                    "missed": totals.missed,
                     "orphan_reasons": totals.orphan_reasons,
                 },
             }

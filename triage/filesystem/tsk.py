@@ -7,11 +7,14 @@ kill it, and start it again with what it must not touch: see :class:`Avoid`.
 
 from __future__ import annotations
 
+import struct
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
+from triage.filesystem.checks import Fault, Missed, VolumeReader, check_for
 from triage.filesystem.extdir import read_ext_directory
 from triage.filesystem.image import tsk_reason
+from triage.filesystem.listed import Folder, Listed
 from triage.filesystem.orphans import OrphanGuard
 from triage.filesystem.tskentry import EXT_KINDS, OPENING, EntryMaker
 from triage.filesystem.volumes import file_system_name, open_file_system
@@ -19,6 +22,8 @@ from triage.model import Entry, Kind, Problem, Recoverability, Run, Severity, Vo
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+    from triage.evidence.medium import Medium
 
 MAX_DEPTH = 1024
 MAX_DIRECTORY = 64 << 20
@@ -33,30 +38,42 @@ class Avoid:
     """What an earlier walk of the same volume died on.
 
     ``directories``: listed without TSK's own directory reader where another way exists, else given up. ``metadata``:
-    addresses never opened; their names are listed bare. ``orphans``: the search for orphans is left out.
+    addresses never opened; their names are listed bare. ``orphans``: the search for orphans is left out. ``checks``: the file system's
+    self-checks are.
     """
 
     directories: frozenset[int] = frozenset()
     metadata: frozenset[int] = frozenset()
     orphans: bool = False
+    checks: bool = False
 
 
 @dataclass(slots=True)
 class WalkTotals:
-    """What a walk saw, for the coverage statement. Bytes are of the medium."""
+    """What a walk saw, for the coverage statement. Bytes are of the medium. ``missed``: what only the self-checks brought."""
 
     names: int = 0
     directories: int = 0
     owned: int = 0
     orphans_seen: int = 0
     orphans_dropped: int = 0
+    missed: int = 0
     orphan_reasons: dict[str, int] = field(default_factory=dict)
+
+
+class _Place(NamedTuple):
+    """A directory to go into: its metadata address, raw and shown path, and depth below the root."""
+
+    address: int
+    raw: bytes
+    shown: str
+    depth: int
 
 
 class Walker:
     """Walks one volume. ``announce(phase, address, position)`` is told what is touched next; phases are below."""
 
-    NAMES, OPENING, ORPHANS = 1, OPENING, 3
+    NAMES, OPENING, ORPHANS, CHECKING = 1, OPENING, 3, 4
 
     def __init__(
         self,
@@ -67,9 +84,10 @@ class Walker:
         avoid: Avoid,
         max_entries: int,
         max_orphans: int,
-        medium_size: int,
+        medium: Medium,
     ) -> None:
         self._volume = volume
+        self._medium = medium
         self._announce = announce
         self._avoid = avoid
         self._max_entries = max_entries
@@ -79,44 +97,40 @@ class Walker:
         self._name = file_system_name(self._fs)
         self._ntfs = self._name == "NTFS"
         self._fat = self._name.startswith(("FAT", "exFAT"))
-        self._maker = EntryMaker(self._fs, volume, announce, medium_size)
+        self._listed = Listed()
+        self._maker = EntryMaker(self._fs, volume, announce, medium.size, self._listed.ownership)
+        self._orphan_directory: int | None = None
         self._held: list[Entry] = []  # deleted ones wait until it is known who owns their blocks
         self.totals = WalkTotals()
 
     def walk(self) -> Iterator[Entry | Problem]:
-        """Yield every name once, then the deleted ones, then the orphans."""
+        """Yield every name once, then the deleted ones, the orphans, and what only the file system's books know of."""
         root = int(self._fs.info.root_inum)
-        stack: list[tuple[int, bytes, str, int]] = [(root, b"", self._volume.name, 0)]
+        self._listed.folders[root] = Folder(self._volume.name, None)
         visited = {root}
-        orphan_directory: int | None = None
+        yield from self._descend(_Place(root, b"", self._volume.name, 0), visited)
+        yield from self._judged()
+        if self._orphan_directory is not None:
+            yield from self._orphans(self._orphan_directory, visited)
+        yield from self._checked(visited)
+        self.totals.owned = sum(end - start for start, end in self._maker.ownership.ranges())
+
+    def _descend(self, top: _Place, visited: set[int]) -> Iterator[Entry | Problem]:
+        """Yield every name below a directory; deleted ones are held back."""
+        stack = [top]
         while stack:
-            address, raw, shown, depth = stack.pop()
-            below: list[tuple[int, bytes, str, int]] = []
-            for made, meta_type in self._directory(address, raw, shown, depth, orphan=False):
-                if made.kind is Kind.DIRECTORY and meta_type == _VIRTUAL_DIRECTORY and made.name == "$OrphanFiles" and not depth:
-                    orphan_directory = made.meta_addr
+            place = stack.pop()
+            below: list[_Place] = []
+            for made, meta_type in self._directory(place.address, place.raw, place.shown, place.depth, orphan=False):
+                if made.kind is Kind.DIRECTORY and meta_type == _VIRTUAL_DIRECTORY and made.name == "$OrphanFiles" and not place.depth:
+                    self._orphan_directory = made.meta_addr
                     continue
                 yield from self._emit(made)
-                if made.kind is Kind.DIRECTORY and made.locator is not None and made.meta_addr is not None:
-                    if made.meta_allocated and not made.name_allocated:
-                        continue  # another directory's by now: it is listed under its own name
-                    if made.meta_addr in visited:
-                        if made.state.value == "allocated":
-                            self._maker.problems.append(
-                                self._maker.problem(
-                                    Severity.WARNING, "a directory is its own ancestor or stands twice; it was listed once", entry=made
-                                )
-                            )
-                        continue
-                    if depth >= MAX_DEPTH:
-                        self._maker.problems.append(
-                            self._maker.problem(
-                                Severity.ERROR, f"directories nest deeper than {MAX_DEPTH}: what lies below was not listed", entry=made
-                            )
-                        )
-                        continue
+                self._listed.note(made, place.address)
+                if self._leads_on(made, place.depth, visited) and made.meta_addr is not None:
                     visited.add(made.meta_addr)
-                    below.append((made.meta_addr, raw + b"/" + _raw_name(made), made.path, depth + 1))
+                    self._listed.folders[made.meta_addr] = Folder(made.path, place.address)
+                    below.append(_Place(made.meta_addr, place.raw + b"/" + _raw_name(made), made.path, place.depth + 1))
                 if self.totals.names >= self._max_entries:
                     yield self._maker.problem(Severity.ERROR, f"more than {self._max_entries} names: the rest of the volume was not listed")
                     stack = []
@@ -124,10 +138,23 @@ class Walker:
                     break
             stack.extend(reversed(below))
             yield from self._drain()
-        yield from self._judged()
-        if orphan_directory is not None:
-            yield from self._orphans(orphan_directory, visited)
-        self.totals.owned = sum(end - start for start, end in self._maker.ownership.ranges())
+
+    def _leads_on(self, made: Entry, depth: int, visited: set[int]) -> bool:
+        """Whether an entry is a directory to go into; why not, where that is odd, goes to the problems."""
+        if made.kind is not Kind.DIRECTORY or made.locator is None or made.meta_addr is None:
+            return False
+        if made.meta_allocated and not made.name_allocated:
+            return False  # another directory's by now: it is listed under its own name
+        if made.meta_addr in visited:
+            if made.state.value == "allocated":
+                message = "a directory is its own ancestor or stands twice; it was listed once"
+                self._maker.problems.append(self._maker.problem(Severity.WARNING, message, entry=made))
+            return False
+        if depth >= MAX_DEPTH:
+            message = f"directories nest deeper than {MAX_DEPTH}: what lies below was not listed"
+            self._maker.problems.append(self._maker.problem(Severity.ERROR, message, entry=made))
+            return False
+        return True
 
     def _emit(self, entry: Entry) -> Iterator[Entry]:
         self.totals.names += 1
@@ -190,6 +217,84 @@ class Walker:
         message = guard.statement()
         if message:
             yield self._maker.problem(Severity.WARNING, message)
+
+    def _checked(self, visited: set[int]) -> Iterator[Entry | Problem]:
+        """Hold what was listed against the file system's own books; list what only they know of."""
+        check = check_for(self._name)
+        if check is None:
+            return
+        if self._avoid.checks:
+            message = "the file system's self-checks were given up after they stalled: whether names are missing was not checked"
+            yield self._maker.problem(Severity.ERROR, message)
+            return
+        beats = 0
+
+        def beat() -> None:
+            nonlocal beats
+            beats += 1
+            self._announce(self.CHECKING, 0, beats)
+
+        beat()
+        missed: list[Missed] = []
+        reader = VolumeReader(self._medium, self._volume, beat)
+        try:
+            for found in check(reader, self._listed):
+                if isinstance(found, Fault):
+                    yield self._maker.problem(found.severity, found.message, path=found.path, detail=found.detail)
+                elif len(missed) < self._max_orphans:
+                    missed.append(found)
+                else:
+                    message = f"more than {self._max_orphans} entries in use were not reached by any name: the others are not listed"
+                    yield self._maker.problem(Severity.ERROR, message)
+                    break
+        except (OSError, ValueError, ArithmeticError, LookupError, TypeError, AttributeError, RecursionError, struct.error) as error:
+            # The walk must not be lost over its check, whatever the evidence made of it.
+            message = "the file system's self-check could not be finished: whether names are missing was not checked in full"
+            yield self._maker.problem(Severity.ERROR, message, detail=f"{type(error).__name__}: {error}")
+        if reader.unreadable:
+            message = f"{reader.unreadable} bytes of the file system's own structures cannot be read: names may be missing"
+            yield self._maker.problem(Severity.ERROR, message)
+        yield from self._recovered(missed, visited)
+
+    def _recovered(self, missed: list[Missed], visited: set[int]) -> Iterator[Entry | Problem]:
+        """List entries that are in use and that no name led to: directories first, since what they hold has names then."""
+        lost = {m.address for m in missed}
+        seen = set(self._listed.addresses)
+        ordered = sorted(missed, key=lambda m: m.folder in lost)
+        for directories in (True, False):
+            for one in ordered:
+                if one.address in seen or one.address in self._avoid.metadata:
+                    continue
+                folder = self._listed.folders.get(one.folder) if one.folder is not None else None
+                text = one.name or b"OrphanFile-%d" % one.address
+                shown = folder.path if folder is not None else f"{self._volume.name}/{_ORPHANS.decode()}"
+                self._announce(self.OPENING, one.address, 0)
+                try:
+                    file = self._fs.open_meta(one.address)
+                except OSError:
+                    continue  # counted below as not listed
+                meta = file.info.meta
+                if meta is None or (int(meta.type) in (2, 11)) is not directories:
+                    continue
+                seen.add(one.address)
+                made_of = self._maker.entries(
+                    file, None, text, shown.encode(), shown, 1, orphan=folder is None, counted={}, allocated=folder is not None
+                )
+                for made, _ in made_of:
+                    self.totals.missed += 1
+                    yield from self._emit(made)
+                    if self._leads_on(made, 1, visited) and made.meta_addr is not None:
+                        visited.add(made.meta_addr)
+                        self._listed.folders[made.meta_addr] = Folder(made.path, one.folder)
+                        yield from self._descend(_Place(made.meta_addr, made.path.encode(), made.path, 2), visited)
+                seen.update(self._listed.addresses)
+                yield from self._drain()
+        yield from self._judged()
+        if missed:
+            unopened = len(lost - seen)
+            message = f"{len(lost)} entries in use were reached by no name: directories are damaged"
+            message += f"; {unopened} of them cannot be opened and are not listed" if unopened else "; they are listed apart"
+            yield self._maker.problem(Severity.ERROR, message)
 
     def _directory(self, address: int, raw: bytes, shown: str, depth: int, *, orphan: bool) -> Iterator[tuple[Entry, int]]:
         """Yield a directory's entries with their metadata type; its damage goes to the problems."""

@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 from triage.escape import show, show_name
 from triage.filesystem.image import tsk_reason
-from triage.filesystem.ownership import Ownership
 from triage.filesystem.volumes import file_system_name
 from triage.model import Entry, Kind, Locator, Problem, Recoverability, Run, Severity, TimeBasis, Volume
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+    from triage.filesystem.ownership import Ownership
 
 MAX_RUNS = 4096
 """Runs an entry's record holds; ownership counts them all."""
@@ -61,7 +62,9 @@ _RUN_FILLER, _RUN_SPARSE = 1, 2
 class EntryMaker:
     """Makes the entries of one volume. ``problems`` collects what is wrong with them, ``ownership`` which blocks allocated ones own."""
 
-    def __init__(self, fs: Any, volume: Volume, announce: Callable[[int, int, int], None], medium_size: int) -> None:
+    def __init__(
+        self, fs: Any, volume: Volume, announce: Callable[[int, int, int], None], medium_size: int, ownership: Ownership
+    ) -> None:
         self._fs = fs
         self._volume = volume
         self._announce = announce
@@ -72,7 +75,7 @@ class EntryMaker:
         self._hfs = name == "HFS+"
         self._basis = TimeBasis.LOCAL if name.startswith("FAT") else TimeBasis.UTC
         self._reparse: tuple[int, int] | None = None  # of the entry in hand: attribute id and size
-        self.ownership = Ownership()
+        self.ownership = ownership
         self.problems: list[Problem] = []
 
     def bare(
