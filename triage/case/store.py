@@ -240,6 +240,7 @@ class Case:
                 ),
                 problems=severities,
                 finished=bool(self._fact("finished")),
+                ledger=tuple(self._fact("ledger") or ()),
             )
         )
 

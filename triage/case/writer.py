@@ -13,6 +13,7 @@ from triage.case import database, schema
 from triage.case.audit import AuditLog
 from triage.case.database import NAME, open_private, writing
 from triage.case.items import COLUMNS, WorkItem, entry_of
+from triage.case.ledger import medium_ledger
 from triage.errors import CaseError, OutputError
 from triage.model import Content, Entry, Evidence, Kind, Meaning, Volume
 
@@ -473,6 +474,10 @@ class CaseWriter:
             self._db.executemany("INSERT INTO score VALUES (?, ?, ?)", scores)
             self._db.executemany("INSERT INTO queue VALUES (?, ?, ?)", queue)
             self._db.execute("COMMIT")
+
+    def settle_ledger(self) -> None:
+        """Store to whom the media's bytes belong and how many were read."""
+        self.set_fact("ledger", medium_ledger(self._db))
 
     def build_indexes(self) -> None:
         """Make the indexes that only reading commands need."""

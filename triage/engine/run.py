@@ -266,6 +266,7 @@ def run(options: RunOptions, observer: Observer) -> RunResult:
             observer.stage("scoring")
             score_case(writer, profile)
             writer.build_indexes()
+            writer.settle_ledger()
             _check_unchanged(writer, [e for e, _, _ in found], before, whole, result)
             writer.set_fact("finished", result.complete)
             writer.settle_findings()

@@ -44,7 +44,8 @@ class CoverageInput:
     """The counters of a run. Bytes are those of the medium, its gaps, and content read and selected.
 
     ``outcomes`` counts items (contents, not names) by how the work on them ended; ``skipped`` counts those
-    that were left out by reason; ``problems`` counts by severity. ``finished``: the run came to its end.
+    that were left out by reason; ``problems`` counts by severity. ``finished``: the run came to its end. ``ledger``: to whom
+    each medium's bytes belong (:func:`triage.case.ledger.medium_ledger`), empty until a run has ended.
     """
 
     entries: int = 0
@@ -58,6 +59,7 @@ class CoverageInput:
     volumes: tuple[VolumeCoverage, ...] = ()
     problems: Counter[Severity] = field(default_factory=Counter)
     finished: bool = False
+    ledger: tuple[dict[str, Any], ...] = ()
 
 
 def coverage(counted: CoverageInput) -> dict[str, Any]:
@@ -96,6 +98,7 @@ def coverage(counted: CoverageInput) -> dict[str, Any]:
             "content_read": counted.bytes_content_read,
             "content_selected": counted.bytes_content_selected,
         },
+        "ledger": list(counted.ledger),
         "locked_volumes": locked,
         "unreadable_volumes": unreadable,
         "partly_listed_volumes": partly,
@@ -134,6 +137,12 @@ def _not_done(counted: CoverageInput, locked: list[str], unreadable: list[str], 
     if gaps := [v for v in counted.volumes if v.state == GAP]:
         size = sum(v.size for v in gaps)
         said.append(f"space outside all partitions was not searched: {size:,} bytes in {len(gaps)} stretch{'es' if len(gaps) != 1 else ''}")
+    if never := sum(row["never_read"] for row in counted.ledger):
+        size, unowned = (sum(row[key] for row in counted.ledger) for key in ("size", "unowned"))
+        said.append(
+            f"of {size:,} bytes of the medium {never:,} were not read as content: {unowned:,} that no listed file owns (free space, "
+            "the file systems' own structures); the rest is slack, gaps and what is named above"
+        )
     if count := counted.problems[Severity.ERROR]:
         said.append(f"{count:,} error{'s' if count != 1 else ''} recorded: see the problems")
     return [*said, *_NEVER]

@@ -11,7 +11,7 @@ from triage.report.verdict import clock, number, plural, size
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from triage.report.document import Document
+    from triage.report.document import Document, Row
 
 _BARS = 15
 _COUNTS = (
@@ -36,6 +36,17 @@ _BYTES = (
     ("volumes", "in volumes"),
     ("gaps", "in gaps between volumes"),
     ("content_read", "of content read"),
+)
+_LEDGER = (
+    ("size", "on the medium"),
+    ("owned", "owned by files that exist"),
+    ("deleted_only", "claimed by deleted files alone"),
+    ("unowned", "in listed volumes, owned by no listed file"),
+    ("free", "of these free by the file systems' own books"),
+    ("not_listed", "in volumes that were not listed"),
+    ("outside_volumes", "outside of all volumes"),
+    ("read", "read as content"),
+    ("never_read", "never read as content"),
 )
 
 
@@ -196,6 +207,7 @@ def coverage(document: Document) -> Markup:
             ),
             class_="card",
         ),
+        *(_ledger(one, len(stated["ledger"]) > 1) for one in stated.get("ledger") or ()),
     ]
     return join(
         (
@@ -216,6 +228,16 @@ def coverage(document: Document) -> Markup:
                 class_="card",
             ),
         )
+    )
+
+
+def _ledger(one: Row, several: bool) -> Markup:
+    """Return to whom a medium's bytes belong, and how many were read."""
+    return tag(
+        "section",
+        tag("h3", "Every byte of the medium", f" ({one['evidence']})" if several else None),
+        facts((label, f"{number(one[key])} bytes") for key, label in _LEDGER if isinstance(one.get(key), int)),
+        class_="card",
     )
 
 

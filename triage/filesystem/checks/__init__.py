@@ -4,8 +4,8 @@ TSK lists what it can follow and is silent about the rest: of 300 damaged images
 to a quarter. Every file system keeps the same facts in more than one place (copies of its superblock, counts of files, bitmaps of
 what is in use, checksums); where two places differ, names may be missing, and that is said.
 
-A check yields a :class:`Fault` for what differs and a :class:`Missed` for each entry that is in use and that the walk did not list:
-the walk then lists it. On a sound file system, also one that was not unmounted cleanly as far as its format lets that be told, it
+A check yields a :class:`Fault` for what differs, and a :class:`Missed` or :class:`Found` for each entry that is in use and that the walk
+did not list: the walk then lists it. On a sound file system, also one that was not unmounted cleanly as far as its format lets that be told, it
 yields nothing.
 """
 
@@ -16,14 +16,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from triage.evidence.medium import DamagedRangeError
-from triage.model import Severity
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from triage.evidence.medium import Medium
     from triage.filesystem.listed import Listed
-    from triage.model import Volume
+    from triage.model import Severity, Volume
 
 _CHECKS = {  # the name that triage.filesystem.volumes.file_system_name gives → module here
     "ext2": "ext",
@@ -59,6 +58,21 @@ class Missed:
     address: int
     name: bytes = b""
     folder: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """An entry in use that the walk did not list and that TSK cannot open: it is listed by its place on the medium.
+
+    ``path`` holds the names from below the root, ``runs`` ``(byte offset relative to the volume, length)``; none for a size above 0
+    means that the bytes cannot be named. ``crtime`` is in the basis of the file system's other times.
+    """
+
+    path: tuple[bytes, ...]
+    size: int = 0
+    runs: tuple[tuple[int, int], ...] = ()
+    directory: bool = False
+    crtime: int | None = None
 
 
 class VolumeReader:
@@ -100,7 +114,7 @@ class VolumeReader:
 class Check(Protocol):
     """The function ``check`` of each module here."""
 
-    def __call__(self, reader: VolumeReader, listed: Listed) -> Iterator[Fault | Missed]:
+    def __call__(self, reader: VolumeReader, listed: Listed) -> Iterator[Fault | Missed | Found]:
         """Yield what differs and what was missed."""
 
 
