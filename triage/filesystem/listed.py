@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from array import array
 from dataclasses import dataclass, field
 
@@ -23,15 +24,20 @@ class Folder:
 class Listed:
     """The allocated names of one volume, by metadata address as TSK numbers it.
 
-    ``addresses`` has one element a name (streams left out); ``links`` the stored number of links and ``names`` the number of names
-    seen, of what is not a directory and says that it has another number than one.
+    ``addresses`` has one element a name (streams left out), and so has ``digests``: see :func:`name_digest`; ``links`` the stored number of links and ``names`` the number of names
+    seen, of what is not a directory and says that it has another number than one. ``paths`` is kept only for file systems whose check
+    goes by path: each path with where its first run begins on the medium, and the size. ``free`` is set by a
+    check that reads the file system's own books: bytes that they call free.
     """
 
     addresses: array[int] = field(default_factory=lambda: array("Q"))
+    digests: array[int] = field(default_factory=lambda: array("L"))
     links: dict[int, int] = field(default_factory=dict)
     names: dict[int, int] = field(default_factory=dict)
     folders: dict[int, Folder] = field(default_factory=dict)
     ownership: Ownership = field(default_factory=Ownership)
+    paths: dict[str, tuple[int | None, int]] | None = None
+    free: int | None = None
 
     def note(self, entry: Entry, folder: int) -> None:
         """Take note of a name in the directory ``folder``; of a deleted one or a stream none is taken."""
@@ -39,6 +45,9 @@ class Listed:
         if address is None or not entry.name_allocated or entry.kind is Kind.STREAM:
             return
         self.addresses.append(address)
+        self.digests.append(name_digest(entry.name_raw if entry.name_raw is not None else entry.name.encode(), folder))
+        if self.paths is not None:
+            self.paths[entry.path] = (entry.runs[0].image_offset if entry.runs else None, entry.size)
         here = self.folders.get(folder)
         if here is not None:
             here.names += 1
@@ -48,3 +57,8 @@ class Listed:
         elif entry.nlink is not None and entry.nlink != 1:
             self.links[address] = entry.nlink
             self.names[address] = self.names.get(address, 0) + 1
+
+
+def name_digest(name: bytes, folder: int) -> int:
+    """Return 32 bits by which a name in a folder can be told from another one."""
+    return zlib.crc32(name, folder & 0xFFFFFFFF)

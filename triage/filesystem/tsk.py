@@ -11,7 +11,8 @@ import struct
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from triage.filesystem.checks import Fault, Missed, VolumeReader, check_for
+from triage.filesystem.checks import Fault, Found, Missed, VolumeReader, check_for
+from triage.filesystem.dostime import EntryTimes
 from triage.filesystem.extdir import read_ext_directory
 from triage.filesystem.image import tsk_reason
 from triage.filesystem.listed import Folder, Listed
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
     from triage.evidence.medium import Medium
 
 MAX_DEPTH = 1024
+MAX_PATH = 32_768
+"""Characters of a shown path, as many as Windows allows: each name below would cost as much again."""
 MAX_DIRECTORY = 64 << 20
 """Bytes of a directory that is read without TSK's own listing."""
 _ALLOCATED = 1
@@ -50,7 +53,11 @@ class Avoid:
 
 @dataclass(slots=True)
 class WalkTotals:
-    """What a walk saw, for the coverage statement. Bytes are of the medium. ``missed``: what only the self-checks brought."""
+    """What a walk saw, for the coverage statement. Bytes are of the medium.
+
+    ``missed``: what only the self-checks brought; ``checked``: whether those came to their end. ``free``: bytes that the file system's own
+    books call free, where they were read.
+    """
 
     names: int = 0
     directories: int = 0
@@ -58,6 +65,8 @@ class WalkTotals:
     orphans_seen: int = 0
     orphans_dropped: int = 0
     missed: int = 0
+    checked: bool = False
+    free: int | None = None
     orphan_reasons: dict[str, int] = field(default_factory=dict)
 
 
@@ -99,6 +108,8 @@ class Walker:
         self._fat = self._name.startswith(("FAT", "exFAT"))
         self._listed = Listed()
         self._maker = EntryMaker(self._fs, volume, announce, medium.size, self._listed.ownership)
+        if self._fat:
+            self._maker.times = EntryTimes(self._fs, medium, volume, exfat=self._name == "exFAT")
         self._orphan_directory: int | None = None
         self._held: list[Entry] = []  # deleted ones wait until it is known who owns their blocks
         self.totals = WalkTotals()
@@ -107,12 +118,15 @@ class Walker:
         """Yield every name once, then the deleted ones, the orphans, and what only the file system's books know of."""
         root = int(self._fs.info.root_inum)
         self._listed.folders[root] = Folder(self._volume.name, None)
+        if self._name == "ISO 9660":
+            self._listed.paths = {}
         visited = {root}
         yield from self._descend(_Place(root, b"", self._volume.name, 0), visited)
         yield from self._judged()
         if self._orphan_directory is not None:
             yield from self._orphans(self._orphan_directory, visited)
         yield from self._checked(visited)
+        self.totals.free = self._listed.free
         self.totals.owned = sum(end - start for start, end in self._maker.ownership.ranges())
 
     def _descend(self, top: _Place, visited: set[int]) -> Iterator[Entry | Problem]:
@@ -152,6 +166,10 @@ class Walker:
             return False
         if depth >= MAX_DEPTH:
             message = f"directories nest deeper than {MAX_DEPTH}: what lies below was not listed"
+            self._maker.problems.append(self._maker.problem(Severity.ERROR, message, entry=made))
+            return False
+        if len(made.path) > MAX_PATH:
+            message = f"a path is longer than {MAX_PATH:,} characters: what lies below was not listed"
             self._maker.problems.append(self._maker.problem(Severity.ERROR, message, entry=made))
             return False
         return True
@@ -221,7 +239,7 @@ class Walker:
     def _checked(self, visited: set[int]) -> Iterator[Entry | Problem]:
         """Hold what was listed against the file system's own books; list what only they know of."""
         check = check_for(self._name)
-        if check is None:
+        if check is None:  # the coverage statement says so
             return
         if self._avoid.checks:
             message = "the file system's self-checks were given up after they stalled: whether names are missing was not checked"
@@ -236,17 +254,21 @@ class Walker:
 
         beat()
         missed: list[Missed] = []
+        found: list[Found] = []
         reader = VolumeReader(self._medium, self._volume, beat)
         try:
-            for found in check(reader, self._listed):
-                if isinstance(found, Fault):
-                    yield self._maker.problem(found.severity, found.message, path=found.path, detail=found.detail)
-                elif len(missed) < self._max_orphans:
-                    missed.append(found)
-                else:
+            for one in check(reader, self._listed):
+                if isinstance(one, Fault):
+                    yield self._maker.problem(one.severity, one.message, path=one.path, detail=one.detail)
+                elif len(missed) + len(found) >= self._max_orphans:
                     message = f"more than {self._max_orphans} entries in use were not reached by any name: the others are not listed"
                     yield self._maker.problem(Severity.ERROR, message)
                     break
+                elif isinstance(one, Found):
+                    found.append(one)
+                else:
+                    missed.append(one)
+            self.totals.checked = True
         except (OSError, ValueError, ArithmeticError, LookupError, TypeError, AttributeError, RecursionError, struct.error) as error:
             # The walk must not be lost over its check, whatever the evidence made of it.
             message = "the file system's self-check could not be finished: whether names are missing was not checked in full"
@@ -255,11 +277,26 @@ class Walker:
             message = f"{reader.unreadable} bytes of the file system's own structures cannot be read: names may be missing"
             yield self._maker.problem(Severity.ERROR, message)
         yield from self._recovered(missed, visited)
+        yield from self._placed(found)
+
+    def _placed(self, found: list[Found]) -> Iterator[Entry | Problem]:
+        """List entries in use that TSK cannot open, by the place of their bytes."""
+        counted: dict[bytes, int] = {}
+        for one in found:
+            made = self._maker.placed(one, counted)
+            self.totals.missed += 1
+            yield from self._emit(made)
+            if made.locator is None and made.size and made.kind is Kind.FILE:
+                yield self._maker.problem(Severity.ERROR, "this entry's bytes cannot be placed: only its name is known", entry=made)
+        if found:
+            message = f"{len(found)} entries in use were not listed by Sleuth Kit; they were found by our own reading of the file system"
+            yield self._maker.problem(Severity.WARNING, message)
 
     def _recovered(self, missed: list[Missed], visited: set[int]) -> Iterator[Entry | Problem]:
         """List entries that are in use and that no name led to: directories first, since what they hold has names then."""
         lost = {m.address for m in missed}
-        seen = set(self._listed.addresses)
+        addresses = self._listed.addresses
+        seen, known = set(addresses), len(addresses)
         ordered = sorted(missed, key=lambda m: m.folder in lost)
         for directories in (True, False):
             for one in ordered:
@@ -287,7 +324,8 @@ class Walker:
                         visited.add(made.meta_addr)
                         self._listed.folders[made.meta_addr] = Folder(made.path, one.folder)
                         yield from self._descend(_Place(made.meta_addr, made.path.encode(), made.path, 2), visited)
-                seen.update(self._listed.addresses)
+                seen.update(addresses[known:])
+                known = len(addresses)
                 yield from self._drain()
         yield from self._judged()
         if missed:

@@ -14,6 +14,8 @@ from triage.model import Entry, Kind, Locator, Problem, Recoverability, Run, Sev
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from triage.filesystem.checks import Found
+    from triage.filesystem.dostime import EntryTimes
     from triage.filesystem.ownership import Ownership
 
 MAX_RUNS = 4096
@@ -60,7 +62,11 @@ _RUN_FILLER, _RUN_SPARSE = 1, 2
 
 
 class EntryMaker:
-    """Makes the entries of one volume. ``problems`` collects what is wrong with them, ``ownership`` which blocks allocated ones own."""
+    """Makes the entries of one volume.
+
+    ``problems`` collects what is wrong with them, ``ownership`` which blocks allocated ones own; ``times``, where set, is asked for
+    an entry's times before TSK is.
+    """
 
     def __init__(
         self, fs: Any, volume: Volume, announce: Callable[[int, int, int], None], medium_size: int, ownership: Ownership
@@ -73,9 +79,11 @@ class EntryMaker:
         name = file_system_name(fs)
         self._ntfs = name == "NTFS"
         self._hfs = name == "HFS+"
-        self._basis = TimeBasis.LOCAL if name.startswith("FAT") else TimeBasis.UTC
+        # FAT stores no zone; ISO 9660 does, and TSK leaves it out.
+        self._basis = TimeBasis.LOCAL if name.startswith(("FAT", "ISO")) else TimeBasis.UTC
         self._reparse: tuple[int, int] | None = None  # of the entry in hand: attribute id and size
         self.ownership = ownership
+        self.times: EntryTimes | None = None
         self.problems: list[Problem] = []
 
     def bare(
@@ -106,6 +114,24 @@ class EntryMaker:
             meta_allocated=allocated,
             meta_addr=address or None,
             depth=depth,
+        )
+
+    def placed(self, found: Found, counted: dict[bytes, int]) -> Entry:
+        """Return the entry of something in use that only our own reading of the file system brought."""
+        kind = Kind.DIRECTORY if found.directory else Kind.FILE
+        *above, text = found.path
+        raw = b"".join(b"/" + name for name in above)
+        shown = "/".join([self._volume.name, *(show_name(name)[0] for name in above)])
+        runs = tuple(Run(image_offset=self._volume.offset + start, length=length) for start, length in found.runs)
+        for run in runs:
+            self.ownership.add(run.image_offset or 0, run.length)
+        readable = bool(runs) or not found.size
+        return self.bare(0, text, kind, raw, shown, len(above), allocated=True, counted=counted).replace(
+            size=found.size,
+            crtime=found.crtime,
+            time_basis=self._basis,
+            runs=runs[:MAX_RUNS],
+            locator=Locator(evidence=self._volume.evidence, volume_offset=self._volume.offset, runs=runs) if readable else None,
         )
 
     def entries(
@@ -184,6 +210,8 @@ class EntryMaker:
             gid=int(meta.gid),
             nlink=int(meta.nlink),
         )
+        if self.times is not None and (times := self.times.of(address)) is not None:
+            common.update(times)
         main, streams = self._attributes(file, path, kind, allocated=meta_allocated and meta_type != _VIRTUAL_FILE)
         size = int(meta.size)
         target = self._link_target(file, meta) if kind is Kind.LINK else None
@@ -267,6 +295,9 @@ class EntryMaker:
         stored = sum(r.length for r in runs if r.image_offset is not None)
         if stored > self._medium_size:
             self.problems.append(self.problem(Severity.WARNING, "the file claims more blocks than the medium has", entry=entry))
+        if entry.size > self._medium_size:
+            message = f"the size is {entry.size} bytes, more than the whole medium has: {min(stored, entry.size)} of them lie on it"
+            self.problems.append(self.problem(Severity.WARNING, message, entry=entry))
 
     def _attributes(
         self, file: Any, path: str, kind: Kind, *, allocated: bool

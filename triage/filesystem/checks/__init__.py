@@ -4,9 +4,9 @@ TSK lists what it can follow and is silent about the rest: of 300 damaged images
 to a quarter. Every file system keeps the same facts in more than one place (copies of its superblock, counts of files, bitmaps of
 what is in use, checksums); where two places differ, names may be missing, and that is said.
 
-A check yields a :class:`Fault` for what differs, and a :class:`Missed` or :class:`Found` for each entry that is in use and that the walk
-did not list: the walk then lists it. On a sound file system, also one that was not unmounted cleanly as far as its format lets that be told, it
-yields nothing.
+A check yields a :class:`Fault` for what differs, a :class:`Missed` or :class:`Found` for each entry that is in use and that the walk
+did not list: the walk then lists it. On a sound file system, also one that was not unmounted cleanly as far as its format lets that be
+told, it yields nothing.
 """
 
 from __future__ import annotations
