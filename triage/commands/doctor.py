@@ -79,11 +79,13 @@ def _worker() -> Json:
             path = Path(folder) / "blank.raw"
             path.write_bytes(bytes(1 << 20))
             with Session() as session:
+                held = session.held()
                 session.open(path)
     except (TriageError, OSError) as error:
         return {"check": "worker process", "state": "FAILED", "detail": str(error)}
-    limits = "memory limit not held by this system" if sys.platform in ("darwin", "win32") else "memory limit held"
-    return {"check": "worker process", "state": "ok", "detail": limits}
+    if sys.platform in ("darwin", "win32"):
+        held.append("the memory limit is not held by this system")
+    return {"check": "worker process", "state": "ok", "detail": "; ".join(held) or "not confined: this system offers nothing for it"}
 
 
 def _plugins() -> list[Json]:

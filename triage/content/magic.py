@@ -7,10 +7,15 @@ for them.
 from __future__ import annotations
 
 import contextlib
+import ctypes.util
 import importlib
-from typing import Any
+import sys
+from typing import TYPE_CHECKING, Any
 
 from triage.content.catalog import CATEGORIES, TYPES, FileType
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 LOOKED_AT = 65536
 """libmagic is given at most this many first bytes."""
@@ -55,7 +60,8 @@ class Libmagic:
         try:
             with contextlib.suppress(ImportError):
                 importlib.import_module("pylibmagic")
-            library = importlib.import_module("magic")
+            with _no_search():
+                library = importlib.import_module("magic")
             self._error: type[Exception] = library.MagicException
             self._handle = _open(library)
             self.version = _version(library)
@@ -72,6 +78,23 @@ class Libmagic:
         except Exception:
             return None
         return _type_of(mime)
+
+
+@contextlib.contextmanager
+def _no_search() -> Iterator[None]:
+    """Keep Linux' search for libraries from starting programs (ldconfig, gcc, ld): a worker may start none, and needs none.
+
+    The loader looks where libraries are by itself.
+    """
+    if sys.platform != "linux":
+        yield
+        return
+    search = ctypes.util.find_library
+    ctypes.util.find_library = lambda name: f"lib{name}.so.1"
+    try:
+        yield
+    finally:
+        ctypes.util.find_library = search
 
 
 def _open(library: Any) -> Any:

@@ -42,6 +42,9 @@ class Sink(Protocol):
     def rows(self, volume: Volume, entries: Sequence[Entry], packed: Sequence[list[Any]], problems: Sequence[Problem]) -> None:
         """Take a pack of a walk's rows, as entries and as they came; new content work goes to the plan."""
 
+    def walking(self, volume: Volume) -> None:
+        """Note that a volume's rows come next, from the first on, also after an earlier walk of it was lost."""
+
     def walked(self, volume: Volume, totals: Json) -> None:
         """Note that a volume is listed."""
 
@@ -85,6 +88,7 @@ class _Seat:
     batches: deque[_Batch] = field(default_factory=deque)
     ready: bool = False
     stalled: bool = False
+    swollen: bool = False
 
     @property
     def busy(self) -> bool:
@@ -175,6 +179,7 @@ class LocalEngine:
             if seat.ready and not seat.busy and walks and not walking:
                 seat.walk = walk = walks.pop(0)
                 walking = True
+                self._sink.walking(walk.volume)
                 seat.worker.send(
                     {
                         "do": "walk",
@@ -207,8 +212,11 @@ class LocalEngine:
         seat.worker.send({"do": "analyze", "batch": batch.number, "items": [i.columns for i in batch.items]})
 
     def _watch(self) -> None:
-        """Kill whoever has been silent for too long; its end comes as an event."""
+        """Kill whoever has been silent for too long or takes too much memory; its end comes as an event."""
         for seat in self._seats:
+            if 0 < self._limits.memory < seat.worker.resident():  # where the system does not hold the limit itself
+                seat.swollen = True
+                seat.worker.kill()
             if seat.ready and not seat.busy:
                 continue
             limit = self._limits.stall_seconds if seat.ready else _STARTING
@@ -299,6 +307,8 @@ class LocalEngine:
         slot = seat.worker.slot.read()
         self._seats.remove(seat)
         seat.worker.close()
+        if seat.swollen:
+            fault = fault or f"it took more memory than the profile's limit of {self._limits.memory >> 20} MiB"
         how = fault or (f"signal {-code}" if code is not None and code < 0 else f"exit code {code}")
         killed = seat.stalled and not fault
         if not seat.ready:

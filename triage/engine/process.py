@@ -19,6 +19,16 @@ from triage.errors import EngineError
 
 _START = "import sys; sys.path.insert(0, sys.argv[1]); from triage.engine.worker import main; main(sys.argv[2:])"
 _ROOT = str(Path(__file__).resolve().parents[2])
+_PAGE = os.sysconf("SC_PAGE_SIZE") if hasattr(os, "sysconf") else 4096
+_ENVIRONMENT = {
+    "TZ": "UTC",
+    "LC_ALL": "C.UTF-8",
+    "HOME": "/nonexistent",  # without one, Python asks the system's name services for it, over a socket
+    "OMP_NUM_THREADS": "1",
+    "OPENBLAS_NUM_THREADS": "1",
+}
+_HANDED_ON = ("LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "TRIAGE_TEST_HOOK", *(("SYSTEMROOT", "PATH") if sys.platform == "win32" else ()))
+"""What a worker's environment holds besides, where it is set: how its libraries are found."""
 
 
 class Event(NamedTuple):
@@ -36,15 +46,9 @@ class WorkerProcess:
     def __init__(self, events: queue.SimpleQueue[Event], settings: dict[str, Any]) -> None:
         self._events = events
         self.slot = Slot()
-        command = [sys.executable, "-I", "-c", _START, _ROOT, self.slot.handle, json.dumps(settings)]
-        environment = {
-            "TZ": "UTC",
-            "LC_ALL": "C.UTF-8",
-            "PYTHONDONTWRITEBYTECODE": "1",
-            "OMP_NUM_THREADS": "1",
-            "OPENBLAS_NUM_THREADS": "1",
-        }
-        for name in ("SYSTEMROOT", "PATH", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "TRIAGE_TEST_HOOK"):
+        command = [sys.executable, "-I", "-B", "-c", _START, _ROOT, self.slot.handle, json.dumps({**settings, "parent": os.getpid()})]
+        environment = dict(_ENVIRONMENT)
+        for name in _HANDED_ON:
             if name in os.environ:
                 environment[name] = os.environ[name]
         try:
@@ -118,6 +122,13 @@ class WorkerProcess:
             self._last = seen
             self._moved = now
         return now - self._moved
+
+    def resident(self) -> int:
+        """Return how many bytes of memory the process has; 0 where the system does not say."""
+        try:
+            return int(Path(f"/proc/{self.pid}/statm").read_bytes().split()[1]) * _PAGE
+        except (OSError, IndexError, ValueError):
+            return 0
 
     def kill(self) -> None:
         """End the process at once."""

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from triage import __version__
 from triage.case.writer import CaseWriter, has_content
 from triage.content.catalog import CATEGORIES
+from triage.engine import budget
 from triage.engine.items import unpack_content, unpack_finding, unpack_problem
 from triage.engine.local import LocalEngine
 from triage.engine.plan import Pending, Plan
@@ -108,7 +109,14 @@ class _CaseSink:
     """Takes what workers find into the case, and content work into the plan."""
 
     def __init__(
-        self, writer: CaseWriter, profile: Profile, matcher: Matcher, plan: Plan, plugin_keys: Sequence[str], observer: Observer
+        self,
+        writer: CaseWriter,
+        profile: Profile,
+        matcher: Matcher,
+        plan: Plan,
+        plugin_keys: Sequence[str],
+        observer: Observer,
+        allowed: budget.ReadBudget,
     ) -> None:
         self._writer = writer
         self._profile = profile
@@ -116,6 +124,7 @@ class _CaseSink:
         self._plan = plan
         self._plugin_keys = list(plugin_keys)
         self._observer = observer
+        self._budget = allowed
         self._planned: set[str] = set()
         self.names = 0
         self.items_done = 0
@@ -127,6 +136,8 @@ class _CaseSink:
         fresh: dict[str, tuple[int, Entry, int]] = {}
         for position, (entry, values) in enumerate(zip(entries, packed, strict=True)):
             key, skip, tier = classify(entry, self._profile)
+            if key is not None and skip is None:
+                skip = self._budget.reason(entry)
             rows.append((values, entry.state.value, key, skip, tier))
             if key is not None and skip is None and key not in self._planned and key not in fresh:
                 fresh[key] = (position, entry, tier)
@@ -144,6 +155,10 @@ class _CaseSink:
                 self._planned.add(key)
                 self._plan.add(Pending(tier, offset, row, size, evidence))
         self._planned.update(self._writer.ended_keys(self._plugin_keys))
+
+    def walking(self, volume: Volume) -> None:
+        """Begin a volume: what it may make the run read is counted from the start."""
+        self._budget.begin(volume.evidence, volume.number)
 
     def walked(self, volume: Volume, totals: Json) -> None:
         """Mark a volume as listed."""
@@ -232,6 +247,7 @@ def run(options: RunOptions, observer: Observer) -> RunResult:
     engine = LocalEngine(profile.limits, settings, jobs)
     try:
         session = engine.spawn()
+        held = session.held()
         found = _open_all(session, paths, options.exhibit)
         before = {e.id: fingerprint.stat_facts([Path(p) for p in e.paths]) for e, _, _ in found}
         whole = {e.id: fingerprint.whole([Path(p) for p in e.paths]) for e, _, _ in found} if profile.fingerprint == "full" else {}
@@ -246,9 +262,10 @@ def run(options: RunOptions, observer: Observer) -> RunResult:
                     begun = True
                     _verify(session, writer, [e for e, _, _ in found], observer, result)
                 plan = Plan()
-                sink = _CaseSink(writer, profile, matcher, plan, keys, observer)
+                allowed = budget.ReadBudget({e.id: e.size for e, _, _ in found}, profile.limits.item_bytes)
+                sink = _CaseSink(writer, profile, matcher, plan, keys, observer, allowed)
                 engine.attach([e for e, _, _ in found], sink)
-                _begin(writer, options, _facts(options, registry.plugins, plugins, keys), matcher, found, before)
+                _begin(writer, options, _facts(options, registry.plugins, plugins, keys), matcher, found, before, held)
                 begun = True
                 walks = writer.volumes_to_walk()
                 sink.plan_pending(retry=options.retry_failed, walking=frozenset((v.evidence, v.number) for v in walks))
@@ -263,6 +280,7 @@ def run(options: RunOptions, observer: Observer) -> RunResult:
                 )
             engine.close()
             result.stopped = engine.stopped or ("" if result.complete else "the time budget was used up")
+            writer.add_problems(budget.refusal(*refused) for refused in writer.skipped_for(budget.REASON))
             observer.stage("scoring")
             score_case(writer, profile)
             writer.build_indexes()
@@ -325,6 +343,7 @@ def _begin(
     matcher: Matcher,
     found: Sequence[tuple[Evidence, list[Volume], list[Problem]]],
     before: Mapping[str, Any],
+    held: Sequence[str],
 ) -> None:
     """Store what the run depends on; put what an earlier run with another profile, list or plugin decided on a new footing."""
     profile, sets = options.profile, list(matcher.sets)
@@ -333,7 +352,13 @@ def _begin(
         for name in ("examiner", "case_number", "exhibits"):
             facts[name] = facts[name] or old.get(name, facts[name])
         if writer.fact("profile") != profile.to_json():
-            writer.reclassify(lambda entry: classify(entry, profile)[1:])
+            allowed = budget.ReadBudget({e.id: e.size for e, _, _ in found}, profile.limits.item_bytes)
+
+            def decide(entry: Entry) -> tuple[str | None, int]:
+                _, skip, tier = classify(entry, profile)
+                return (allowed.reason(entry) if skip is None else skip), tier
+
+            writer.reclassify(decide)
         if writer.fact("hashsets") != sets:
             writer.rematch(matcher, known_of, match_finding)
         writer.drop_findings_of_other_plugins([p["key"] for p in facts["plugins"]])
@@ -351,6 +376,7 @@ def _begin(
             "evidence": [{**e.to_json(), "files": before[e.id]} for e, _, _ in found],
             "hashsets": sets,
             "python": sys.version.split()[0],
+            "workers": list(held),
         },
     )
 

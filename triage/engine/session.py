@@ -40,6 +40,11 @@ class Session:
     def __exit__(self, *_: object) -> None:
         self.close()
 
+    def held(self) -> list[str]:
+        """Return what the system holds workers to, in words for the operator; ask before evidence is opened."""
+        answer, _ = self._ask({"do": "state"}, "starting", patience=_STARTING)
+        return [str(line)[:200] for line in answer["held"]][:20]
+
     def open(self, path: Path, exhibit: str = "") -> tuple[Evidence, list[Volume], list[Problem]]:
         """Open evidence; raise ``EvidenceError`` when it cannot be."""
         answer, _ = self._ask({"do": "open", "path": str(path), "exhibit": exhibit}, f"opening {path}", patience=_STARTING)

@@ -6,13 +6,14 @@ that something moves, and after a kill or crash to know which item was in hand.
 
 from __future__ import annotations
 
+import contextlib
 import mmap
 import os
 import secrets
 import struct
 import sys
 import tempfile
-from typing import NamedTuple
+from typing import BinaryIO, NamedTuple, cast
 
 _FORMAT = struct.Struct("<QQQQ")
 _SIZE = 4096
@@ -31,13 +32,13 @@ class Slot:
     """The shared memory. The parent makes it, the worker opens it by :attr:`handle`; nothing is left on disk."""
 
     def __init__(self, handle: str | None = None) -> None:
-        self._file = None
+        self._file: BinaryIO | None = None
         if handle is None:
             if sys.platform == "win32":
                 self.handle = f"triage-{secrets.token_hex(8)}"
                 self._map = mmap.mmap(-1, _SIZE, tagname=self.handle)
             else:
-                self._file = tempfile.TemporaryFile()  # noqa: SIM115 - kept open for the workers; has no name
+                self._file = _nameless()
                 self._file.truncate(_SIZE)
                 self.handle = str(self._file.fileno())
                 self._map = mmap.mmap(self._file.fileno(), _SIZE)
@@ -78,6 +79,14 @@ class Slot:
         self._map.close()
         if self._file is not None:
             self._file.close()
+
+
+def _nameless() -> BinaryIO:
+    """Return a file for the slot, kept open for the workers: in memory where the system can, else one without a name."""
+    if sys.platform == "linux":
+        with contextlib.suppress(OSError):
+            return os.fdopen(os.memfd_create("triage-slot"), "w+b")
+    return cast("BinaryIO", tempfile.TemporaryFile())
 
 
 _MASK = (1 << 64) - 1

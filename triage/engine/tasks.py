@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 OPENING, ANALYZING, READING, VERIFYING, LISTING = 10, 11, 12, 13, 14
 """Phases besides the walker's own (1 to 3)."""
 _ROWS = 400
+_WEIGHT = 4 << 20
+"""Characters that a pack of a walk's rows holds at most, or little more: frames are limited."""
 _OPEN_FILE_SYSTEMS = 8
 
 
@@ -40,6 +42,7 @@ class Tasks:
     def run(self, command: dict[str, Any]) -> None:
         """Do one command."""
         {
+            "state": self._state,
             "open": self._open,
             "attach": self._attach,
             "walk": self._walk,
@@ -48,6 +51,10 @@ class Tasks:
             "verify": self._verify,
             "thumbnail": self._thumbnail,
         }[command["do"]](command)
+
+    def _state(self, command: dict[str, Any]) -> None:
+        """Say what holds this worker; asked before it has seen evidence."""
+        self._send({"done": "state", "held": self._settings["held"]})
 
     def _open(self, command: dict[str, Any]) -> None:
         """Open evidence for the first time: its record, its volumes, what is wrong with them."""
@@ -107,14 +114,17 @@ class Tasks:
         )
         entries: list[Any] = []
         problems: list[Any] = []
+        weight = 0
         for row in walker.walk():
             if isinstance(row, Entry):
                 entries.append(row.pack())
+                weight += len(row.path) + 32 * len(row.runs)
             else:
                 problems.append(row.to_json())
-            if len(entries) + len(problems) >= _ROWS:
+                weight += len(row.path)
+            if len(entries) + len(problems) >= _ROWS or weight >= _WEIGHT:
                 self._send({"entries": entries, "problems": problems})
-                entries, problems = [], []
+                entries, problems, weight = [], [], 0
         totals = walker.totals
         self._send(
             {
@@ -128,6 +138,8 @@ class Tasks:
                     "orphans_seen": totals.orphans_seen,
                     "orphans_dropped": totals.orphans_dropped,
                     "missed": totals.missed,
+                    "checked": totals.checked,
+                    "free": totals.free,
                     "orphan_reasons": totals.orphan_reasons,
                 },
             }

@@ -1,8 +1,8 @@
 """A worker that goes wrong on purpose, so that the tests can see what one that goes wrong by itself costs.
 
 ``TRIAGE_TEST_HOOK=crash=NAME`` ends the worker with a segmentation fault when it touches an item whose path holds NAME; ``hang``
-stops it, ``memory`` makes it grow, ``abort`` aborts it, ``garbage`` makes it answer with what is not a frame. Without the
-variable nothing of this can happen.
+stops it, ``memory`` makes it grow until it may not, ``grow`` by 1 GiB, ``abort`` aborts it, ``garbage`` makes it answer with what is
+not a frame. Without the variable nothing of this can happen.
 """
 
 from __future__ import annotations
@@ -33,6 +33,10 @@ def touch(path: str) -> None:
             keep = []
             while True:
                 keep.append(bytearray(64 << 20))
+        elif what == "grow":
+            grown = [b"\x01" * (64 << 20) for _ in range(16)]
+            time.sleep(10)
+            del grown
         elif what == "garbage":
             os.write(1, b"P" + (1 << 30).to_bytes(4, "little") + b"cos\nsystem\n")
             time.sleep(1)
