@@ -15,7 +15,7 @@ from triage.case.database import NAME, open_private, writing
 from triage.case.items import COLUMNS, WorkItem, entry_of
 from triage.case.ledger import medium_ledger
 from triage.errors import CaseError, OutputError
-from triage.model import Content, Entry, Evidence, Kind, Meaning, Volume
+from triage.model import Content, Entry, Evidence, Kind, Meaning, Outcome, Volume
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -250,15 +250,9 @@ class CaseWriter:
         ``(tier, first byte, entry row, size, evidence, volume, key)``. ``retry`` names outcomes to forget and do again.
         """
         if retry:
-            marks = ", ".join("?" * len(retry))
             with writing(self.folder, self._db):
                 self._db.execute("BEGIN IMMEDIATE")
-                self._db.execute(
-                    f"DELETE FROM problem WHERE stage IN ('content', 'engine') AND entry IN (SELECT e.id FROM entry e JOIN content c "
-                    f"ON c.key = e.content WHERE c.outcome IN ({marks}))",
-                    tuple(retry),
-                )
-                self._db.execute(f"DELETE FROM content WHERE outcome IN ({marks})", tuple(retry))
+                self._forget(retry)
                 self._db.execute("COMMIT")
         rows = self._db.execute(
             f"SELECT min(n) AS n, tier, runs, size, evidence, volume, content FROM entry e WHERE content IS NOT NULL "
@@ -267,6 +261,16 @@ class CaseWriter:
         ).fetchall()
         for row in rows:
             yield (row["tier"], first_byte(json.loads(row["runs"])), row["n"], row["size"], row["evidence"], row["volume"], row["content"])
+
+    def _forget(self, outcomes: Sequence[str]) -> None:
+        """Forget content work that ended so, and what was said about it."""
+        marks = ", ".join("?" * len(outcomes))
+        self._db.execute(
+            f"DELETE FROM problem WHERE stage IN ('content', 'engine') AND entry IN (SELECT e.id FROM entry e JOIN content c "
+            f"ON c.key = e.content WHERE c.outcome IN ({marks}))",
+            tuple(outcomes),
+        )
+        self._db.execute(f"DELETE FROM content WHERE outcome IN ({marks})", tuple(outcomes))
 
     def ended_keys(self, plugins: Sequence[str]) -> set[str]:
         """Return the keys of content work that has ended with these plugins."""
@@ -279,12 +283,16 @@ class CaseWriter:
         return ", ".join(str(int(n)) for n, keys in sets if wanted <= set(json.loads(keys)))
 
     def reclassify(self, decide: Callable[[Entry], tuple[str | None, int]]) -> None:
-        """Decide anew for every entry with content why it is not read, and its tier: the profile has changed."""
-        rows = self._db.execute(f"SELECT n, {', '.join(COLUMNS)} FROM entry WHERE content IS NOT NULL")
+        """Decide anew for every entry with content why it is not read, and its tier: the profile has changed.
+
+        What was larger than the old profile's limit is looked at again.
+        """
+        rows = self._db.execute(f"SELECT n, {', '.join(COLUMNS)} FROM entry WHERE content IS NOT NULL ORDER BY n")
         changes = [(*decide(unpack_row(row)), row["n"]) for row in rows]
         with writing(self.folder, self._db):
             self._db.execute("BEGIN IMMEDIATE")
             self._db.executemany("UPDATE entry SET skip = ?, tier = ? WHERE n = ?", changes)
+            self._forget([Outcome.SKIPPED.value])
             self._db.execute("COMMIT")
 
     def rematch(
@@ -318,6 +326,14 @@ class CaseWriter:
         with writing(self.folder, self._db):
             self._db.execute(f"DELETE FROM finding WHERE plugin != 'hashsets' AND plugin NOT IN ({marks})", tuple(plugins))
             self._db.execute(f"DELETE FROM problem WHERE stage = 'plugin' AND plugin NOT IN ({marks})", tuple(plugins))
+
+    def skipped_for(self, reason: str) -> list[tuple[str, int | None, int, int]]:
+        """Return evidence, volume, names and bytes of what is not read for this reason, a row a volume."""
+        rows = self._db.execute(
+            "SELECT evidence, volume, count(*), sum(size) FROM entry WHERE skip = ? GROUP BY evidence, volume ORDER BY evidence, volume",
+            (reason,),
+        )
+        return [tuple(row) for row in rows]
 
     def tallies(self) -> tuple[int, int]:
         """Return how many contents are on notable lists, and how many problems there are."""

@@ -27,6 +27,9 @@ class _Listing:
     def rows(self, volume: Volume, entries: Sequence[Entry], packed: Sequence[list[Any]], problems: Sequence[Problem]) -> None:
         self._take(volume, entries, problems)
 
+    def walking(self, volume: Volume) -> None:
+        """Nothing is counted."""
+
     def walked(self, volume: Volume, totals: Json) -> None:
         """Nothing is kept of a walk without a case."""
 
