@@ -8,24 +8,21 @@ from __future__ import annotations
 
 import re
 import struct
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
+from triage.artifacts import zips
 from triage.artifacts.ole import directory
+from triage.artifacts.structure import Notes, ReadAt
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from triage.model import Json
 
-ReadAt = Callable[[int, int], bytes]
-
 _MAX_MEMBERS = 5000
-_MAX_DIRECTORY = 4 << 20
 _MAX_NAME = 200
 _EDGE = 64 << 10
-_END = struct.Struct("<4sHHHHIIH")
-_CENTRAL = struct.Struct("<4sHHHHHHIIIHHH")
-_LOCAL = struct.Struct("<4sHHHHHIIIHH")
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,17 +46,16 @@ def encryption_of(read_at: ReadAt, size: int, type_name: str) -> Encryption | No
         return None
 
 
-# -- zip (APPNOTE 4.3, 4.4.4) ---------------------------------------------------------------------------
+# -- zip --------------------------------------------------------------------------------------------------------
 
 
 def _zip(read_at: ReadAt, size: int) -> Encryption | None:
-    found = _central_members(read_at, size)
-    members = found if found is not None else _local_members(read_at)
-    encrypted = [(name, method) for flags, method, name in members if flags & 1]
+    members = zips.list_members(read_at, size, Notes(), _MAX_MEMBERS).entries
+    encrypted = [entry for entry in members if entry.encrypted]
     if not encrypted:
         return None
-    names = [name[:_MAX_NAME].decode("utf-8", "replace") for name, _ in encrypted[:10]]
-    aes = any(method == 99 for _, method in encrypted)
+    names = [entry.name[:_MAX_NAME].decode("utf-8", "replace") for entry in encrypted[:10]]
+    aes = any(entry.method == 99 for entry in encrypted)
     return Encryption(
         "ZIP archive with encrypted members",
         {
@@ -69,44 +65,6 @@ def _zip(read_at: ReadAt, size: int) -> Encryption | None:
             "method": "AES" if aes else "ZipCrypto or other",
         },
     )
-
-
-_Members = list[tuple[int, int, bytes]]
-
-
-def _central_members(read_at: ReadAt, size: int) -> _Members | None:
-    start = max(size - _EDGE - 22, 0)
-    tail = read_at(start, size - start)
-    at = tail.rfind(b"PK\x05\x06")
-    if at < 0 or len(tail) - at < 22:
-        return None
-    length = _END.unpack_from(tail, at)[5]
-    first = start + at - length  # whatever precedes the archive shifts its own offsets, not this distance
-    if first < 0:
-        return None
-    directory_bytes = read_at(first, min(length, _MAX_DIRECTORY))
-    members: _Members = []
-    here = 0
-    while len(members) < _MAX_MEMBERS and here + 46 <= len(directory_bytes):
-        magic, _, _, flags, method, _, _, _, _, _, name, extra, comment = _CENTRAL.unpack_from(directory_bytes, here)
-        if magic != b"PK\x01\x02":
-            break
-        members.append((flags, method, directory_bytes[here + 46 : here + 46 + name]))
-        here += 46 + name + extra + comment
-    return members or None
-
-
-def _local_members(read_at: ReadAt) -> _Members:
-    head, here = read_at(0, _EDGE), 0
-    members: _Members = []
-    while here >= 0 and len(members) < 100 and len(head) - here >= 30:
-        magic, _, flags, method, _, _, _, packed, _, name, extra = _LOCAL.unpack_from(head, here)
-        if magic != b"PK\x03\x04":
-            break
-        members.append((flags, method, head[here + 30 : here + 30 + name]))
-        body = here + 30 + name + extra
-        here = head.find(b"PK\x03\x04", body) if flags & 8 and not packed else body + packed
-    return members
 
 
 # -- rar, 7z --------------------------------------------------------------------------------------------
