@@ -60,4 +60,5 @@ def cell(value: object) -> str:
         return text
     # Where the decimal sign is a comma, spreadsheets split cells at semicolons: what follows one is the start of a cell too.
     text = _HIDDEN_FORMULA.sub(r"\1'", text)
-    return "'" + text if str(value).startswith(_FORMULA) else text
+    given = str(value)
+    return "'" + text if given.startswith(_FORMULA) or given.lstrip(" ").startswith(_FORMULA) else text  # some trim blanks first
