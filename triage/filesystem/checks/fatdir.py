@@ -1,0 +1,235 @@
+"""FAT's directory entries: short names, the long names in front of them, and what does not fit together.
+
+Source: Microsoft, "FAT: General Overview of On-Disk Format" 1.03, "FAT Directory Structure" and "FAT Long Directory Entries". TSK takes
+whatever stands in front of an entry for its long name; here its checksum and its order are asked.
+"""
+
+from __future__ import annotations
+
+import struct
+from typing import TYPE_CHECKING, NamedTuple
+
+from triage.filesystem.dostime import fat_stamps
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+SLOT = 32
+DIRECTORY, LABEL = 0x10, 0x08
+_LONG = 0x0F
+_DELETED = 0xE5
+_LAST_LONG = 0x40
+_BAD_IN_SHORT = frozenset(b'"*+,./:;<=>?[\\]|') | frozenset(range(0x20))
+
+
+class Record(NamedTuple):
+    """An entry in use. ``name`` is UTF-8; ``at`` where its slot lies, in bytes from the volume's start.
+
+    ``behind``: it stands behind the end of its directory. ``long``: what is wrong with its long name, "" if nothing is.
+    """
+
+    at: int
+    slot: bytes
+    name: bytes
+    behind: bool
+    long: str
+
+    @property
+    def attributes(self) -> int:
+        """The attribute byte."""
+        return self.slot[11]
+
+    @property
+    def directory(self) -> bool:
+        """Whether it says that it is a directory."""
+        return self.slot[11] & (DIRECTORY | LABEL) == DIRECTORY
+
+    @property
+    def size(self) -> int:
+        """The size field, in bytes; 0 for directories."""
+        return int.from_bytes(self.slot[28:32], "little")
+
+    def cluster(self, bits: int) -> int:
+        """Return the first cluster; its upper half counts on FAT32 only."""
+        low, high = int.from_bytes(self.slot[26:28], "little"), int.from_bytes(self.slot[20:22], "little")
+        return (low | high << 16) & 0x0FFFFFFF if bits == 32 else low
+
+
+class Odd(NamedTuple):
+    """Something in a directory that is no entry in use, or that does not belong there; ``kind`` is one of those below."""
+
+    kind: str
+    at: int
+    text: str = ""
+
+
+UNREADABLE, ZEROED, ORPHAN_LONG, DELETED_LONG = "unreadable", "zeroed", "orphan long name", "deleted long name"
+
+
+class _Part(NamedTuple):
+    order: int
+    checksum: int
+    text: bytes
+    deleted: bool
+
+
+def checksum(short: bytes) -> int:
+    """Return the checksum of a short name's eleven bytes that each part of its long name holds."""
+    total = 0
+    for byte in short:
+        total = ((total & 1) << 7 | total >> 1) + byte & 0xFF
+    return total
+
+
+def short_text(slot: bytes) -> bytes:
+    """Return a short name as TSK shows it: lower case where the entry says so, ``^`` for what is not ASCII."""
+    base, extension, flags = slot[:8], slot[8:11], slot[12]
+    if flags & 0x08:
+        base = base.lower()
+    if flags & 0x10:
+        extension = extension.lower()
+    text = base.replace(b" ", b"") + (b"." + extension.replace(b" ", b"") if extension.strip(b" ") else b"")
+    return bytes(b if b <= 0x7E else 0x5E for b in text)
+
+
+def is_short_name(short: bytes) -> bool:
+    """Whether eleven bytes can be a short name: nothing that is forbidden, no space at the start (letters' case is not asked)."""
+    first = 0x41 if short[0] == 0x05 else short[0]  # stands for 0xE5, which would mean deleted
+    return first != 0x20 and first not in _BAD_IN_SHORT and not _BAD_IN_SHORT.intersection(short[1:])
+
+
+def _nearly(slot: bytes) -> bool:
+    """Whether an entry that cannot be one is one with a damaged name: two bytes at most, the other fields sound."""
+    bad = sum(byte in _BAD_IN_SHORT for byte in slot[:11]) + (slot[0] == 0x20)
+    return bad <= 2 and not slot[11] & 0xC8 and fat_stamps(slot)["mtime"].nanoseconds is not None
+
+
+def read_slots(pieces: Iterable[tuple[int, bytes]]) -> Iterator[Record | Odd]:
+    """Yield what a directory holds, also behind its end mark; ``pieces`` are ``(offset in the volume, bytes)`` of it."""
+    parts: list[_Part] = []
+    ended = False
+    at = 0
+    for offset, data in pieces:
+        used = len(data.rstrip(b"\0"))
+        for place in range(0, len(data) - SLOT + 1, SLOT):
+            slot = data[place : place + SLOT]
+            at = offset + place
+            if not slot[0]:
+                yield from _leftover(parts, at)
+                parts = []
+                ended = True
+                if place >= used:
+                    break  # nothing but zeros follows in this piece
+                if slot.strip(b"\0"):
+                    yield Odd(ZEROED, at)
+            elif slot[11] & 0x3F == _LONG:
+                part = _part(slot)
+                if part is None:
+                    yield Odd(UNREADABLE, at)
+                    continue
+                if part.order & _LAST_LONG and not part.deleted and any(not p.deleted for p in parts):
+                    yield from _leftover(parts, at)
+                    parts = []
+                parts.append(part)
+            elif slot[0] == _DELETED:
+                yield from _deleted(parts, slot, at)
+                parts = []
+            elif slot[11] & LABEL and not slot[11] & DIRECTORY:
+                yield from _leftover(parts, at)
+                parts = []
+                yield Record(at, slot, slot[:11], ended, "")
+            elif not is_short_name(slot[:11]) and slot[:2] not in (b". ", b".."):
+                yield from _leftover(parts, at)
+                parts = []
+                if _nearly(slot):
+                    yield Record(at, slot, short_text(slot), ended, "its name holds what no name can")
+                else:
+                    yield Odd(UNREADABLE, at)
+            else:
+                name, wrong = _long_name(parts, slot)
+                parts = []
+                yield Record(at, slot, name or short_text(slot), ended, wrong)
+    yield from _leftover(parts, at)
+
+
+def _part(slot: bytes) -> _Part | None:
+    deleted = slot[0] == _DELETED
+    if slot[12] or slot[26:28] != b"\0\0" or not (deleted or (1 <= slot[0] & 0x3F <= 20 and slot[0] < 0x80)):
+        return None
+    return _Part(slot[0], slot[13], slot[1:11] + slot[14:26] + slot[28:32], deleted)
+
+
+def _joined(parts: list[_Part]) -> bytes:
+    text = b"".join(part.text for part in reversed(parts))
+    end = next((n for n in range(0, len(text), 2) if text[n : n + 2] == b"\0\0"), len(text))
+    return text[:end].decode("utf-16-le", "replace").encode()
+
+
+def _long_name(parts: list[_Part], slot: bytes) -> tuple[bytes, str]:
+    """Return the long name of a short entry in use, and what is wrong with it."""
+    total = checksum(slot[:11])
+    if not parts:
+        return b"", ""
+    if all(part.deleted for part in parts):
+        if parts[-1].checksum == total:
+            return _joined(parts), "its long name is marked deleted"
+        return b"", "what is left of a deleted entry's long name stands in front of it, and Sleuth Kit shows that as its name"
+    orders = [part.order for part in parts]
+    wanted = [len(parts) | _LAST_LONG, *range(len(parts) - 1, 0, -1)]
+    if any(part.checksum != total for part in parts):
+        return b"", "the long name in front of it is not its own, by the checksum"
+    if orders != wanted:
+        return b"", "parts of its long name are missing or out of order"
+    return _joined(parts), ""
+
+
+def _leftover(parts: list[_Part], at: int) -> Iterator[Odd]:
+    """Yield parts of a long name in use that no entry follows."""
+    if any(not part.deleted for part in parts):
+        yield Odd(ORPHAN_LONG, at, _joined([p for p in parts if not p.deleted]).decode("utf-8", "replace"))
+
+
+def _deleted(parts: list[_Part], slot: bytes, at: int) -> Iterator[Odd]:
+    """Weigh a deleted entry's long name: all its parts hold one checksum, which gives the byte that was overwritten."""
+    if not parts:
+        return
+    if any(not part.deleted for part in parts):
+        yield from _leftover(parts, at)
+        return
+    first = next(b for b in range(256) if checksum(bytes([b]) + slot[1:11]) == parts[-1].checksum)
+    text = parts[-1].text[:2]
+    letter = text[0] if text[1] == 0 else 0
+    fits = first not in _BAD_IN_SHORT and first != 0x20
+    if 0x30 <= letter <= 0x39 or 0x41 <= letter & 0xDF <= 0x5A:
+        fits = first == (letter & 0xDF if letter > 0x39 else letter)
+    if not fits or any(part.checksum != parts[-1].checksum for part in parts):
+        yield Odd(DELETED_LONG, at, _joined(parts).decode("utf-8", "replace"))
+
+
+def fields_odd(slot: bytes, bits: int) -> str:
+    """Return which of an entry's fields holds what nothing writes there, "" if none does."""
+    attributes = slot[11]
+    if attributes & 0xC0:
+        return f"attributes 0x{attributes:02x}"
+    if attributes & LABEL and attributes & DIRECTORY:
+        return f"attributes 0x{attributes:02x}"
+    if bits != 32 and slot[20:22] != b"\0\0" and not attributes & LABEL:
+        return ""  # OS/2 keeps extended attributes there
+    if attributes & LABEL and (slot[26:28] != b"\0\0" or slot[28:32] != b"\0\0\0\0"):
+        return "a label with content"
+    if not attributes & LABEL and any(0x61 <= byte <= 0x7A for byte in slot[:11]):
+        return "small letters in a short name"
+    return ""
+
+
+def tsk_takes(slot: bytes, bits: int, last: int, room: int) -> bool:
+    """Whether TSK takes an entry for one (4.15, ``fatxxfs_is_dentry``): what it does not, it neither lists nor opens."""
+    size = int.from_bytes(slot[28:32], "little")
+    low, high = struct.unpack_from("<H", slot, 26)[0], struct.unpack_from("<H", slot, 20)[0]
+    cluster = low | (high << 16 if bits == 32 else 0)
+    if (cluster > last and cluster < (1 << min(bits, 28)) - 8) or size > room or (size and not cluster):
+        return False
+    short = slot[:8], slot[8:11]
+    if any(part[n] == 0x20 and part[n + 1] != 0x20 for part in short for n in range(1, len(part) - 1)):
+        return False
+    return bool(size or cluster or slot[14:20].strip(b"\0") or slot[22:26].strip(b"\0"))

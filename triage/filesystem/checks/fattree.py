@@ -1,0 +1,318 @@
+"""FAT's directories, walked by our own reading: every name that is in use, against what the walk listed; every chain against its file."""
+
+from __future__ import annotations
+
+from array import array
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from triage.escape import show, show_name
+from triage.filesystem.checks import Fault, Found, Missed
+from triage.filesystem.checks import fatdir as slots
+from triage.filesystem.checks.clusters import FREE, Chain, Claims, Stop, covered, runs_of
+from triage.filesystem.checks.fatdir import Odd, Record
+from triage.filesystem.dostime import fat_stamps
+from triage.filesystem.listed import Folder
+from triage.model import Severity
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from numpy.typing import NDArray
+
+    from triage.filesystem.checks import VolumeReader
+    from triage.filesystem.checks.clusters import Table
+    from triage.filesystem.checks.fatboot import Boot
+    from triage.filesystem.checks.faults import Faults
+    from triage.filesystem.listed import Listed
+
+MAX_BYTES = 256 << 20
+"""Bytes of directories that are read on one volume: 8 million slots."""
+MAX_DEPTH = 1024
+_PIECE = 1 << 20
+_ROOT_ADDRESS = 2
+_ORPHANS = "$OrphanFiles"
+
+
+class _Place(NamedTuple):
+    """A directory to read: its first cluster (0: FAT12's and FAT16's root), TSK's address, its path, its parent's first cluster.
+
+    ``parent`` is ``None`` where it is not known: of the root and of directories that no name leads to.
+    """
+
+    cluster: int
+    address: int | None
+    path: tuple[bytes, ...]
+    parent: int | None
+
+
+class Tree:
+    """Walks the directories. ``claims`` collects who has which clusters, ``labels`` the labels in the root directory."""
+
+    def __init__(self, reader: VolumeReader, boot: Boot, tables: list[Table], listed: Listed, faults: Faults) -> None:
+        self.claims = Claims()
+        self.labels: list[bytes] = []
+        self.deleted_long = 0
+        self.zeroed = 0
+        self._reader = reader
+        self._boot = boot
+        self._table = tables[0]
+        self._other = tables[1] if len(tables) > 1 else None
+        self._faults = faults
+        self._listed = listed
+        self._seen = np.unique(np.array(listed.addresses, np.uint64))
+        self._walked: set[int] = set()
+        self._bytes = 0
+        self._room = boot.clusters * boot.cluster
+        self._names = bytearray()  # of every owner, one behind the other: a list of a million names would be large
+        self._ends = array("Q")
+
+    def walk(self) -> Iterator[Fault | Missed | Found]:
+        """Walk from the root."""
+        root = self._boot.root_cluster
+        if root:
+            chain = self._table.chain(root)
+            self._own((), chain)
+            yield from self._check_chain(chain, self._reader.volume.name, directory=True)
+        yield from self._descend(_Place(root, _ROOT_ADDRESS, (), None))
+
+    def walk_lost(self, cluster: int) -> Iterator[Fault | Missed | Found]:
+        """Walk a directory that no name leads to."""
+        chain = self._table.chain(cluster)
+        self._own((_ORPHANS.encode(), b"directory in cluster %d" % cluster), chain)
+        yield from self._descend(_Place(cluster, None, (_ORPHANS.encode(),), None))
+
+    def is_directory(self, cluster: int) -> bool:
+        """Whether a cluster begins like a directory below the root: with ``.`` that leads to itself, and ``..``."""
+        head = self._reader.read(self._boot.cluster_at(cluster), 64)
+        return self._is_dot(head[:32], b".", cluster) and self._is_dot(head[32:], b"..", None)
+
+    def path_of(self, owner: int) -> str:
+        """Return an owner's path as it is shown."""
+        start = self._ends[owner - 1] if owner else 0
+        return bytes(self._names[start : self._ends[owner]]).decode()
+
+    def _own(self, path: tuple[bytes, ...], chain: Chain) -> None:
+        """Take down whose clusters a chain's are."""
+        if chain.runs:
+            self._names += self._shown(path).encode("utf-8", "replace")
+            self._ends.append(len(self._names))
+            self.claims.add(len(self._ends) - 1, chain.runs)
+
+    def _shown(self, path: tuple[bytes, ...]) -> str:
+        return "/".join([self._reader.volume.name, *(show_name(name)[0] for name in path)])
+
+    def _descend(self, top: _Place) -> Iterator[Fault | Missed | Found]:
+        stack = [top]
+        while stack:
+            place = stack.pop()
+            if place.cluster in self._walked:
+                continue
+            self._walked.add(place.cluster)
+            if self._bytes >= MAX_BYTES:
+                message = f"the directories hold more than {MAX_BYTES} bytes: whether names are missing was not checked in the rest"
+                yield Fault(Severity.ERROR, message)
+                return
+            below: list[_Place] = []
+            yield from self._directory(place, below)
+            stack.extend(reversed(below))
+
+    def _pieces(self, place: _Place) -> Iterator[tuple[int, bytes]]:
+        """Yield a directory's bytes with where they lie, by the first FAT and, where that ends earlier, by the second."""
+        boot = self._boot
+        if not place.cluster:
+            runs = [(boot.first_slot, boot.root_entries * 32)]
+        else:
+            clusters = self._table.chain(place.cluster).runs
+            more = self._other.chain(place.cluster) if self._other is not None else None
+            if more is not None and more.stop is Stop.END and more.runs != clusters:
+                spans = np.array(sorted(clusters), np.int64).reshape(-1, 2)
+                starts, ends = spans[:, 0], spans.sum(axis=1)
+                clusters = clusters + [run for first, count in more.runs for run in runs_of(~covered(first, count, starts, ends), first)]
+            runs = [(boot.cluster_at(first), count * boot.cluster) for first, count in clusters]
+        for offset, length in runs:
+            for skip in range(0, length, _PIECE):
+                if self._bytes >= MAX_BYTES:
+                    return
+                data = self._reader.read(offset + skip, min(_PIECE, length - skip))
+                self._bytes += len(data)
+                yield offset + skip, data
+
+    def _directory(self, place: _Place, below: list[_Place]) -> Iterator[Fault | Missed | Found]:
+        """Read one directory."""
+        path = self._shown(place.path)
+        unreadable = 0
+        entries: list[Record] = []
+        dots: list[Record] = []
+        for one in slots.read_slots(self._pieces(place)):
+            if isinstance(one, Odd):
+                unreadable += one.kind == slots.UNREADABLE
+                yield from self._odd(one, path)
+            elif one.attributes & slots.LABEL and not one.directory:
+                yield from self._label(one, place, path)
+            elif one.slot[:11] in (b".          ", b"..         "):
+                dots.append(one)
+            else:
+                entries.append(one)
+        yield from self._dots(place, path, dots)
+        yield from self._told(unreadable, sum(entry.behind for entry in entries), path)
+        missing = self._unlisted(entries)
+        for entry, gone in zip(entries, missing, strict=True):
+            yield from self._entry(entry, place, below, gone=gone)
+
+    def _told(self, unreadable: int, behind: int, path: str) -> Iterator[Fault]:
+        if behind:
+            message = f"{behind} names stand behind the end of this directory: what stood before them was overwritten, or they are old"
+            yield from self._faults.tell(Severity.ERROR, "directories with names behind their end", message, path)
+        if unreadable:
+            message = f"{unreadable} places of this directory hold what is no entry: names are missing, or it is no directory"
+            yield from self._faults.tell(Severity.ERROR, "directories with unreadable entries", message, path)
+
+    def _odd(self, odd: Odd, path: str) -> Iterator[Fault]:
+        if odd.kind == slots.ORPHAN_LONG:
+            message = f"a long name stands without its entry, which is missing or marked deleted: {show(odd.text)}"
+            yield from self._faults.tell(Severity.ERROR, "long names without their entries", message, path, f"byte {odd.at} of the volume")
+        elif odd.kind == slots.DELETED_LONG:
+            self.deleted_long += 1
+        elif odd.kind == slots.ZEROED:
+            self.zeroed += 1
+
+    def _label(self, entry: Record, place: _Place, path: str) -> Iterator[Fault]:
+        odd = slots.fields_odd(entry.slot, self._boot.bits)
+        if place.address == _ROOT_ADDRESS and not odd and not self.labels:
+            self.labels.append(entry.slot[:11])
+        else:
+            message = "a label stands where none belongs: it may be a damaged entry, whose content is missing"
+            yield from self._faults.tell(Severity.WARNING, "labels where none belong", message, path, f"byte {entry.at} of the volume")
+
+    def _is_dot(self, slot: bytes, name: bytes, cluster: int | None) -> bool:
+        if slot[:11] != name.ljust(11) or not slot[11] & slots.DIRECTORY:
+            return False
+        return cluster is None or Record(0, slot, b"", False, "").cluster(self._boot.bits) == cluster
+
+    def _dots(self, place: _Place, path: str, dots: list[Record]) -> Iterator[Fault]:
+        """Hold ``.`` and ``..`` against where the directory and its parent are."""
+        if place.address == _ROOT_ADDRESS:
+            if dots:
+                message = "the root directory has entries '.' and '..', which only others have: it is another directory, or damaged"
+                yield Fault(Severity.ERROR, message, path)
+            return
+        bits, root = self._boot.bits, self._boot.root_cluster
+        where = {entry.slot[:11].rstrip(): entry.cluster(bits) for entry in reversed(dots)}
+        if b"." not in where or b".." not in where:
+            message = "the directory does not begin with '.' and '..': it may be no directory, or its first names are missing"
+            yield from self._faults.tell(Severity.ERROR, "directories without '.' or '..'", message, path)
+        if where.get(b".", place.cluster) != place.cluster:
+            message = f"the directory lies in cluster {place.cluster}, but calls itself that in cluster {where[b'.']}"
+            yield from self._faults.tell(Severity.ERROR, "directories in another's place", message, path)
+        parent = place.parent
+        if parent is not None and where.get(b"..", parent) not in ({0, root} if parent in (0, root) else {parent}):
+            message = f"its '..' leads to cluster {where[b'..']}, not to {parent} where its parent is: one of the two is another's"
+            yield from self._faults.tell(Severity.WARNING, "directories that name another parent", message, path)
+
+    def _unlisted(self, entries: list[Record]) -> list[bool]:
+        """Return which entries the walk did not list."""
+        if not entries:
+            return []
+        addresses: NDArray[Any] = np.array([self._boot.address(entry.at) for entry in entries], np.uint64)
+        if not len(self._seen):
+            return [True] * len(entries)
+        at = np.searchsorted(self._seen, addresses).clip(0, len(self._seen) - 1)
+        listed: list[bool] = (self._seen[at] != addresses).tolist()
+        return listed
+
+    def _entry(self, entry: Record, place: _Place, below: list[_Place], *, gone: bool) -> Iterator[Fault | Missed | Found]:
+        boot = self._boot
+        path = (*place.path, entry.name)
+        first = entry.cluster(boot.bits)
+        shown = self._shown(path)
+        if entry.long:
+            message = f"{entry.long}; its short name is {show(slots.short_text(entry.slot).decode('ascii', 'replace'))}"
+            yield from self._faults.tell(Severity.WARNING, "damaged names", message, shown)
+        odd = slots.fields_odd(entry.slot, boot.bits)
+        if odd:
+            message = f"the entry holds what nothing writes there ({odd}): it is damaged, or no entry"
+            yield from self._faults.tell(Severity.WARNING, "entries with impossible fields", message, shown)
+        yield from self._times(entry, shown)
+        chain = self._table.chain(first) if first else Chain([], 0, Stop.END, 0)
+        self._own(path, chain)
+        if entry.directory and not chain.runs:
+            message = "the directory has no cluster, or one that does not exist: what it held is missing"
+            yield from self._faults.tell(Severity.ERROR, "directories without a cluster", message, shown)
+        elif entry.directory:
+            yield from self._check_chain(chain, shown, directory=True)
+        elif chain.length * boot.cluster < entry.size:
+            yield from self._cut(entry, first, chain, shown)
+        else:
+            yield from self._check_chain(chain, shown, directory=False)
+            yield from self._check_size(entry, chain, shown)
+        address = boot.address(entry.at)
+        if gone and not self._in_free(entry.at):
+            yield from self._lost(entry, place, path, chain, address)
+        if entry.directory and chain.runs and first not in self._walked:
+            if len(path) > MAX_DEPTH:
+                yield Fault(Severity.ERROR, f"directories nest deeper than {MAX_DEPTH}: what lies below was not checked", shown)
+                return
+            below.append(_Place(first, address, path, place.cluster))
+
+    def _in_free(self, at: int) -> bool:
+        """Whether a slot lies in a cluster that is marked free: TSK lists what is there as deleted."""
+        boot = self._boot
+        return at >= boot.heap and self._table.value((at - boot.heap) // boot.cluster + 2) == FREE
+
+    def _lost(self, entry: Record, place: _Place, path: tuple[bytes, ...], chain: Chain, address: int) -> Iterator[Missed | Found]:
+        """Give back an entry that was not listed: by its address where TSK opens it, else by its clusters."""
+        boot = self._boot
+        if slots.is_short_name(entry.slot[:11]) and slots.tsk_takes(entry.slot, boot.bits, boot.clusters + 1, self._room):
+            yield Missed(address, entry.name, place.address)
+            return
+        if entry.directory:
+            # What it holds can be opened: it is listed below this path.
+            self._listed.folders.setdefault(address, Folder(self._shown(path), place.address))
+            yield Found(path, directory=True)
+            return
+        left = entry.size
+        runs: list[tuple[int, int]] = []
+        for first, count in chain.runs:
+            length = min(left, count * boot.cluster)
+            if length:
+                runs.append((boot.cluster_at(first), length))
+            left -= length
+        yield Found(path, entry.size, tuple(runs))
+
+    def _times(self, entry: Record, path: str) -> Iterator[Fault]:
+        for field, stamp in fat_stamps(entry.slot).items():
+            if stamp.wrong:
+                message = f"the {field} field holds no time that a calendar has ({stamp.shown}): none is given"
+                yield from self._faults.tell(Severity.WARNING, "times that no calendar has", message, path)
+
+    def _cut(self, entry: Record, first: int, chain: Chain, path: str) -> Iterator[Fault]:
+        """Tell of a file whose chain is shorter than its size."""
+        has = chain.length * self._boot.cluster
+        if chain.runs:
+            why = f"behind cluster {chain.last} its chain comes to {chain.stop.value}"
+        else:
+            why = f"it begins in cluster {first}, which does not exist" if first else "it names no cluster"
+        if self._other is not None and self._other.chain(first).length * self._boot.cluster >= entry.size:
+            why += "; the second FAT has a chain as long as it should be"
+        message = f"only {has} of {entry.size} bytes of the content can be found: {why}"
+        yield from self._faults.tell(Severity.ERROR, "files whose content is cut", message, path)
+
+    def _check_size(self, entry: Record, chain: Chain, path: str) -> Iterator[Fault]:
+        """Tell of a file that has more clusters than its size needs."""
+        has = chain.length * self._boot.cluster
+        if chain.stop is not Stop.GIVEN_UP and has - entry.size >= self._boot.cluster:
+            message = f"the size is {entry.size} bytes, but clusters for {has} belong to the file: content behind its end was not read"
+            yield from self._faults.tell(Severity.WARNING, "files with more clusters than their size needs", message, path)
+
+    def _check_chain(self, chain: Chain, path: str, *, directory: bool) -> Iterator[Fault]:
+        """Tell of a chain that does not end as chains end."""
+        if chain.stop is Stop.GIVEN_UP:
+            message = "the chains have more pieces than are followed: files and directories from here on were not checked in full"
+            yield from self._faults.tell(Severity.ERROR, "chains with too many pieces", message, path)
+        elif chain.stop is not Stop.END and chain.runs:
+            what = "names may be missing" if directory else "its content may be cut or mixed with another's"
+            message = f"behind cluster {chain.last} the chain comes to {chain.stop.value}: {what}"
+            severity = Severity.ERROR if directory else Severity.WARNING
+            yield from self._faults.tell(severity, "chains without an end", message, path)
