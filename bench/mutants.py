@@ -8,8 +8,10 @@
 A mutant is a function of the seed's bytes, its name and the number: 1 to 64 edits, half of them within the first 256 KiB, the others
 in whatever is not a file's content; one in twenty is cut short as well. Each is examined like any evidence (one worker, stall limit 10 s).
 
-It is counted: crashes of the tool, tracebacks, runs over the budget of 60 s, and **silent losses**: a name that the seed has and the
-mutant has not, without a problem that the sound seed does not have. ``--raw`` walks the same mutants with pytsk3 alone, guarded
+It is counted: crashes of the tool, tracebacks, runs over the budget of 60 s, and **silent losses**: an entry that the seed has and the
+mutant has not, also not under another name, without a problem that the sound seed does not have. (``renamed`` and ``changed`` count
+entries with another name or other content and no problem: text of a file, or a letter of a name on a file system without checksums,
+can change without a trace.) ``--raw`` walks the same mutants with pytsk3 alone, guarded
 against loops and killed after 20 s, and counts its silent losses the same way. ``contents kept`` is the share of the seed's contents
 (by digest) that are still found; for mutants that killed a worker it is the promise of going on behind the poison, for ``mbr`` and
 ``gpt`` whose tables pytsk3 finds nothing by any more, a file system that is found all the same is a rescue.
@@ -51,8 +53,8 @@ HEAD = 256 << 10
 BUDGET = 60.0
 RAW_SECONDS = 20
 EDITS = (1, 2, 4, 8, 16, 32, 64)
-COLUMNS = ("mutants", "bugs", "over_budget", "silent", "changed_silent", "losing", "refused", "kept", "poisoned", "slowest")
-COLUMNS += ("raw_silent", "raw_hangs")
+COLUMNS = ("mutants", "bugs", "over_budget", "silent", "losing", "refused", "kept", "poisoned", "slowest")
+COLUMNS += ("changed_silent", "renamed_silent", "raw_silent", "raw_hangs")
 EDGES = (b"\0", b"\xff", b"\x7f", b"\x80")
 
 
@@ -184,6 +186,25 @@ def raw_walk(path: Path) -> dict[str, Any]:
     return answer
 
 
+def losses(base: Seen, seen: Seen) -> tuple[list[str], int]:
+    """Return the names that are gone, and how many are there under another name.
+
+    A file system without checksums of its names cannot show that a letter was changed: what has the same content and kind under a new
+    name is not lost.
+    """
+    new = Counter((key.rpartition("|")[2], digest) for key, ds in seen.names.items() if key not in base.names for digest in ds)
+    lost: list[str] = []
+    renamed = 0
+    for key in sorted(set(base.names) - set(seen.names)):
+        what = (key.rpartition("|")[2], base.names[key][0])
+        if new[what]:
+            new[what] -= 1
+            renamed += 1
+        else:
+            lost.append(key)
+    return lost, renamed
+
+
 def one(task: tuple[str, int, bool]) -> dict[str, Any]:
     """Make, examine and judge one mutant."""
     name, number, raw = task
@@ -194,7 +215,7 @@ def one(task: tuple[str, int, bool]) -> dict[str, Any]:
         path.write_bytes(mutate(data, base["sectors"], name, number))
         seen = examine(path, Path(folder))
         plain = raw_walk(path) if raw else None
-    lost = sorted(set(base["seen"].names) - set(seen.names))
+    lost, renamed = losses(base["seen"], seen)
     said = bool(seen.refused) or bool(set(seen.problems) - set(base["seen"].problems))
     digests = {d for ds in base["seen"].names.values() for d in ds if d}
     kept = {d for ds in seen.names.values() for d in ds if d} & digests
@@ -207,6 +228,7 @@ def one(task: tuple[str, int, bool]) -> dict[str, Any]:
         "lost": len(lost),
         "silent": bool(lost) and not said,
         "lost_names": lost[:5],
+        "renamed_silent": renamed if not said else 0,
         "changed_silent": len(changed) if changed and not said else 0,
         "kept": len(kept) / len(digests),
         "workers": seen.lost_workers,
@@ -244,6 +266,7 @@ def summary(rows: list[dict[str, Any]]) -> dict[str, Any]:
         "over_budget": sum(1 for r in rows if r["seconds"] > BUDGET),
         "silent": sum(1 for r in rows if r["silent"]),
         "changed_silent": sum(1 for r in rows if r["changed_silent"]),
+        "renamed_silent": sum(1 for r in rows if r["renamed_silent"]),
         "losing": sum(1 for r in rows if r["lost"]),
         "refused": sum(1 for r in rows if r["refused"]),
         "kept": round(sum(r["kept"] for r in rows) / max(1, len(rows)), 4),

@@ -50,10 +50,16 @@ def test_a_sound_seed_has_no_problem_of_its_file_system(seed: str, mutants: Modu
 
 
 def test_the_experiment_counts_a_loss_that_nobody_mentions(mutants: ModuleType) -> None:
-    row = {"seed": "ext2", "bug": "", "refused": "", "lost": 1, "silent": True, "changed_silent": 0, "kept": 0.5, "workers": 1,
-           "volumes": 1, "seconds": 61.0}
+    row = {"seed": "ext2", "bug": "", "refused": "", "lost": 1, "silent": True, "changed_silent": 0, "renamed_silent": 0}
+    row |= {"kept": 0.5, "workers": 1, "volumes": 1, "seconds": 61.0}
     counted = mutants.summary([row])
     assert (counted["silent"], counted["over_budget"], counted["poisoned"], counted["poison_kept"]) == (1, 1, 1, 0.5)
+
+
+def test_a_changed_letter_is_no_loss_and_a_missing_file_is_one(mutants: ModuleType) -> None:
+    base = mutants.Seen(names={"vol1/a|file": ["d1"], "vol1/b|file": ["d2"], "vol1/c|directory": [""], "vol1/d|file": ["d1"]})
+    seen = mutants.Seen(names={"vol1/A|file": ["d1"], "vol1/b|directory": [""], "vol1/d|file": ["d9"]})
+    assert mutants.losses(base, seen) == (["vol1/b|file"], 2)
 
 
 def test_a_mutant_depends_on_nothing_but_seed_name_and_number(mutants: ModuleType) -> None:
