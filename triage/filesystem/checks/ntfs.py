@@ -13,6 +13,7 @@ import numpy as np
 
 from triage.escape import show_name
 from triage.filesystem.checks import Fault, Missed, ntfsmft
+from triage.filesystem.checks.columns import KEPT
 from triage.filesystem.checks.ntfsclusters import cluster_faults
 from triage.filesystem.checks.ntfsmft import Boot, Mft, Record
 from triage.filesystem.checks.ntfstable import (
@@ -23,7 +24,6 @@ from triage.filesystem.checks.ntfstable import (
     HAS_NAME,
     HAS_NAMES_INDEX,
     HAS_STANDARD,
-    KEPT,
     UNUSED,
     USED,
     Table,
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from triage.filesystem.checks import VolumeReader
-    from triage.filesystem.checks.ntfstable import Column
+    from triage.filesystem.checks.columns import Column
     from triage.filesystem.listed import Listed
 
 ROOT = 5

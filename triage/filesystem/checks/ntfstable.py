@@ -7,20 +7,20 @@ counted by kind, and what the check needs later is kept as columns: states, name
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
 from triage.filesystem.checks import ntfsmft as mft
+from triage.filesystem.checks.columns import Bytes, Columns, Tally
 from triage.filesystem.listed import name_digest
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-Column = NDArray[Any]
-KEPT = 20
+    from triage.filesystem.checks.columns import Column
+
 EMPTY, UNUSED, USED, DAMAGED = 0, 1, 2, 3
 """What an MFT record is: all zeros; free, with or without a deleted file; in use; no record any more."""
 HAS_LIST, HAS_NAME, HAS_DATA, HAS_NAMES_INDEX, HAS_STANDARD = 1, 2, 4, 8, 16
@@ -31,59 +31,11 @@ _MAX_CLUSTER = 1 << 44
 _MASKS = np.array([(1 << 8 * n) - 1 for n in range(9)], dtype=np.uint64)
 
 
-class Tally:
-    """Counts records by what is wrong with them and keeps the first of each."""
-
-    def __init__(self) -> None:
-        self.counts: dict[str, int] = {}
-        self.first: dict[str, list[int]] = {}
-
-    def add(self, kind: str, records: Column) -> None:
-        """Count records."""
-        if not len(records):
-            return
-        self.counts[kind] = self.counts.get(kind, 0) + len(records)
-        kept = self.first.setdefault(kind, [])
-        kept.extend(int(r) for r in records[: KEPT - len(kept)])
-
-
-@dataclass(slots=True)
-class _Columns:
-    """Columns that grow by pieces."""
-
-    pieces: dict[str, list[Column]] = field(default_factory=dict)
-
-    def add(self, **columns: Column) -> None:
-        for name, column in columns.items():
-            self.pieces.setdefault(name, []).append(column)
-
-    def whole(self, name: str, kind: Any = np.int64) -> Column:
-        pieces = self.pieces.get(name)
-        return np.concatenate(pieces) if pieces else np.zeros(0, kind)
-
-
-class _Bytes:
-    """Little-endian numbers at any places of a buffer. Every place must be at least 8 bytes before its padded end."""
-
-    def __init__(self, data: bytes) -> None:
-        self.raw = np.frombuffer(data + bytes(512), np.uint8).copy()
-        self._views: dict[int, Column] = {
-            width: np.ndarray((len(self.raw) - 8,), f"<u{width}", self.raw.data, 0, (1,)) for width in (2, 4, 8)
-        }
-
-    def at(self, places: Column, width: int) -> Column:
-        return self._views[width][places].astype(np.int64)
-
-    def unsigned(self, places: Column) -> Column:
-        column: Column = self._views[8][places]
-        return column
-
-
 @dataclass(slots=True)
 class _Piece:
     """Some records in hand: their bytes, and columns with a row a record. ``start`` is relative to the bytes."""
 
-    here: _Bytes
+    here: Bytes
     start: Column
     numbers: Column
     state: Column
@@ -98,7 +50,7 @@ class Table:
         self._size = record_size
         self._cluster = cluster
         self._clusters = clusters
-        self._columns = _Columns()
+        self._columns = Columns()
         self.count = 0
         self.wrong = {USED: Tally(), UNUSED: Tally()}
 
@@ -116,7 +68,7 @@ class Table:
         """Look at the next records, whole ones."""
         size = self._size
         count = len(data) // size
-        here = _Bytes(data[: count * size])
+        here = Bytes(data[: count * size])
         start = np.arange(count, dtype=np.int64) * size
         numbers = start // size + self.count
         signed = here.at(start, 4) == _FILE
@@ -148,7 +100,7 @@ class Table:
         for of, tally in self.wrong.items():
             tally.add(kind, piece.numbers[rows[piece.state[rows] == of]])
 
-    def _undo_updates(self, here: _Bytes, start: Column, signed: Column) -> Column:
+    def _undo_updates(self, here: Bytes, start: Column, signed: Column) -> Column:
         """Put back the last two bytes of each sector (MULTI_SECTOR_HEADER); return which records are of one piece."""
         sectors = self._size // 512
         offset, count = here.at(start + 4, 2), here.at(start + 6, 2)
@@ -257,7 +209,7 @@ class Table:
             self._columns.add(run_record=_owner(piece, rows[run[keep]]), run_start=start[keep], run_length=count[keep])
         self._note("runs", piece, rows[~sane | broken | (total != last - first + 1)])
 
-    def _decode(self, here: _Bytes, at: Column, end: Column, broken: Column) -> Iterator[tuple[Column, Column, Column]]:
+    def _decode(self, here: Bytes, at: Column, end: Column, broken: Column) -> Iterator[tuple[Column, Column, Column]]:
         """Decode runlists, one run of each a round: their rows, starts (-1 for holes) and lengths. Mark in ``broken`` which do not fit."""
         rows = np.arange(len(at))
         start = np.zeros(len(at), np.int64)
