@@ -157,7 +157,7 @@ class Walker:
         """Whether an entry is a directory to go into; why not, where that is odd, goes to the problems."""
         if made.kind is not Kind.DIRECTORY or made.locator is None or made.meta_addr is None:
             return False
-        if made.meta_allocated and not made.name_allocated:
+        if made.meta_allocated and not made.name_allocated and not made.orphan:
             return False  # another directory's by now: it is listed under its own name
         if made.meta_addr in visited:
             if made.state.value == "allocated":
