@@ -12,6 +12,7 @@ from engine_support import Silent, digest, files, problems, profile_with, run_ca
 from triage.case.audit import verify
 from triage.case.writer import CaseWriter
 from triage.engine import frames, process
+from triage.engine.budget import ReadBudget
 from triage.engine.local import LocalEngine, _Batch, _Seat, _Walk
 from triage.engine.plan import Plan
 from triage.engine.run import _CaseSink
@@ -140,7 +141,7 @@ def engine(told: Told, tmp_path: Path) -> Iterator[LocalEngine]:
     profile = load_profile("full")
     with open_matcher((), HashsetLibrary(), tmp_path) as matcher:
         found = LocalEngine(profile.limits, {}, 0)
-        found.attach([], _CaseSink(writer, profile, matcher, Plan(), ["p@1"], Silent()))
+        found.attach([], _CaseSink(writer, profile, matcher, Plan(), ["p@1"], Silent(), ReadBudget({}, profile.limits.item_bytes)))
         yield found
     writer.close()
 

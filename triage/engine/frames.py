@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 MAX_FRAME = 64 << 20
 """Bytes a frame may hold; a batch's results are a few hundred KiB."""
+MAX_VALUES = 2_000_000
+"""Values that a JSON frame may hold: small ones take twenty times their bytes in memory."""
 _HEAD = struct.Struct("<cI")
 JSON, BYTES = b"J", b"B"
 
@@ -53,14 +55,21 @@ def read_frame(stream: IO[bytes]) -> tuple[bytes, bytes] | None:
 
 
 def parse_json(payload: bytes) -> dict[str, Any]:
-    """Return a JSON frame's object; raise :class:`FrameError` when it is none (or nests too deep)."""
+    """Return a JSON frame's object; raise :class:`FrameError` when it is none, nests too deep or holds too much."""
+    if len(payload) > MAX_VALUES and payload.count(b",") + payload.count(b"[") + payload.count(b"{") > MAX_VALUES:
+        raise FrameError("too many values")
     try:
-        value = json.loads(payload)
+        value = json.loads(payload, parse_constant=_no_number)
     except (ValueError, RecursionError) as error:
         raise FrameError("not JSON") from error
     if not isinstance(value, dict):
         raise FrameError("not an object")
     return value
+
+
+def _no_number(text: str) -> Any:
+    """Refuse NaN and the infinities, which are no JSON."""
+    raise ValueError(text)
 
 
 def _exactly(stream: IO[bytes], length: int) -> bytes:

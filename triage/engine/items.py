@@ -2,15 +2,33 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
 
-from triage.model import Content, Finding, Outcome, Problem
+from triage.model import Content, Entry, Finding, Outcome, Problem
+from triage.plugin import MAX_FINDING, MAX_FINDINGS, MAX_TITLE
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
     from triage.case.items import WorkItem
-    from triage.model import Json
+    from triage.model import Json, Volume
+
+# No honest worker comes near these: a path is bounded at 64 Ki characters by the walk, a message at a few hundred by whoever writes it.
+_PATH = 1 << 20
+_NAME = 64 << 10
+_TEXT = 16 << 10
+_RANGES = 100_000
+_WORD = 255
+_PROBLEMS = 100
+"""Problems of one item besides those of plugins: the ten first holes in it, and what was left out."""
+
+
+def small(value: Json, limit: int = _NAME) -> Json:
+    """Return what a worker sent with its answer; raise ``ValueError`` for what is no JSON or longer than ``limit`` as such."""
+    if len(json.dumps(value, allow_nan=False)) > limit:
+        raise ValueError("an answer that is too large")
+    return value
 
 
 def pack_content(content: Content) -> list[Any]:
@@ -33,11 +51,15 @@ def unpack_content(key: str, values: Sequence[Any]) -> Content:
     size, md5, sha1, sha256, mime, kind, entropy, outcome, reason = values
     if type(size) is not int or size < 0 or type(mime) is not str or type(kind) is not str or type(reason) is not str:
         raise TypeError("a content's fields are of the wrong types")
+    if len(mime) > _WORD or len(kind) > _WORD or len(reason) > _TEXT:
+        raise ValueError("a content's texts are too long")
     for digest, length in ((md5, 32), (sha1, 40), (sha256, 64)):
         if digest is not None and (type(digest) is not str or len(digest) != length):
             raise ValueError("not a digest")
     if entropy is not None and type(entropy) not in (int, float):
         raise TypeError("entropy is no number")
+    if entropy is not None and not 0 <= entropy <= 8:  # NaN is neither
+        raise ValueError("entropy is out of range")
     return Content(
         key=key,
         size=size,
@@ -59,6 +81,10 @@ def unpack_finding(item: WorkItem, values: Json, plugins: Collection[str]) -> Fi
         raise TypeError("a finding's fields are of the wrong types")
     if finding.plugin not in plugins:
         raise ValueError("a finding of a plugin that is not used")
+    if len(finding.title) > MAX_TITLE or len(finding.kind) > MAX_TITLE or len(finding.ranges) > _RANGES:
+        raise ValueError("a finding is too large")
+    if len(json.dumps(finding.data, allow_nan=False)) > MAX_FINDING:
+        raise ValueError("a finding's data are too large")
     return finding
 
 
@@ -68,7 +94,31 @@ def unpack_problem(values: Json, **known: Any) -> Problem:
     texts = (problem.stage, problem.message, problem.evidence, problem.path, problem.plugin, problem.detail, problem.entry or "")
     if not all(type(v) is str for v in texts) or type(problem.volume) not in (int, type(None)):
         raise TypeError("a problem's fields are of the wrong types")
+    if len(problem.path) > _PATH or any(len(text) > _TEXT for text in (problem.stage, problem.message, problem.plugin, problem.detail)) or (
+        len(problem.entry or "") > _WORD
+    ):
+        raise ValueError("a problem's texts are too long")
     return problem
+
+
+def unpack_entries(volume: Volume, rows: Sequence[list[Any]]) -> list[Entry]:
+    """Build a walk's entries from a worker's answer; raise ``TypeError`` or ``ValueError`` for what does not fit."""
+    entries = [Entry.unpack(row) for row in rows]
+    for entry in entries:
+        if entry.evidence != volume.evidence or entry.volume != volume.number:
+            raise ValueError("entries of another volume")
+        if len(entry.path) > _PATH or len(entry.name) > _NAME or len(entry.id) > _WORD or len(entry.parent or "") > _WORD:
+            raise ValueError("a name that is too long")
+        if len(entry.name_raw or b"") > _NAME or len(entry.link_target or "") > _PATH:
+            raise ValueError("a name that is too long")
+    return entries
+
+
+def check_counts(result: Json, plugins: Collection[str]) -> None:
+    """Raise ``ValueError`` when an item has more findings or problems than its plugins may have."""
+    most = (MAX_FINDINGS + 1) * len(plugins)
+    if len(result["findings"]) > most or len(result["problems"]) > most + _PROBLEMS:
+        raise ValueError("more findings or problems than an item can have")
 
 
 def lost(item: WorkItem, outcome: Outcome, reason: str) -> Json:

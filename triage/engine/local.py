@@ -12,20 +12,20 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
-from triage.engine.items import lost, unpack_problem
+from triage.engine.items import lost, small, unpack_entries, unpack_problem
 from triage.engine.process import Event, WorkerProcess
 from triage.engine.session import Session
 from triage.engine.tasks import ANALYZING
 from triage.errors import EngineError
 from triage.filesystem.tsk import Walker
-from triage.model import Entry, Evidence, Outcome, Problem, Severity, Volume
+from triage.model import Evidence, Outcome, Problem, Severity, Volume
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from triage.case.items import WorkItem
     from triage.engine.plan import Pending, Plan
-    from triage.model import Json
+    from triage.model import Entry, Json
     from triage.priority.profile import Limits
 
 _POLL = 0.2
@@ -34,6 +34,7 @@ _STARTING = 60.0
 _FRUITLESS_STARTS = 3
 _AHEAD = 2
 """Batches a worker has at most: the next lies in its pipe when it is done with one, however busy the parent is."""
+_STREAMS, _SPARE = 8, 10_000
 
 
 class Sink(Protocol):
@@ -69,6 +70,8 @@ class _Walk:
     orphans: bool = False
     checks: bool = False
     deaths: int = 0
+    rows: int = 0
+    problems: int = 0
 
 
 @dataclass(slots=True)
@@ -151,6 +154,7 @@ class LocalEngine:
             except queue.Empty:
                 self._watch()
             else:
+                event.worker.taken()
                 self._take(event, waiting, plan)
                 self._watch_now_and_then()
             tick()
@@ -178,6 +182,7 @@ class LocalEngine:
         for seat in self._seats:
             if seat.ready and not seat.busy and walks and not walking:
                 seat.walk = walk = walks.pop(0)
+                walk.rows = walk.problems = 0
                 walking = True
                 self._sink.walking(walk.volume)
                 seat.worker.send(
@@ -232,6 +237,9 @@ class LocalEngine:
             return
         message = event.message
         if message is None:
+            if event.data is not None:
+                seat.worker.kill()
+                event = event._replace(fault="it sent bytes that nobody asked for")
             self._replace(seat, walks, plan, event.fault)
             return
         try:
@@ -249,16 +257,11 @@ class LocalEngine:
             seat.ready = True
             self._fruitless = 0
         elif walk is not None:
-            entries = [Entry.unpack(row) for row in message["entries"]]
-            if any(e.evidence != walk.volume.evidence or e.volume != walk.volume.number for e in entries):
-                raise ValueError("entries of another volume")
-            totals = dict(message["totals"]) if message.get("done") == "walk" else None
-            self._sink.rows(
-                walk.volume,
-                entries,
-                message["entries"],
-                [unpack_problem(p, evidence=walk.volume.evidence, volume=walk.volume.number) for p in message["problems"]],
-            )
+            entries = unpack_entries(walk.volume, message["entries"])
+            problems = [unpack_problem(p, evidence=walk.volume.evidence, volume=walk.volume.number) for p in message["problems"]]
+            totals = small(dict(message["totals"])) if message.get("done") == "walk" else None
+            self._count(walk, len(entries), len(problems))
+            self._sink.rows(walk.volume, entries, message["entries"], problems)
             if totals is not None:
                 self._sink.walked(walk.volume, totals)
                 seat.walk = None
@@ -271,6 +274,16 @@ class LocalEngine:
         else:
             raise ValueError("an answer to nothing")
 
+    def _count(self, walk: _Walk, rows: int, problems: int) -> None:
+        """Hold a walk to its limits, whatever it was asked to keep to itself."""
+        walk.rows += rows
+        walk.problems += problems
+        # What comes after the limit on names: orphans, each with its streams, and what the self-checks find.
+        if walk.rows > self._limits.entries_per_volume + _STREAMS * self._limits.orphans_per_volume + _SPARE:
+            raise ValueError("more names than it was to list")
+        if walk.problems > 2 * walk.rows + _SPARE:
+            raise ValueError("more problems than names")
+
     def _failed(self, seat: _Seat, message: Json) -> None:
         """A task ended with an error that is no item's: say it and go on without it."""
         text = str(message.get("message", ""))[:500]
@@ -282,6 +295,8 @@ class LocalEngine:
         elif seat.batches:
             batch = seat.batches.popleft()
             self._sink.results(batch.items, [lost(i, Outcome.FAILED, f"its batch ended with an error ({text})") for i in batch.items])
+        else:
+            raise ValueError("an error in nothing")
 
     def _give_up(self, walk: _Walk, why: str) -> None:
         volume = walk.volume

@@ -19,6 +19,8 @@ from triage.errors import EngineError
 
 _START = "import sys; sys.path.insert(0, sys.argv[1]); from triage.engine.worker import main; main(sys.argv[2:])"
 _ROOT = str(Path(__file__).resolve().parents[2])
+_UNREAD = 8
+"""Answers that wait to be looked at at most: a worker that floods its parent waits, it does not fill the memory."""
 _PAGE = os.sysconf("SC_PAGE_SIZE") if hasattr(os, "sysconf") else 4096
 _ENVIRONMENT = {
     "TZ": "UTC",
@@ -75,6 +77,8 @@ class WorkerProcess:
             raise EngineError(f"a worker process cannot be started: {error.strerror or error}") from error
         self._last: Announcement | None = None
         self._moved = time.monotonic()
+        self._room = threading.Semaphore(_UNREAD)
+        self._closing = False
         self._outbox: queue.SimpleQueue[dict[str, Any] | None] = queue.SimpleQueue()
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._writer = threading.Thread(target=self._write, daemon=True)
@@ -86,6 +90,9 @@ class WorkerProcess:
         fault = ""
         try:
             while stdout is not None:
+                self._room.acquire()
+                if self._closing:
+                    break
                 frame = frames.read_frame(stdout)
                 if frame is None:
                     break
@@ -114,11 +121,19 @@ class WorkerProcess:
         self._moved = time.monotonic()
         self._outbox.put(message)
 
+    def taken(self) -> None:
+        """Note that one of this worker's events was taken out of the queue: the next may come in."""
+        self._moved = time.monotonic()
+        self._room.release()
+
     def silent_for(self) -> float:
-        """Return for how many seconds nothing has moved: no announcement, no beat, no message to it."""
+        """Return for how many seconds nothing has moved: no announcement, no beat, no message to it, nothing that waits for us."""
         now = time.monotonic()
         seen = self.slot.read()
-        if seen != self._last:
+        waits = not self._room.acquire(blocking=False)
+        if not waits:
+            self._room.release()
+        if seen != self._last or waits:
             self._last = seen
             self._moved = now
         return now - self._moved
@@ -137,9 +152,10 @@ class WorkerProcess:
     def ended(self) -> int | None:
         """Wait for the end; return the exit code, negative for a signal."""
         try:
-            return self._process.wait(timeout=10)
-        except subprocess.TimeoutExpired:
-            return None
+            return self._process.wait(timeout=2)
+        except subprocess.TimeoutExpired:  # it closed its pipe and stays
+            self._process.kill()
+            return self._process.wait()
 
     @property
     def pid(self) -> int:
@@ -149,6 +165,8 @@ class WorkerProcess:
     def close(self) -> None:
         """Let the worker go: it ends when its input does, and is killed if it does not."""
         self._outbox.put(None)
+        self._closing = True
+        self._room.release()
         try:
             self._process.wait(timeout=1)
         except subprocess.TimeoutExpired:

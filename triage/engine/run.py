@@ -15,12 +15,13 @@ from triage import __version__
 from triage.case.writer import CaseWriter, has_content
 from triage.content.catalog import CATEGORIES
 from triage.engine import budget
-from triage.engine.items import unpack_content, unpack_finding, unpack_problem
+from triage.engine.items import check_counts, unpack_content, unpack_finding, unpack_problem
 from triage.engine.local import LocalEngine
 from triage.engine.plan import Pending, Plan
 from triage.engine.scoring import score_case
 from triage.errors import EvidenceError
 from triage.evidence import fingerprint
+from triage.evidence.opening import SALVAGED
 from triage.evidence.segments import group
 from triage.filesystem.volumes import is_listed
 from triage.hashsets.library import HashsetLibrary
@@ -66,7 +67,8 @@ class RunResult:
     """How a run ended.
 
     ``unreadable``: no volume of any evidence could be listed; ``changed``: evidence is not what it was; ``mismatched``: its
-    digests are not those that the acquisition stored.
+    digests are not those that the acquisition stored; ``salvaged``: its container is damaged, and what could be proven of it was
+    examined (path and reason).
     """
 
     complete: bool = False
@@ -74,6 +76,7 @@ class RunResult:
     unreadable: list[str] = field(default_factory=list)
     changed: list[str] = field(default_factory=list)
     mismatched: list[str] = field(default_factory=list)
+    salvaged: list[str] = field(default_factory=list)
     stopped: str = ""
     notable: int = 0
     problems: int = 0
@@ -177,6 +180,7 @@ class _CaseSink:
         for item, result in zip(items, results, strict=True):
             if result["category"] not in _CATEGORIES:
                 raise ValueError("a category that there is not")
+            check_counts(result, self._plugin_keys)
             contents.append(unpack_content(item.key, result["content"]))
             findings += [(unpack_finding(item, f, self._plugin_keys), item.path) for f in result["findings"]]
             problems += [
@@ -290,6 +294,7 @@ def run(options: RunOptions, observer: Observer) -> RunResult:
             writer.settle_findings()
             writer.note_time("ended")
             result.unreadable = _unreadable(found)
+            result.salvaged = [f"{e.paths[0]}: {e.facts[SALVAGED]}" for e, _, _ in found if SALVAGED in e.facts]
             result.notable, result.problems = writer.tallies()
             writer.audit.record(
                 "end",

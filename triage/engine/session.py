@@ -3,22 +3,30 @@
 from __future__ import annotations
 
 import queue
+import re
 import time
+from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from triage import errors
+from triage.engine.frames import MAX_FRAME
+from triage.engine.items import small, unpack_problem
 from triage.engine.process import Event, WorkerProcess
 from triage.errors import EngineError, EvidenceError, TriageError
+from triage.evidence.verify import VERDICTS
 from triage.model import Evidence, Problem, Volume
 from triage.priority.profile import Limits
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
-    from pathlib import Path
 
     from triage.model import Json, Locator
 
 _STARTING = 60.0
+_RECORD = 16 << 20
+"""Bytes of JSON that an evidence record may take: an E01 set may have thousands of segments."""
+_VOLUMES = 100_000
 
 
 class Session:
@@ -43,14 +51,22 @@ class Session:
     def held(self) -> list[str]:
         """Return what the system holds workers to, in words for the operator; ask before evidence is opened."""
         answer, _ = self._ask({"do": "state"}, "starting", patience=_STARTING)
-        return [str(line)[:200] for line in answer["held"]][:20]
+        with self._believing("starting"):
+            return [str(line)[:200] for line in answer["held"]][:20]
 
     def open(self, path: Path, exhibit: str = "") -> tuple[Evidence, list[Volume], list[Problem]]:
         """Open evidence; raise ``EvidenceError`` when it cannot be."""
         answer, _ = self._ask({"do": "open", "path": str(path), "exhibit": exhibit}, f"opening {path}", patience=_STARTING)
-        evidence = Evidence.from_json(answer["evidence"])
+        with self._believing(f"opening {path}"):
+            evidence = Evidence.from_json(small(answer["evidence"], _RECORD))
+            if not evidence.id.isalnum() or any(Path(p).parent != path.parent for p in evidence.paths) or not evidence.paths:
+                raise ValueError("files elsewhere")
+            volumes = [Volume.from_json(small(v)) for v in answer["volumes"]]
+            problems = [unpack_problem(p) for p in answer["problems"]]
+            if any(v.evidence != evidence.id for v in volumes) or len(volumes) + len(problems) > _VOLUMES:
+                raise ValueError("volumes of another medium, or too many")
         self._opened.append(evidence)
-        return evidence, [Volume.from_json(v) for v in answer["volumes"]], [Problem.from_json(p) for p in answer["problems"]]
+        return evidence, volumes, problems
 
     def attach(self, evidence: Sequence[Evidence]) -> None:
         """Open evidence whose record is known from a case."""
@@ -65,6 +81,10 @@ class Session:
         while True:
             event = self._next("reading", self.limits.stall_seconds)
             if event.data is not None:
+                length -= len(event.data)
+                with self._believing("reading"):
+                    if length < 0:
+                        raise ValueError("more bytes than were asked for")
                 yield event.data
             elif event.message is not None:
                 self._raise(event.message)
@@ -73,6 +93,14 @@ class Session:
     def verify(self, evidence: Evidence, progress: Callable[[int], None]) -> Json:
         """Recompute the medium's digests and compare them with the stored ones."""
         answer, _ = self._ask({"do": "verify", "evidence": evidence.id}, "verifying", progress=progress)
+        with self._believing("verifying"):
+            small(answer)
+            if answer["verdict"] not in VERDICTS or type(answer["size"]) is not int or type(answer["unread"]) is not int:
+                raise ValueError("a verdict that there is not")
+            for digests in (answer["stored"], answer["computed"]):
+                if not all(type(d) is str and re.fullmatch("[0-9a-fA-F]{32,64}", d) for d in digests.values()):
+                    raise ValueError("not a digest")
+            answer["reasons"] = [str(r) for r in answer["reasons"]]
         return answer
 
     def thumbnail(self, locator: Locator, length: int, *, blurred: bool) -> bytes | str:
@@ -92,16 +120,34 @@ class Session:
         data = b""
         while True:
             event = self._next(what, patience or self.limits.stall_seconds)
-            if event.data is not None:
-                data += event.data
-                continue
-            message: Json = event.message or {}
-            if "progress" in message:
-                if progress is not None:
-                    progress(int(message["progress"]))
-                continue
+            with self._believing(what):
+                if event.data is not None:
+                    data += event.data
+                    if len(data) > MAX_FRAME:
+                        raise ValueError("more bytes than a frame holds")
+                    continue
+                message: Json = event.message or {}
+                if "progress" in message:
+                    if progress is not None:
+                        progress(int(message["progress"]))
+                    continue
+                if message.get("done") != command["do"]:
+                    raise ValueError("an answer to another question")
             self._raise(message)
             return message, data
+
+    @contextmanager
+    def _believing(self, what: str) -> Iterator[None]:
+        """End the worker when what it says does not fit: it may be anybody's by then."""
+        try:
+            yield
+        except (LookupError, TypeError, ValueError, AttributeError) as error:
+            self._lost = True
+            self._worker.kill()
+            raise EvidenceError(
+                f"{what}: the worker process answered with what does not fit: {error}"[:500],
+                hint="the evidence may be made to attack its readers; triage doctor checks the installation",
+            ) from error
 
     def _next(self, what: str, patience: float) -> Event:
         """Wait for the worker's next word, as long as something moves."""
@@ -112,6 +158,7 @@ class Session:
                 pass
             else:
                 if event.worker is self._worker:
+                    event.worker.taken()
                     break
                 self._events.put(event)  # an idle worker of the engine has died: the engine will see to it
                 time.sleep(0.01)

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from triage.evidence.medium import Medium
 
 _STEP = 4 << 20
+VERDICTS = ("verified", "mismatch", "no stored hash", "incomplete")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,6 +44,7 @@ def verify(medium: Medium, stored: Mapping[str, str], progress: Callable[[int], 
                 done.result()
             if isinstance(piece, DamagedRangeError):
                 unread += piece.length
+                progress(piece.length)
                 if len(reasons) < 100:
                     reasons.append(str(piece))
                 waiting = []
