@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from triage.filesystem.checks import Fault, Found, Missed, VolumeReader, check_for
 from triage.filesystem.dostime import EntryTimes
 from triage.filesystem.extdir import read_ext_directory
+from triage.filesystem.exttimes import ExtTimes
 from triage.filesystem.image import tsk_reason
 from triage.filesystem.listed import Folder, Listed
 from triage.filesystem.orphans import OrphanGuard
@@ -110,6 +111,8 @@ class Walker:
         self._maker = EntryMaker(self._fs, volume, announce, medium.size, self._listed.ownership)
         if self._fat:
             self._maker.times = EntryTimes(self._fs, medium, volume, exfat=self._name == "exFAT")
+        elif self._name.startswith("ext"):
+            self._maker.times = ExtTimes(medium, volume)
         self._orphan_directory: int | None = None
         self._held: list[Entry] = []  # deleted ones wait until it is known who owns their blocks
         self.totals = WalkTotals()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import struct
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from triage.escape import show, show_name
 from triage.filesystem.image import tsk_reason
@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from triage.filesystem.checks import Found
-    from triage.filesystem.dostime import EntryTimes
     from triage.filesystem.ownership import Ownership
 
 MAX_RUNS = 4096
@@ -61,6 +60,13 @@ _NON_RESIDENT, _RESIDENT, _ENCRYPTED = 2, 4, 16
 _RUN_FILLER, _RUN_SPARSE = 1, 2
 
 
+class Times(Protocol):
+    """Where times are read that TSK does not give or gives wrong."""
+
+    def of(self, address: int) -> dict[str, Any] | None:
+        """Return an entry's fields by name, ``None`` to take TSK's; what is wrong with them, if anything, stands under ``wrong``."""
+
+
 class EntryMaker:
     """Makes the entries of one volume.
 
@@ -83,7 +89,7 @@ class EntryMaker:
         self._basis = TimeBasis.LOCAL if name.startswith(("FAT", "ISO")) else TimeBasis.UTC
         self._reparse: tuple[int, int] | None = None  # of the entry in hand: attribute id and size
         self.ownership = ownership
-        self.times: EntryTimes | None = None
+        self.times: Times | None = None
         self.problems: list[Problem] = []
 
     def bare(
@@ -211,6 +217,9 @@ class EntryMaker:
             nlink=int(meta.nlink),
         )
         if self.times is not None and (times := self.times.of(address)) is not None:
+            if wrong := times.pop("wrong", ""):
+                message = "a time is stored that no time can be, or that is past the years 1677 to 2262: it is left out"
+                self.problems.append(self.problem(Severity.WARNING, message, path=path, detail=wrong))
             common.update(times)
         main, streams = self._attributes(file, path, kind, allocated=meta_allocated and meta_type != _VIRTUAL_FILE)
         size = int(meta.size)
