@@ -218,7 +218,7 @@ TERMINAL = [
     "\x1bXsos\x1b\\",
     "\x9d0;title\x9c",
     "\x9d8;;http://x.example\x9cx\x9d8;;\x9c",
-    "\x1b[?1049h\x1b[?25l",
+    "\x1b[?1049h\x1b[?5h",
     "\x1b[201~pasted",
     "\x1b[1;31;5mblink",
     "\x1b]1337;File=inline=1:AAAA\x07",
@@ -230,7 +230,7 @@ TERMINAL = [
 LOGS = [
     "a\ntriage: error: forged (do this)",
     'x"}\n{"n":99,"event":"end","data":{},"prev":"0"}',
-    "\r\x1b[2Ktriage: all is well",
+    "\r\x1b[1Ktriage: all is well",
     "a\x85triage: forged",
     "a\u2028triage: forged",
     "notable: vol1/forged [list]",

@@ -157,8 +157,9 @@ def _compiled(path: Path, meaning: Meaning, scratch: Path) -> Hashset:
             pass  # damaged: made anew below
     part = target.with_suffix(".part")
     try:
-        scratch.mkdir(parents=True, exist_ok=True)
+        scratch.mkdir(mode=0o700, parents=True, exist_ok=True)
         try:
+            part.touch(mode=0o600)  # what an agency looks for is nobody else's to read
             compile_list(path, part, name, meaning)
             part.replace(target)
         finally:
