@@ -61,6 +61,9 @@ def check(reader: VolumeReader, listed: Listed) -> Iterator[Fault | Missed | Fou
     if tree.zeroed:
         message = f"{tree.zeroed} places of directories that count as never used hold something: names may have stood there"
         yield Fault(Severity.INFO, message)
+    if tree.code_page:
+        message = f"{tree.code_page} short names hold bytes beyond ASCII, whose letters depend on a code page: they are shown as ^"
+        yield Fault(Severity.INFO, message)
     yield from faults.rest()
 
 

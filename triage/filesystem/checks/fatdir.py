@@ -19,20 +19,23 @@ DIRECTORY, LABEL = 0x10, 0x08
 _LONG = 0x0F
 _DELETED = 0xE5
 _LAST_LONG = 0x40
+_BAD_IN_LONG = frozenset('"*/:<>?\\|') | frozenset(map(chr, range(0x20)))
 _BAD_IN_SHORT = frozenset(b'"*+,./:;<=>?[\\]|') | frozenset(range(0x20))
 
 
 class Record(NamedTuple):
     """An entry in use. ``name`` is UTF-8; ``at`` where its slot lies, in bytes from the volume's start.
 
-    ``behind``: it stands behind the end of its directory. ``long``: what is wrong with its long name, "" if nothing is.
+    ``behind``: it stands behind the end of its directory. ``long``: what is wrong with its long name, "" if nothing is; ``hint``: what
+    is odd about it and may be right all the same.
     """
 
     at: int
     slot: bytes
     name: bytes
     behind: bool
-    long: str
+    long: str = ""
+    hint: str = ""
 
     @property
     def attributes(self) -> int:
@@ -88,7 +91,7 @@ def short_text(slot: bytes) -> bytes:
         base = base.lower()
     if flags & 0x10:
         extension = extension.lower()
-    text = base.replace(b" ", b"") + (b"." + extension.replace(b" ", b"") if extension.strip(b" ") else b"")
+    text = base.rstrip(b" ") + (b"." + extension.rstrip(b" ") if extension.strip(b" ") else b"")
     return bytes(b if b <= 0x7E else 0x5E for b in text)
 
 
@@ -137,7 +140,7 @@ def read_slots(pieces: Iterable[tuple[int, bytes]]) -> Iterator[Record | Odd]:
             elif slot[11] & LABEL and not slot[11] & DIRECTORY:
                 yield from _leftover(parts, at)
                 parts = []
-                yield Record(at, slot, slot[:11], ended, "")
+                yield Record(at, slot, slot[:11], ended)
             elif not is_short_name(slot[:11]) and slot[:2] not in (b". ", b".."):
                 yield from _leftover(parts, at)
                 parts = []
@@ -147,8 +150,9 @@ def read_slots(pieces: Iterable[tuple[int, bytes]]) -> Iterator[Record | Odd]:
                     yield Odd(UNREADABLE, at)
             else:
                 name, wrong = _long_name(parts, slot)
+                hint = _hint(parts, name.decode(), slot) if name and not wrong else ""
                 parts = []
-                yield Record(at, slot, name or short_text(slot), ended, wrong)
+                yield Record(at, slot, name or short_text(slot), ended, wrong, hint)
     yield from _leftover(parts, at)
 
 
@@ -161,8 +165,60 @@ def _part(slot: bytes) -> _Part | None:
 
 def _joined(parts: list[_Part]) -> bytes:
     text = b"".join(part.text for part in reversed(parts))
-    end = next((n for n in range(0, len(text), 2) if text[n : n + 2] == b"\0\0"), len(text))
-    return text[:end].decode("utf-16-le", "replace").encode()
+    return text[: _end(text)].decode("utf-16-le", "replace").encode()
+
+
+def _end(text: bytes) -> int:
+    return next((n for n in range(0, len(text), 2) if text[n : n + 2] == b"\0\0"), len(text))
+
+
+def _hint(parts: list[_Part], name: str, slot: bytes) -> str:
+    """Return what is odd about a long name whose checksum is right: that is the short name's, not its own."""
+    text = b"".join(part.text for part in reversed(parts))
+    end = _end(text)
+    if text[end + 2 :].strip(b"\xff") or len(text) - end > 26:
+        return "the name goes on behind its end"
+    if any(character in _BAD_IN_LONG or "\ud800" <= character <= "\udfff" or character == "\ufffd" for character in name):
+        return "it holds what no name can"
+    if not short_fits(name, slot[:11]):
+        return "its short name would be another one"
+    if _stray(name):
+        return "one letter is of another script than the others: a damaged byte, or meant to deceive"
+    return ""
+
+
+def _stray(name: str) -> bool:
+    """Whether just one letter among Latin ones is of another script, and would be Latin without its upper byte."""
+    others = [character for character in name if not character.isascii()]
+    if len(others) != 1 or sum(character.isalpha() and character.isascii() for character in name.rpartition(".")[0]) < 5:
+        return False
+    code = ord(others[0])
+    return 0x250 <= code <= 0xFFFF and others[0].isalpha() and chr(code & 0xFF).isalnum() and code & 0xFF < 0x7F
+
+
+def short_fits(name: str, short: bytes) -> bool:
+    """Whether a short name can have been made of a long one (FAT specification, "Basis-Name Generation" and "Numeric-Tail Generation").
+
+    Systems put four hexadecimal digits in front of the tail once there are many alike. What is not ASCII stands for anything.
+    """
+    base, dot, extension = "".join(name.split(" ")).lstrip(".").upper().rpartition(".")
+    base, extension = (base.replace(".", ""), extension) if dot else (extension, "")
+    have, have_extension = short[:8].rstrip(b" ").decode("latin-1"), short[8:].rstrip(b" ").decode("latin-1")
+    if not _begins(extension, have_extension) or (extension.isascii() and len(have_extension) != min(3, len(extension))):
+        return False
+    head, tail, _ = have.rpartition("~")
+    if not tail:
+        return _begins(base, have) and (len(have) == 8 or len(have) == len(base) or not base.isascii())
+    return _begins(base, head) or (not head[-4:].strip("0123456789ABCDEF") and len(head) >= 4 and _begins(base, head[:-4]))
+
+
+def _begins(text: str, head: str) -> bool:
+    for wanted, there in zip(text, head, strict=False):
+        if not wanted.isascii():
+            return True  # code pages differ from here on, also in how many bytes they take
+        if there not in (wanted, "_"):
+            return False
+    return len(head) <= len(text)
 
 
 def _long_name(parts: list[_Part], slot: bytes) -> tuple[bytes, str]:

@@ -55,6 +55,7 @@ class Tree:
         self.labels: list[bytes] = []
         self.deleted_long = 0
         self.zeroed = 0
+        self.code_page = 0
         self._reader = reader
         self._boot = boot
         self._table = tables[0]
@@ -189,7 +190,7 @@ class Tree:
     def _is_dot(self, slot: bytes, name: bytes, cluster: int | None) -> bool:
         if slot[:11] != name.ljust(11) or not slot[11] & slots.DIRECTORY:
             return False
-        return cluster is None or Record(0, slot, b"", False, "").cluster(self._boot.bits) == cluster
+        return cluster is None or Record(0, slot, b"", False).cluster(self._boot.bits) == cluster
 
     def _dots(self, place: _Place, path: str, dots: list[Record]) -> Iterator[Fault]:
         """Hold ``.`` and ``..`` against where the directory and its parent are."""
@@ -230,6 +231,10 @@ class Tree:
         if entry.long:
             message = f"{entry.long}; its short name is {show(slots.short_text(entry.slot).decode('ascii', 'replace'))}"
             yield from self._faults.tell(Severity.WARNING, "damaged names", message, shown)
+        self.code_page += entry.name == slots.short_text(entry.slot) and any(byte > 0x7E for byte in entry.slot[:11])
+        if entry.hint:
+            message = f"the long name may be damaged: {entry.hint} ({show(slots.short_text(entry.slot).decode('ascii', 'replace'))})"
+            yield from self._faults.tell(Severity.INFO, "long names that may be damaged", message, shown)
         odd = slots.fields_odd(entry.slot, boot.bits)
         if odd:
             message = f"the entry holds what nothing writes there ({odd}): it is damaged, or no entry"
