@@ -9,7 +9,7 @@ import struct
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 _HEAD = struct.Struct("<IHBB")
 _LARGE = 1 << 16
@@ -77,3 +77,49 @@ def read_slack(block: bytes, offset: int, end: int, last_inode: int) -> Iterator
             offset += needed
         else:
             offset += 4
+
+
+def index_size(block_size: int) -> int:
+    """Return from which size on a directory's index can have blocks of its own: below, all of it lies in the slack of ``..``."""
+    return block_size * (block_size // 8 - 8)
+
+
+def index_names(read: Callable[[int, int], bytes], size: int, block_size: int, last_inode: int) -> frozenset[tuple[int, bytes]]:
+    """Return what the index of a hashed directory looks like where it is taken for records: inode and name, cut at a byte of nought.
+
+    TSK reads every block of a directory as records, also those that hold hashes and block numbers, and lists by chance names that
+    there are not, in a directory of thousands. ``read`` gives the directory's bytes by offset and length. Source: as above, "Hash Tree
+    Directories".
+    """
+    root = read(0, block_size)
+    levels = root[30] if len(root) == block_size else 0
+    if root[4:9] != b"\x0c\0\x01\x02." or root[24:28] != bytes(4) or root[29:30] != b"\x08" or not 1 <= levels <= 3:
+        return frozenset()
+    found = set(_as_records(root, 24, last_inode))
+    below = _leads_to(root, 32)
+    seen = {0}
+    for _ in range(levels):
+        deeper: list[int] = []
+        for number in below:
+            if number in seen or (number + 1) * block_size > size:
+                continue
+            seen.add(number)
+            node = read(number * block_size, block_size)
+            found.update(_as_records(node, 0, last_inode))
+            deeper += _leads_to(node, 8)
+        below = deeper
+    return frozenset(found)
+
+
+def _leads_to(node: bytes, at: int) -> list[int]:
+    """Return the blocks that a node of the index leads to: behind its limit and count, 8 bytes each, the first without a hash."""
+    count = min(int.from_bytes(node[at + 2 : at + 4], "little"), (len(node) - at) // 8)
+    return [int.from_bytes(node[at + 8 * n + 4 : at + 8 * n + 8], "little") & 0x0FFFFFFF for n in range(count)]
+
+
+def _as_records(block: bytes, start: int, last_inode: int) -> Iterator[tuple[int, bytes]]:
+    """Yield whatever passes for a record at any place of a block."""
+    for offset in range(start, len(block) - 11, 4):
+        inode, length, name_length, _ = _HEAD.unpack_from(block, offset)
+        if name_length and inode <= last_inode and length % 4 == 0 and 8 + name_length <= length <= len(block) - offset:
+            yield inode, block[offset + 8 : offset + 8 + name_length].split(b"\0")[0]

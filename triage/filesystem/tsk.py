@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from triage.filesystem.checks import Fault, Found, Missed, VolumeReader, check_for
 from triage.filesystem.dostime import EntryTimes
-from triage.filesystem.extdir import read_ext_directory
+from triage.filesystem.extdir import index_names, index_size, read_ext_directory
 from triage.filesystem.exttimes import ExtTimes
 from triage.filesystem.image import tsk_reason
 from triage.filesystem.listed import Folder, Listed
@@ -352,6 +352,7 @@ class Walker:
                 self._maker.problem(Severity.ERROR, "a directory cannot be listed", path=shown, detail=tsk_reason(error))
             )
             return
+        false = self._index_names(address, listing) if self._name.startswith("ext") else frozenset()
         position = 0
         failures = 0
         counted: dict[bytes, int] = {}
@@ -375,7 +376,19 @@ class Walker:
             text: bytes = name.name or b""
             if text in (b".", b".."):
                 continue
+            if false and (int(name.meta_addr), text) in false:
+                continue  # a piece of the directory's index that TSK took for a name
             yield from self._maker.entries(file, name, text, raw, shown, depth, orphan=orphan, counted=counted)
+
+    def _index_names(self, address: int, listing: Any) -> frozenset[tuple[int, bytes]]:
+        """Return what TSK takes for names in the index of a large ext directory."""
+        try:
+            size = int(listing.info.fs_file.meta.size)
+            if size < index_size(self._block):
+                return frozenset()
+            return index_names(self._fs.open_meta(address).read_random, size, self._block, int(self._fs.info.last_inum))
+        except (OSError, AttributeError):  # no metadata, or no content: then there is no index
+            return frozenset()
 
     def _directory_without_tsk(self, address: int, raw: bytes, shown: str, depth: int) -> Iterator[tuple[Entry, int]]:
         """List a directory whose listing hangs in TSK: our own parser for ext, nothing for the others."""
