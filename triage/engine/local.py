@@ -253,7 +253,7 @@ class LocalEngine:
         walk = seat.walk
         if message.get("error"):
             self._failed(seat, message)
-        elif message.get("done") == "attach":
+        elif message.get("done") == "attach" and not seat.ready:
             seat.ready = True
             self._fruitless = 0
         elif walk is not None:
@@ -276,7 +276,7 @@ class LocalEngine:
 
     def _count(self, walk: _Walk, rows: int, problems: int) -> None:
         """Hold a walk to its limits, whatever it was asked to keep to itself."""
-        walk.rows += rows
+        walk.rows += max(rows, 1)  # an empty answer is one too: they must not go on for ever
         walk.problems += problems
         # What comes after the limit on names: orphans, each with its streams, and what the self-checks find.
         if walk.rows > self._limits.entries_per_volume + _STREAMS * self._limits.orphans_per_volume + _SPARE:
@@ -298,23 +298,20 @@ class LocalEngine:
         else:
             raise ValueError("an error in nothing")
 
+    def _mistrust(self, walk: _Walk, how: str) -> None:
+        """Say that names which are in the case came from a worker that was not to be believed in the end."""
+        self._say(walk.volume, f"the worker that listed it was ended ({how}): names that it had sent before may be invented")
+
     def _give_up(self, walk: _Walk, why: str) -> None:
-        volume = walk.volume
-        self._sink.rows(
-            volume,
-            [],
-            [],
-            [
-                Problem(
-                    severity=Severity.ERROR,
-                    stage="filesystem",
-                    evidence=volume.evidence,
-                    volume=volume.number,
-                    message=f"{volume.name}: {why}: names may be missing",
-                )
-            ],
+        self._say(walk.volume, f"{why}: names may be missing")
+        self._sink.walked(walk.volume, {})
+
+    def _say(self, volume: Volume, text: str, stage: str = "filesystem") -> None:
+        """Take note of what a volume's names have suffered."""
+        problem = Problem(
+            severity=Severity.ERROR, stage=stage, evidence=volume.evidence, volume=volume.number, message=f"{volume.name}: {text}"
         )
-        self._sink.walked(volume, {})
+        self._sink.rows(volume, [], [], [problem])
 
     def _replace(self, seat: _Seat, walks: list[_Walk], plan: Plan, fault: str, *, unfit: bool = False) -> None:
         """A worker is gone. Set aside what it was about to touch and put another in its place."""
@@ -333,6 +330,8 @@ class LocalEngine:
         self._restarts += 1
         self._sink.event("worker lost", {"how": how, "phase": slot.phase, "address": slot.address, "position": slot.position})
         if seat.walk is not None:
+            if unfit and seat.walk.rows:
+                self._mistrust(seat.walk, how)
             self._walk_lost(seat.walk, 0 if unfit else slot.phase, slot.address, how, walks)
         for position, batch in enumerate(seat.batches):
             if position == 0 and unfit:
@@ -346,20 +345,7 @@ class LocalEngine:
             self._sink.problem(Problem(severity=Severity.ERROR, stage="engine", message=f"{self._stopped}: the rest was not reached"))
             if walks:
                 for walk in walks:  # they stay to be listed by the next run
-                    self._sink.rows(
-                        walk.volume,
-                        [],
-                        [],
-                        [
-                            Problem(
-                                severity=Severity.ERROR,
-                                stage="engine",
-                                evidence=walk.volume.evidence,
-                                volume=walk.volume.number,
-                                message=f"{walk.volume.name}: its listing was not finished: names are missing",
-                            )
-                        ],
-                    )
+                    self._say(walk.volume, "its listing was not finished: names are missing", "engine")
                 walks.clear()
         if not self._stopped or not self._seats:
             self._seat()
