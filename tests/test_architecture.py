@@ -40,6 +40,11 @@ ONLY_IN = {
     "magic": {"content"},
     "pylibmagic": {"content"},
     "PIL": {"content"},
+    "re2": {"artifacts"},
+    "xml": {"artifacts"},
+    "plistlib": set(),
+    "zipfile": set(),
+    "tarfile": set(),
     "sqlite3": {"case", "hashsets", "artifacts"},
 }
 # What turns bytes into code or objects: answers of workers, profiles and evidence are data.

@@ -261,16 +261,24 @@ def test_links_and_devices_of_a_tar_are_listed_and_have_no_bytes() -> None:
     out = io.BytesIO()
     with tarfile.open(fileobj=out, mode="w") as archive:
         for name, kind, link in [
-            ("sym", tarfile.SYMTYPE, "/etc/passwd"), ("hard", tarfile.LNKTYPE, "../../x"), ("block", tarfile.BLKTYPE, ""),
-            ("char", tarfile.CHRTYPE, ""), ("pipe", tarfile.FIFOTYPE, ""), ("dir", tarfile.DIRTYPE, ""),
+            ("sym", tarfile.SYMTYPE, "/etc/passwd"),
+            ("hard", tarfile.LNKTYPE, "../../x"),
+            ("block", tarfile.BLKTYPE, ""),
+            ("char", tarfile.CHRTYPE, ""),
+            ("pipe", tarfile.FIFOTYPE, ""),
+            ("dir", tarfile.DIRTYPE, ""),
         ]:
             info = tarfile.TarInfo(name)
             info.type, info.linkname = kind, link
             archive.addfile(info)
     members = {m.name: m for m in opened(out.getvalue())}
     assert {name: m.kind for name, m in members.items()} == {
-        b"sym": MemberKind.SYMLINK, b"hard": MemberKind.HARDLINK, b"block": MemberKind.DEVICE, b"char": MemberKind.DEVICE,
-        b"pipe": MemberKind.FIFO, b"dir/": MemberKind.DIRECTORY,
+        b"sym": MemberKind.SYMLINK,
+        b"hard": MemberKind.HARDLINK,
+        b"block": MemberKind.DEVICE,
+        b"char": MemberKind.DEVICE,
+        b"pipe": MemberKind.FIFO,
+        b"dir/": MemberKind.DIRECTORY,
     }
     assert members[b"sym"].link == b"/etc/passwd"
     assert all(m.open().reason for m in members.values())
@@ -378,8 +386,14 @@ def test_pax_sizes_and_records_that_lie_do_not_loop() -> None:
 
 
 SAMPLES = [
-    zip_of(FILES), zip_of(FILES, zipfile.ZIP_STORED), zip_of(FILES, zipfile.ZIP_LZMA), tar_of(FILES), gzip.compress(tar_of(FILES)),
-    bz2.compress(b"x" * 1000), lzma.compress(b"y" * 1000), zip_of({"in.zip": zip_of(FILES), "in.tar.gz": gzip.compress(tar_of(FILES))}),
+    zip_of(FILES),
+    zip_of(FILES, zipfile.ZIP_STORED),
+    zip_of(FILES, zipfile.ZIP_LZMA),
+    tar_of(FILES),
+    gzip.compress(tar_of(FILES)),
+    bz2.compress(b"x" * 1000),
+    lzma.compress(b"y" * 1000),
+    zip_of({"in.zip": zip_of(FILES), "in.tar.gz": gzip.compress(tar_of(FILES))}),
 ]
 
 

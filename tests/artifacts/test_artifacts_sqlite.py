@@ -77,8 +77,11 @@ def test_rows_say_whether_they_stand_in_the_file_or_in_its_log(logged: tuple[byt
     with open_database(*logged) as database:
         assert database.sources == ("main", "wal")
         assert list(database.rows("t")) == [
-            Row(1, (1, "same", b"\1"), "main"), Row(2, (2, "new", None), "wal"), Row(4, (4, "only in the log", b"\xff"), "wal"),
-            Row(2, (2, "old", None), "main", live=False), Row(3, (3, "gone", None), "main", live=False),
+            Row(1, (1, "same", b"\1"), "main"),
+            Row(2, (2, "new", None), "wal"),
+            Row(4, (4, "only in the log", b"\xff"), "wal"),
+            Row(2, (2, "old", None), "main", live=False),
+            Row(3, (3, "gone", None), "main", live=False),
         ]
         assert list(database.rows("late")) == [Row(1, (5,), "wal")]
         assert database.tables() == {"t": ("id", "word", "data"), "late": ("x",)}
@@ -187,7 +190,9 @@ def test_views_triggers_virtual_tables_and_lying_types_are_not_touched(tmp_path:
     data = with_schema(
         tmp_path / "x.db",
         [("table", "lie", "lie", 2, f"CREATE VIEW lie AS {endless}"), ("table", "t2", "t2", 0, "CREATE VIRTUAL TABLE t2 USING fts5(x)")],
-        "CREATE TABLE t (a)", "INSERT INTO t VALUES (1)", f"CREATE VIEW v AS {endless}",
+        "CREATE TABLE t (a)",
+        "INSERT INTO t VALUES (1)",
+        f"CREATE VIEW v AS {endless}",
         "CREATE TRIGGER g AFTER INSERT ON t BEGIN DELETE FROM t; END",
     )
     with open_database(data) as database:
@@ -201,7 +206,8 @@ def test_views_triggers_virtual_tables_and_lying_types_are_not_touched(tmp_path:
 def test_columns_that_would_be_computed_are_not_read(tmp_path: Path) -> None:
     data = made(
         tmp_path / "x.db",
-        "CREATE TABLE t (a, big AS (hex(zeroblob(40000000))) VIRTUAL, kept AS (a * 2) STORED)", "INSERT INTO t (a) VALUES (21)",
+        "CREATE TABLE t (a, big AS (hex(zeroblob(40000000))) VIRTUAL, kept AS (a * 2) STORED)",
+        "INSERT INTO t (a) VALUES (21)",
     )
     with open_database(data) as database:
         assert database.tables() == {"t": ("a", "kept")}
@@ -217,9 +223,17 @@ def test_the_rules_hold_against_our_own_connection(tmp_path: Path) -> None:
         list(database.rows("t"))
         connection = database._states[0]._connection
         for statement in [
-            "SELECT * FROM other", "SELECT * FROM v", "SELECT load_extension('x')", "SELECT hex(a) FROM t", "PRAGMA user_version",
-            "ATTACH ':memory:' AS x", "INSERT INTO t VALUES (1)", "CREATE TABLE n (a)", "PRAGMA trusted_schema=ON",
-            "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT i FROM n", "SELECT * FROM pragma_table_list",
+            "SELECT * FROM other",
+            "SELECT * FROM v",
+            "SELECT load_extension('x')",
+            "SELECT hex(a) FROM t",
+            "PRAGMA user_version",
+            "ATTACH ':memory:' AS x",
+            "INSERT INTO t VALUES (1)",
+            "CREATE TABLE n (a)",
+            "PRAGMA trusted_schema=ON",
+            "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT i FROM n",
+            "SELECT * FROM pragma_table_list",
         ]:
             with pytest.raises(sqlite3.DatabaseError):
                 connection.execute(statement).fetchall()
@@ -252,10 +266,14 @@ def test_a_damaged_part_of_the_schema_costs_only_itself(tmp_path: Path) -> None:
 
 
 def test_rows_behind_a_damaged_page_are_read_from_the_end(tmp_path: Path) -> None:
-    data = bytearray(made(
-        tmp_path / "x.db", "CREATE TABLE t (id INTEGER PRIMARY KEY, a)",
-        "INSERT INTO t WITH n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n LIMIT 2000) SELECT i, hex(zeroblob(100)) FROM n", page=1024,
-    ))
+    data = bytearray(
+        made(
+            tmp_path / "x.db",
+            "CREATE TABLE t (id INTEGER PRIMARY KEY, a)",
+            "INSERT INTO t WITH n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n LIMIT 2000) SELECT i, hex(zeroblob(100)) FROM n",
+            page=1024,
+        )
+    )
     at = next(start for start in range(150 * 1024, len(data), 1024) if data[start] == 13)
     data[at] = 0xEE
     with open_database(bytes(data)) as database:
@@ -280,10 +298,14 @@ def test_the_freelist_of_a_damaged_database_does_no_harm(tmp_path: Path) -> None
 
 def test_pages_that_lead_in_circles_end_in_a_note(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Every pointer of an interior page leads to one leaf: a file of 100 KiB that claims millions of rows."""
-    data = bytearray(made(
-        tmp_path / "x.db", "CREATE TABLE t (id INTEGER PRIMARY KEY, a)",
-        "INSERT INTO t WITH n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n LIMIT 4000) SELECT i, hex(zeroblob(8)) FROM n", page=512,
-    ))
+    data = bytearray(
+        made(
+            tmp_path / "x.db",
+            "CREATE TABLE t (id INTEGER PRIMARY KEY, a)",
+            "INSERT INTO t WITH n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n LIMIT 4000) SELECT i, hex(zeroblob(8)) FROM n",
+            page=512,
+        )
+    )
     for page in range(1, len(data) // 512):
         at = page * 512
         if data[at] == 5:
@@ -300,7 +322,8 @@ def test_pages_that_lead_in_circles_end_in_a_note(tmp_path: Path, monkeypatch: p
 
 def test_work_is_bounded_in_steps(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     data = made(
-        tmp_path / "x.db", "CREATE TABLE t (a)",
+        tmp_path / "x.db",
+        "CREATE TABLE t (a)",
         "INSERT INTO t WITH n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n LIMIT 50000) SELECT i FROM n",
     )
     monkeypatch.setattr(sqlite, "MAX_STEPS", 50_000)
@@ -313,8 +336,12 @@ def test_work_is_bounded_in_steps(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 
 def test_rows_without_rowid_and_columns_of_that_name(tmp_path: Path) -> None:
     data = made(
-        tmp_path / "x.db", "CREATE TABLE w (k TEXT PRIMARY KEY, v) WITHOUT ROWID", "INSERT INTO w VALUES ('k', 1)",
-        "CREATE TABLE r (rowid TEXT, _rowid_, oid)", "INSERT INTO r VALUES ('x', 2, 3)", 'CREATE TABLE "odd "" name" (a)',
+        tmp_path / "x.db",
+        "CREATE TABLE w (k TEXT PRIMARY KEY, v) WITHOUT ROWID",
+        "INSERT INTO w VALUES ('k', 1)",
+        "CREATE TABLE r (rowid TEXT, _rowid_, oid)",
+        "INSERT INTO r VALUES ('x', 2, 3)",
+        'CREATE TABLE "odd "" name" (a)',
         'INSERT INTO "odd "" name" VALUES (9)',
     )
     with open_database(data) as database:
@@ -348,9 +375,15 @@ def test_a_database_cut_short_says_so(tmp_path: Path) -> None:
 def test_mutants_end_in_rows_notes_or_an_error_of_ours(tmp_path_factory: pytest.TempPathFactory, data: st.DataObject) -> None:
     path = tmp_path_factory.getbasetemp() / "seed.db"
     if not path.exists():
-        made(path, "CREATE TABLE t (a, b)", "CREATE INDEX i ON t (a)", "CREATE VIEW v AS SELECT a FROM t",
-             "INSERT INTO t WITH n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n LIMIT 200) SELECT i, hex(randomblob(20)) FROM n",
-             "INSERT INTO t VALUES (1, zeroblob(3000))", page=512)
+        made(
+            path,
+            "CREATE TABLE t (a, b)",
+            "CREATE INDEX i ON t (a)",
+            "CREATE VIEW v AS SELECT a FROM t",
+            "INSERT INTO t WITH n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n LIMIT 200) SELECT i, hex(randomblob(20)) FROM n",
+            "INSERT INTO t VALUES (1, zeroblob(3000))",
+            page=512,
+        )
     mutant = bytearray(path.read_bytes())
     for _ in range(data.draw(st.integers(1, 10))):
         at = data.draw(st.integers(0, 700) | st.integers(0, len(mutant) - 1))
