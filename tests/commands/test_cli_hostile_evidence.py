@@ -119,7 +119,8 @@ def test_lines_of_80_columns_are_no_longer(hostile: World) -> None:
 
 @pytest.mark.parametrize("command", WRONG)
 def test_mistakes_that_hold_hostile_words_are_one_inert_line(command: str, hostile: World, capsys: pytest.CaptureFixture[str]) -> None:
-    for text in ("\x1b[31m\u202e<script>", "a\ntriage: forged", "\x9b2J\x07", "[/red][link=x]"):
+    texts = ["\x1b[31m\u202e<script>", "a\ntriage: forged", "\x9b2J\x07", "[/red][link=x]"]
+    for text in ["".join(texts)] if "{disk}" in command else texts:
         assert run(hostile.words(command, text=text)) != 0
         out, err = capsys.readouterr()
         assert RAW_CONTROL.search(out + err) is None
@@ -131,7 +132,7 @@ def test_mistakes_that_hold_hostile_words_are_one_inert_line(command: str, hosti
 @pytest.mark.parametrize("form", ["table", "json", "jsonl", "csv"])
 def test_rows_in_pipes_are_inert_and_json_is_exact(form: str, hostile: World, capsys: pytest.CaptureFixture[str]) -> None:
     for command in COMMANDS[:11]:
-        if "status" in command:
+        if command in ("status {case}", "ls {disk}"):
             continue
         assert run([*hostile.words(command), "--format", form]) == 0
         out = capsys.readouterr().out
