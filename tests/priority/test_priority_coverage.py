@@ -124,6 +124,17 @@ def test_locked_unreadable_partly_listed_volumes_and_gaps_are_named():
     }
 
 
+def test_a_listing_that_nothing_was_held_against_is_said_to_be_that():
+    unchecked = VolumeCoverage(name="vol1", state=LISTED, file_system="UFS2", checked=False)
+    missing = VolumeCoverage(name="vol2", state=NOT_LISTED, file_system="APFS", checked=False)
+    sentences, _ = said(volumes=(unchecked, missing))
+    assert sentences == [
+        "vol2 (APFS) could not be read: nothing in it was looked at",
+        "vol1 (UFS2) was not held against its file system's own books in full: whether names are missing is not known",
+    ]
+    assert said(volumes=(unchecked,))[1] is True
+
+
 def test_an_unlocked_volume_is_not_called_locked():
     volumes = (VolumeCoverage(name="vol1", state=LISTED, encryption=Encryption.UNLOCKED),)
     assert said(volumes=volumes) == ([], True)

@@ -235,6 +235,7 @@ class Case:
                         state=v["state"],
                         file_system=v["file_system"],
                         encryption=Encryption(v["encryption"]),
+                        checked=v["totals"].get("checked") is True,
                     )
                     for v in volumes
                 ),

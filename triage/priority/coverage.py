@@ -30,13 +30,17 @@ _NEVER = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VolumeCoverage:
-    """A stretch of the medium and how far it was listed: one of the four words above."""
+    """A stretch of the medium and how far it was listed: one of the four words above.
+
+    ``checked``: its names were held against the file system's own books (:mod:`triage.filesystem.checks`).
+    """
 
     name: str
     state: str
     size: int = 0
     file_system: str = ""
     encryption: Encryption = Encryption.NONE
+    checked: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,6 +124,10 @@ def _not_done(counted: CoverageInput, locked: list[str], unreadable: list[str], 
     said.extend(f"{name} is encrypted and was not unlocked: nothing in it was looked at" for name in locked)
     said.extend(f"{name} could not be read: nothing in it was looked at" for name in unreadable)
     said.extend(f"{name} was listed in part only: it may hold more files than are shown" for name in partly)
+    said.extend(
+        f"{name} was not held against its file system's own books in full: whether names are missing is not known"
+        for name in _names(v for v in counted.volumes if v.state in (LISTED, PARTLY_LISTED) and not v.checked)
+    )
     if count := outcomes[Outcome.NOT_REACHED]:
         said.append(f"{_items(count)} not reached before the time was up or the run was stopped")
     if count := outcomes[Outcome.PARTIAL]:
