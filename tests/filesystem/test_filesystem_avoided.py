@@ -39,6 +39,14 @@ def test_our_own_listing_finds_the_same_names(image: Callable[[str], Path]) -> N
 
 def test_a_directory_past_the_bound_is_said_to_be_cut(image: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("triage.filesystem.tsk.MAX_DIRECTORY", 24)  # "." and ".." alone
-    own, problems = _walk(image("ext4.raw"), Avoid(directories=frozenset({ROOT})))
+    own, problems = _walk(image("ext4.raw"), Avoid(directories=frozenset({ROOT}), checks=True))
     assert not own
     assert [p.severity for p in problems if "names in the rest are missing" in p.message] == [Severity.ERROR]
+
+
+def test_the_self_check_brings_back_what_the_bound_cut_off(image: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    usual, _ = _walk(image("ext4.raw"), Avoid())
+    monkeypatch.setattr("triage.filesystem.tsk.MAX_DIRECTORY", 24)
+    own, problems = _walk(image("ext4.raw"), Avoid(directories=frozenset({ROOT})))
+    assert own == usual
+    assert any("reached by no name" in p.message for p in problems)

@@ -80,23 +80,24 @@ def read_slack(block: bytes, offset: int, end: int, last_inode: int) -> Iterator
 
 
 def index_size(block_size: int) -> int:
-    """Return from which size on a directory's index can have blocks of its own: below, all of it lies in the slack of ``..``."""
-    return block_size * (block_size // 8 - 8)
+    """Return from which size on a directory can have an index: its root and two blocks of records."""
+    return 3 * block_size
 
 
 def index_names(read: Callable[[int, int], bytes], size: int, block_size: int, last_inode: int) -> frozenset[tuple[int, bytes]]:
     """Return what the index of a hashed directory looks like where it is taken for records: inode and name, cut at a byte of nought.
 
     TSK reads every block of a directory as records, also those that hold hashes and block numbers, and lists by chance names that
-    there are not, in a directory of thousands. ``read`` gives the directory's bytes by offset and length. Source: as above, "Hash Tree
-    Directories".
+    there are not: deleted ones in the index's root, allocated ones in the blocks below it that directories of thousands have. What lies
+    behind the part of a block that the index uses can be left of real names. ``read`` gives the directory's bytes by offset and length.
+    Source: as above, "Hash Tree Directories".
     """
     root = read(0, block_size)
     levels = root[30] if len(root) == block_size else 0
-    if root[4:9] != b"\x0c\0\x01\x02." or root[24:28] != bytes(4) or root[29:30] != b"\x08" or not 1 <= levels <= 3:
+    if root[4:9] != b"\x0c\0\x01\x02." or root[24:28] != bytes(4) or root[29:30] != b"\x08" or levels > 3:
         return frozenset()
-    found = set(_as_records(root, 24, last_inode))
     below = _leads_to(root, 32)
+    found = set(_as_records(root, 24, 32 + 8 * len(below), last_inode))
     seen = {0}
     for _ in range(levels):
         deeper: list[int] = []
@@ -105,8 +106,9 @@ def index_names(read: Callable[[int, int], bytes], size: int, block_size: int, l
                 continue
             seen.add(number)
             node = read(number * block_size, block_size)
-            found.update(_as_records(node, 0, last_inode))
-            deeper += _leads_to(node, 8)
+            leads = _leads_to(node, 8)
+            found.update(_as_records(node, 0, 8 + 8 * len(leads), last_inode))
+            deeper += leads
         below = deeper
     return frozenset(found)
 
@@ -117,9 +119,9 @@ def _leads_to(node: bytes, at: int) -> list[int]:
     return [int.from_bytes(node[at + 8 * n + 4 : at + 8 * n + 8], "little") & 0x0FFFFFFF for n in range(count)]
 
 
-def _as_records(block: bytes, start: int, last_inode: int) -> Iterator[tuple[int, bytes]]:
-    """Yield whatever passes for a record at any place of a block."""
-    for offset in range(start, len(block) - 11, 4):
+def _as_records(block: bytes, start: int, end: int, last_inode: int) -> Iterator[tuple[int, bytes]]:
+    """Yield whatever passes for a record that begins in a part of a block."""
+    for offset in range(start, min(end, len(block) - 11), 4):
         inode, length, name_length, _ = _HEAD.unpack_from(block, offset)
         if name_length and inode <= last_inode and length % 4 == 0 and 8 + name_length <= length <= len(block) - offset:
             yield inode, block[offset + 8 : offset + 8 + name_length].split(b"\0")[0]
