@@ -51,10 +51,10 @@ def check(reader: VolumeReader, listed: Listed) -> Iterator[Fault | Missed | Fou
     tree = Tree(reader, boot, tables[:2] if differ else tables[:1], listed, faults)
     yield from tree.walk()
     yield from check_label(boot, tree.labels)
-    heads, free = yield from _unowned(reader, boot, tables[0], tree.claims, listed)
+    heads, free = yield from _unowned(reader, boot, tables[0], tree.owners.claims, listed)
     listed.free = free * boot.cluster
     yield from _lost_directories(tree, heads)
-    yield from _shared(tree, faults)
+    yield from tree.owners.shared(faults)
     if tree.deleted_long:
         message = f"{tree.deleted_long} deleted names may be wrong: what stands in front of them is not, or not all of, their long name"
         yield Fault(Severity.INFO, message)
@@ -151,13 +151,3 @@ def _lost_directories(tree: Tree, heads: list[int]) -> Iterator[Fault | Missed |
     if len(heads) > MAX_HEADS:
         message = f"of {len(heads)} chains that belong to no name, {MAX_HEADS} were looked at: names in the others are not listed"
         yield Fault(Severity.ERROR, message)
-
-
-def _shared(tree: Tree, faults: Faults) -> Iterator[Fault]:
-    """Tell of clusters that two names have."""
-    for one, other, cluster in tree.claims.shared():
-        if one == other:
-            continue  # its chain runs into itself, which was told
-        first, second = sorted((tree.path_of(one), tree.path_of(other)))
-        message = f"shares clusters from {cluster} on with {second}: the content of one of the two is not its own"
-        yield from faults.tell(Severity.ERROR, "names that share clusters with others", message, first)

@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-from array import array
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from triage.escape import show, show_name
+from triage.escape import show
 from triage.filesystem.checks import Fault, Found, Missed
 from triage.filesystem.checks import fatdir as slots
-from triage.filesystem.checks.clusters import FREE, Chain, Claims, Stop, covered, runs_of
+from triage.filesystem.checks.clusters import FREE, Chain, Stop, covered, runs_of
 from triage.filesystem.checks.fatdir import Odd, Record
+from triage.filesystem.checks.owners import ORPHANS, Owners, Seen, check_end
 from triage.filesystem.dostime import fat_stamps
 from triage.filesystem.listed import Folder
 from triage.model import Severity
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-    from numpy.typing import NDArray
 
     from triage.filesystem.checks import VolumeReader
     from triage.filesystem.checks.clusters import Table
@@ -32,7 +30,6 @@ MAX_BYTES = 256 << 20
 MAX_DEPTH = 1024
 _PIECE = 1 << 20
 _ROOT_ADDRESS = 2
-_ORPHANS = "$OrphanFiles"
 
 
 class _Place(NamedTuple):
@@ -48,10 +45,14 @@ class _Place(NamedTuple):
 
 
 class Tree:
-    """Walks the directories. ``claims`` collects who has which clusters, ``labels`` the labels in the root directory."""
+    """Walks the directories. ``owners`` collects who has which clusters, ``labels`` the label in the root directory.
+
+    Counted besides: ``deleted_long`` names whose long name does not fit, ``zeroed`` slots that count as never used and hold something,
+    ``code_page`` short names beyond ASCII.
+    """
 
     def __init__(self, reader: VolumeReader, boot: Boot, tables: list[Table], listed: Listed, faults: Faults) -> None:
-        self.claims = Claims()
+        self.owners = Owners(reader.volume.name)
         self.labels: list[bytes] = []
         self.deleted_long = 0
         self.zeroed = 0
@@ -62,47 +63,30 @@ class Tree:
         self._other = tables[1] if len(tables) > 1 else None
         self._faults = faults
         self._listed = listed
-        self._seen = np.unique(np.array(listed.addresses, np.uint64))
+        self._seen = Seen(listed)
         self._walked: set[int] = set()
         self._bytes = 0
         self._room = boot.clusters * boot.cluster
-        self._names = bytearray()  # of every owner, one behind the other: a list of a million names would be large
-        self._ends = array("Q")
 
     def walk(self) -> Iterator[Fault | Missed | Found]:
         """Walk from the root."""
         root = self._boot.root_cluster
         if root:
             chain = self._table.chain(root)
-            self._own((), chain)
-            yield from self._check_chain(chain, self._reader.volume.name, directory=True)
+            self.owners.own((), chain)
+            yield from check_end(chain, self._reader.volume.name, self._faults, directory=True)
         yield from self._descend(_Place(root, _ROOT_ADDRESS, (), None))
 
     def walk_lost(self, cluster: int) -> Iterator[Fault | Missed | Found]:
         """Walk a directory that no name leads to."""
         chain = self._table.chain(cluster)
-        self._own((_ORPHANS.encode(), b"directory in cluster %d" % cluster), chain)
-        yield from self._descend(_Place(cluster, None, (_ORPHANS.encode(),), None))
+        self.owners.own((ORPHANS, b"directory in cluster %d" % cluster), chain)
+        yield from self._descend(_Place(cluster, None, (ORPHANS,), None))
 
     def is_directory(self, cluster: int) -> bool:
         """Whether a cluster begins like a directory below the root: with ``.`` that leads to itself, and ``..``."""
         head = self._reader.read(self._boot.cluster_at(cluster), 64)
         return self._is_dot(head[:32], b".", cluster) and self._is_dot(head[32:], b"..", None)
-
-    def path_of(self, owner: int) -> str:
-        """Return an owner's path as it is shown."""
-        start = self._ends[owner - 1] if owner else 0
-        return bytes(self._names[start : self._ends[owner]]).decode()
-
-    def _own(self, path: tuple[bytes, ...], chain: Chain) -> None:
-        """Take down whose clusters a chain's are."""
-        if chain.runs:
-            self._names += self._shown(path).encode("utf-8", "replace")
-            self._ends.append(len(self._names))
-            self.claims.add(len(self._ends) - 1, chain.runs)
-
-    def _shown(self, path: tuple[bytes, ...]) -> str:
-        return "/".join([self._reader.volume.name, *(show_name(name)[0] for name in path)])
 
     def _descend(self, top: _Place) -> Iterator[Fault | Missed | Found]:
         stack = [top]
@@ -142,7 +126,7 @@ class Tree:
 
     def _directory(self, place: _Place, below: list[_Place]) -> Iterator[Fault | Missed | Found]:
         """Read one directory."""
-        path = self._shown(place.path)
+        path = self.owners.shown(place.path)
         unreadable = 0
         entries: list[Record] = []
         dots: list[Record] = []
@@ -158,7 +142,7 @@ class Tree:
                 entries.append(one)
         yield from self._dots(place, path, dots)
         yield from self._told(unreadable, sum(entry.behind for entry in entries), path)
-        missing = self._unlisted(entries)
+        missing = self._seen.missing([self._boot.address(entry.at) for entry in entries])
         for entry, gone in zip(entries, missing, strict=True):
             yield from self._entry(entry, place, below, gone=gone)
 
@@ -212,22 +196,11 @@ class Tree:
             message = f"its '..' leads to cluster {where[b'..']}, not to {parent} where its parent is: one of the two is another's"
             yield from self._faults.tell(Severity.WARNING, "directories that name another parent", message, path)
 
-    def _unlisted(self, entries: list[Record]) -> list[bool]:
-        """Return which entries the walk did not list."""
-        if not entries:
-            return []
-        addresses: NDArray[Any] = np.array([self._boot.address(entry.at) for entry in entries], np.uint64)
-        if not len(self._seen):
-            return [True] * len(entries)
-        at = np.searchsorted(self._seen, addresses).clip(0, len(self._seen) - 1)
-        listed: list[bool] = (self._seen[at] != addresses).tolist()
-        return listed
-
     def _entry(self, entry: Record, place: _Place, below: list[_Place], *, gone: bool) -> Iterator[Fault | Missed | Found]:
         boot = self._boot
         path = (*place.path, entry.name)
         first = entry.cluster(boot.bits)
-        shown = self._shown(path)
+        shown = self.owners.shown(path)
         if entry.long:
             message = f"{entry.long}; its short name is {show(slots.short_text(entry.slot).decode('ascii', 'replace'))}"
             yield from self._faults.tell(Severity.WARNING, "damaged names", message, shown)
@@ -241,16 +214,16 @@ class Tree:
             yield from self._faults.tell(Severity.WARNING, "entries with impossible fields", message, shown)
         yield from self._times(entry, shown)
         chain = self._table.chain(first) if first else Chain([], 0, Stop.END, 0)
-        self._own(path, chain)
+        self.owners.own(path, chain)
         if entry.directory and not chain.runs:
             message = "the directory has no cluster, or one that does not exist: what it held is missing"
             yield from self._faults.tell(Severity.ERROR, "directories without a cluster", message, shown)
         elif entry.directory:
-            yield from self._check_chain(chain, shown, directory=True)
+            yield from check_end(chain, shown, self._faults, directory=True)
         elif chain.length * boot.cluster < entry.size:
             yield from self._cut(entry, first, chain, shown)
         else:
-            yield from self._check_chain(chain, shown, directory=False)
+            yield from check_end(chain, shown, self._faults, directory=False)
             yield from self._check_size(entry, chain, shown)
         address = boot.address(entry.at)
         if gone and not self._in_free(entry.at):
@@ -274,7 +247,7 @@ class Tree:
             return
         if entry.directory:
             # What it holds can be opened: it is listed below this path.
-            self._listed.folders.setdefault(address, Folder(self._shown(path), place.address))
+            self._listed.folders.setdefault(address, Folder(self.owners.shown(path), place.address))
             yield Found(path, directory=True)
             return
         left = entry.size
@@ -310,14 +283,3 @@ class Tree:
         if chain.stop is not Stop.GIVEN_UP and has - entry.size >= self._boot.cluster:
             message = f"the size is {entry.size} bytes, but clusters for {has} belong to the file: content behind its end was not read"
             yield from self._faults.tell(Severity.WARNING, "files with more clusters than their size needs", message, path)
-
-    def _check_chain(self, chain: Chain, path: str, *, directory: bool) -> Iterator[Fault]:
-        """Tell of a chain that does not end as chains end."""
-        if chain.stop is Stop.GIVEN_UP:
-            message = "the chains have more pieces than are followed: files and directories from here on were not checked in full"
-            yield from self._faults.tell(Severity.ERROR, "chains with too many pieces", message, path)
-        elif chain.stop is not Stop.END and chain.runs:
-            what = "names may be missing" if directory else "its content may be cut or mixed with another's"
-            message = f"behind cluster {chain.last} the chain comes to {chain.stop.value}: {what}"
-            severity = Severity.ERROR if directory else Severity.WARNING
-            yield from self._faults.tell(severity, "chains without an end", message, path)
