@@ -10,7 +10,7 @@ import io
 import warnings
 
 try:
-    from PIL import Image, ImageFilter, UnidentifiedImageError
+    from PIL import Image, ImageFile, ImageFilter, UnidentifiedImageError
 except ImportError:  # an optional dependency: "pip install triage[pictures]"
     _PILLOW = False
 else:
@@ -34,8 +34,9 @@ def available() -> bool:
 def thumbnail(data: bytes, *, max_side: int = 160, blurred: bool = True) -> bytes | str:
     """Return a small JPEG of the picture in ``data``, at most ``max_side`` pixels wide and high, or why there is none.
 
-    ``blurred`` also takes the colour out. Of several frames, the first is taken. The same bytes give the same JPEG with the
-    same version of Pillow. Never raises for what is wrong with ``data``: the reason is in the answer.
+    ``blurred`` also takes the colour out. Of several frames, the first is taken, and the others are not looked at. Of a picture that
+    is cut off or damaged, what stands before the damage is shown. The same bytes give the same JPEG with the same version of Pillow.
+    Never raises for what is wrong with ``data``: the reason is in the answer.
     """
     if not _PILLOW:
         return "pictures need the Python package Pillow, which is not installed"
@@ -59,8 +60,9 @@ def _made(data: bytes, max_side: int, blurred: bool) -> bytes | str:
     with Image.open(io.BytesIO(data), formats=FORMATS) as source:
         if source.width * source.height > MAX_PIXELS:
             return f"the picture has more than {MAX_PIXELS:,} pixels"
-        turn = _turn(source)
         source.draft(mode, (max_side, max_side))  # JPEG only: decodes at a fraction of the size
+        _load(source)
+        turn = _turn(source)  # not before: of a PNG it loads the picture, too, and takes what cannot be decoded for black
         source.thumbnail((max_side, max_side))
         flat = _flat(source, mode)
     if turn is not None:
@@ -74,6 +76,18 @@ def _made(data: bytes, max_side: int, blurred: bool) -> bytes | str:
     out = io.BytesIO()
     clean.save(out, "JPEG", quality=70, optimize=False, progressive=False)
     return out.getvalue()
+
+
+def _load(source: ImageFile.ImageFile) -> None:
+    """Decode; of damaged data keep what was decoded. Raise when that is nothing, or one colour: then it shows nothing."""
+    try:
+        source.load()
+    except (OSError, SyntaxError, ValueError):
+        source.tile = []  # nothing is left to decode: Pillow has a switch for this as well, but for all threads at once
+        extremes = source.getextrema()
+        bands = extremes if isinstance(extremes[0], tuple) else (extremes,)
+        if all(band[0] == band[1] for band in bands if isinstance(band, tuple)):
+            raise
 
 
 def _flat(picture: Image.Image, mode: str) -> Image.Image:
