@@ -77,15 +77,16 @@ class Accepts:
     kinds: tuple[Kind, ...] = ()
     min_size: int = 1
     max_size: int | None = None
-    _path: re.Pattern[str] | None = field(init=False, repr=False, compare=False, default=None)
+    _endings: tuple[str, ...] = field(init=False, repr=False, compare=False, default=())
+    _globs: tuple[_Glob, ...] = field(init=False, repr=False, compare=False, default=())
     _types: frozenset[str] = field(init=False, repr=False, compare=False, default=frozenset())
     _categories: frozenset[str] = field(init=False, repr=False, compare=False, default=frozenset())
     _kinds: frozenset[Kind] = field(init=False, repr=False, compare=False, default=frozenset())
 
     def __post_init__(self) -> None:
-        if self.paths:
-            pattern = "|".join(_glob(path) for path in self.paths)
-            object.__setattr__(self, "_path", re.compile(rf"(?:^|.*/)(?:{pattern})\Z", re.IGNORECASE | re.DOTALL))
+        # What a path must end in is asked first: it is one look for all but a few paths.
+        object.__setattr__(self, "_endings", tuple(re.split(r"[*?]", path.lower())[-1].lstrip("/") for path in self.paths))
+        object.__setattr__(self, "_globs", tuple(_Glob(path) for path in self.paths))
         object.__setattr__(self, "_types", frozenset(self.types))
         object.__setattr__(self, "_categories", frozenset(self.categories))
         object.__setattr__(self, "_kinds", frozenset(self.kinds))
@@ -100,12 +101,49 @@ class Accepts:
             return False
         if self._kinds and entry.kind not in self._kinds:
             return False
-        return self._path is None or self._path.match(entry.path) is not None
+        if not self.paths:
+            return True
+        lowered = entry.path.lower()
+        return lowered.endswith(self._endings) and any(glob.matches(lowered) for glob in self._globs)
 
 
-def _glob(pattern: str) -> str:
-    pieces = {"**": ".*", "*": "[^/]*", "?": "[^/]"}
-    return "".join(pieces.get(piece) or re.escape(piece) for piece in re.findall(r"\*\*|.", pattern.lstrip("/"), re.DOTALL))
+class _Glob:
+    """One glob, matched in one pass over a path.
+
+    Names in evidence are hostile, and ``*a*a*a*b`` as a regular expression tries every division of ``aaaa…``. Here the set of places
+    in the glob that may have been reached is carried along, as the bits of a number.
+    """
+
+    __slots__ = ("_default", "_end", "_on", "_slash_stays", "_stars", "_stays")
+
+    def __init__(self, pattern: str) -> None:
+        pieces = re.findall(r"\*{2,}|.", pattern.lstrip("/").lower(), re.DOTALL)
+        self._end = 1 << len(pieces)
+        self._stars = self._stays = self._slash_stays = self._default = 0
+        self._on: dict[str, int] = {}
+        for number, piece in enumerate(pieces):
+            bit = 1 << number
+            if piece.startswith("*"):
+                self._stars |= bit
+                self._stays |= bit
+                self._slash_stays |= bit if len(piece) > 1 else 0
+            elif piece == "?":
+                self._default |= bit
+            else:
+                self._on[piece] = self._on.get(piece, 0) | bit
+
+    def matches(self, lowered: str) -> bool:
+        """Whether the glob fits from the path's start or from behind any ``/``, to its end."""
+        stars, on, default = self._stars, self._on, self._default
+        at = 1
+        at |= (at & stars) << 1
+        for letter in lowered:
+            if letter == "/":
+                at = ((at & on.get("/", 0)) << 1) | (at & self._slash_stays) | 1
+            else:
+                at = ((at & (on.get(letter, 0) | default)) << 1) | (at & self._stays)
+            at |= (at & stars) << 1
+        return bool(at & self._end)
 
 
 class _Window(io.RawIOBase):
