@@ -16,7 +16,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
-from builder import exfat, ext, fat, lists, ntfs, others
+from builder import exfat, ext, fat, hfsplus, lists, ntfs, others
 
 IMAGES = {
     "ntfs": ntfs.build,
@@ -25,6 +25,7 @@ IMAGES = {
     "fat32": fat.fat32,
     "fat12": fat.fat12,
     "exfat": exfat.build,
+    "hfsplus": hfsplus.build,
     "iso9660": others.iso,
     "gpt": others.gpt,
     "split": others.split,

@@ -1,7 +1,7 @@
 """Writes HFS+ volumes as Apple's Technical Note TN1150 describes them: catalog, extents overflow, attributes, both volume headers.
 
-Nothing but Python is needed. What is written is settled by the calls alone: the same calls write the same bytes. Names sort as Apple's
-do for ASCII (letters without their case); keep others apart from each other by their first letters.
+Nothing but Python is needed. What is written is settled by the calls alone: the same calls write the same bytes. In paths ``:`` stands for
+a ``/`` in a name. Names sort as Apple's do for ASCII (letters without their case); keep others apart by their first letters.
 """
 
 from __future__ import annotations
@@ -106,7 +106,7 @@ class Volume:
 
     def _add(self, path: str, *, folder: bool, mode: int, created: int | None = None, changed: int | None = None) -> Node:
         above, _, name = path.rpartition("/")
-        parent = self._paths[above]
+        parent, name = self._paths[above], name.replace(":", "/")
         first = self.when if created is None else created
         node = Node(self.next_id, parent, name, folder, (first, self.when if changed is None else changed, self.when, self.when), mode)
         self.nodes[node.id] = node
