@@ -15,7 +15,7 @@ from triage.filesystem.checks.extblocks import BlockMaps
 from triage.filesystem.checks.extdirs import Directories
 from triage.filesystem.checks.extinodes import DIRECTORY, InodeTables
 from triage.filesystem.checks.extspace import check_space
-from triage.filesystem.checks.extsuper import check_counts, check_descriptors, check_superblock
+from triage.filesystem.checks.extsuper import check_counts, check_descriptors, check_reserved, check_superblock
 from triage.filesystem.checks.exttally import Kind, Tally
 from triage.filesystem.extlayout import INCOMPAT_RECOVER, ROOT, read_descriptors, read_layout
 from triage.model import Severity
@@ -69,24 +69,17 @@ def _check(reader: VolumeReader, layout: ExtLayout, listed: Listed, tally: Tally
     used, links, kinds = tables.inodes.columns()
     if not (kinds[used == ROOT] == DIRECTORY).any():
         tally.add(NO_ROOT, f"inode {ROOT}")
-    lost = _lost(used, links, kinds, addresses, dirty=bool(tally.dirty))
+    lost = set(np.setdiff1d(used[(kinds != 0) & (used != ROOT)], addresses, assume_unique=True).tolist())
     directories = Directories(reader, layout, tally, listed, (used, links, kinds), lost)
     directories.read(maps)
     _links(used, links, kinds, addresses, times, tally)
     listed.free = check_space(reader, layout, groups, maps, tally)
     check_counts(layout, groups, tally)
+    check_reserved(reader, layout, maps.reserve, tally)
     for address in sorted(lost):
         place = directories.names.get(address) or directories.guesses.get(address)
         folder = place.folder if place else directories.parents.get(address)
         yield Missed(address, place.name if place else b"", folder if folder != address else None)
-
-
-def _lost(used: Numbers, links: Numbers, kinds: NDArray[np.uint8], addresses: Numbers, *, dirty: bool) -> set[int]:
-    """Return the inodes in use that no listed name leads to."""
-    wanted = (kinds != 0) & (used != ROOT)
-    if dirty:
-        wanted &= links > 0
-    return set(np.setdiff1d(used[wanted], addresses, assume_unique=True).tolist())
 
 
 def _links(used: Numbers, links: Numbers, kinds: NDArray[np.uint8], addresses: Numbers, times: Numbers, tally: Tally) -> None:

@@ -55,6 +55,9 @@ SIZE = Kind(Severity.ERROR, "{n} [inode gives a size that its|inodes give sizes 
 SECTORS = Kind(
     Severity.WARNING, "{n} [inode counts|inodes count] more or fewer blocks than [it has|they have]: content may be missing", cross=True
 )
+ENCRYPTED = Kind(
+    Severity.WARNING, "{n} [file or directory is|files and directories are] encrypted by the file system: read as [it is|they are] stored"
+)
 FIELDS = Kind(Severity.WARNING, "{n} [link or device holds|links or devices hold] what cannot be: the inode is damaged")
 
 
@@ -95,6 +98,7 @@ class BlockMaps:
         self._kept = 0
         self._shared: dict[int, int] = {}
         self.complete = True
+        self.reserve: int | None = None  # the block that lists what is reserved for more descriptors
         self.directories: dict[int, DirectoryMap] = {}
 
     def claims(self) -> tuple[Numbers, Numbers, Numbers]:
@@ -125,6 +129,7 @@ class BlockMaps:
         attributes = rows["acl"].astype(np.int64) | rows["acl_high"].astype(np.int64) << 32
         fast = (kinds == LINK) & (flags & FLAG_EXTENTS == 0) & (size >= 0) & (size < 60)
         inline = flags & FLAG_INLINE != 0
+        self._tally.add_all(ENCRYPTED, "inode", addresses[flags & FLAG_ENCRYPTED != 0])
         mapped = (np.isin(kinds, (REGULAR, DIRECTORY, LINK)) | (addresses == BAD_BLOCKS)) & ~fast & ~inline & (addresses != RESIZE)
         counted = np.zeros(len(rows), dtype=np.int64)
         written = np.zeros(len(rows), dtype=np.int64)
@@ -134,6 +139,7 @@ class BlockMaps:
         for index in np.flatnonzero(addresses == RESIZE):  # what it maps are the reserved descriptors; its own is the block that says so
             own = np.ascontiguousarray(rows["block"][index]).view("<u4")[13:14].astype(np.int64)
             self._claim(own[own > 0], np.ones_like(own[own > 0]), np.full(int((own > 0).sum()), RESIZE))
+            self.reserve = int(own[0])
         for index in np.flatnonzero(inline & (kinds == DIRECTORY)):
             whole = piece.raw[index].tobytes()
             self.directories[int(addresses[index])] = DirectoryMap(int(rows["size"][index]), int(flags[index]), 0, (), whole)

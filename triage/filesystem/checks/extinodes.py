@@ -88,7 +88,6 @@ class Inodes:
     addresses: list[Addresses] = field(default_factory=list)
     links: list[Addresses] = field(default_factory=list)
     kinds: list[Octets] = field(default_factory=list)
-    orphans: set[int] = field(default_factory=set)
 
     def columns(self) -> tuple[Addresses, Addresses, Octets]:
         """Return addresses, links and kinds."""
@@ -212,9 +211,7 @@ class InodeTables:
         tally.add_all(MODE, "inode", addresses[marked & ~known & (rows["mode"] != 0) & ~own])
         tally.add_all(EMPTY, "inode", addresses[marked & (rows["mode"] == 0) & ~own])
         tally.add_all(UNMARKED, "inode", addresses[alive & ~marked])
-        unlinked = marked & known & (rows["links"] == 0) & ~own & (rows["flags"] & FLAG_EA_INODE == 0)
-        tally.add_all(UNLINKED, "inode", addresses[unlinked])
-        self.inodes.orphans.update(addresses[unlinked].tolist())
+        tally.add_all(UNLINKED, "inode", addresses[marked & known & (rows["links"] == 0) & ~own & (rows["flags"] & FLAG_EA_INODE == 0)])
         used = marked & ((rows["mode"] != 0) | own) | alive
         if not used.any():
             return

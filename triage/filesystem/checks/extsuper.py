@@ -22,12 +22,15 @@ from triage.filesystem.extlayout import (
 from triage.model import Severity
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from triage.filesystem.checks import VolumeReader
     from triage.filesystem.checks.exttally import Tally
     from triage.filesystem.extlayout import ExtLayout, Groups
 
 MAX_COPIES = 64
 """Copies of the superblock that are compared; a volume of 16 TiB with sparse_super has 21."""
+_PIECE = 1 << 20
 _FIXED = (
     ("number of inodes", 0x00, 4, -1),
     ("number of blocks", 0x04, 4, -1),
@@ -60,6 +63,11 @@ GROUP_COPY = Kind(Severity.ERROR, "{n} group [descriptor differs from its|descri
 GROUP_COPY_BAD = Kind(Severity.WARNING, "the copies of {n} group [descriptor|descriptors] are damaged")
 GROUP_PLACE = Kind(Severity.ERROR, "{n} group [descriptor points|descriptors point] where [its|their] tables cannot be: names are missing")
 GROUPS = Kind(Severity.ERROR, "{n} group [descriptor|descriptors] cannot be read: names are missing")
+RESERVED = Kind(
+    Severity.WARNING,
+    "{n} [block|blocks] kept for growing the file system [is|are] damaged, where nothing is ever written",
+    cross=True,
+)
 FREE_INODES = Kind(Severity.WARNING, "the superblock counts other free inodes than its groups have: files may be missing", cross=True)
 FREE_BLOCKS = Kind(Severity.WARNING, "the superblock counts other free blocks than its groups have", cross=True)
 
@@ -117,7 +125,7 @@ def check_descriptors(reader: VolumeReader, layout: ExtLayout, groups: Groups, t
     tally.add_all(GROUP_PLACE, "group", np.flatnonzero(wrong))
 
 
-def _compare_copy(reader: VolumeReader, layout: ExtLayout, groups: Groups, sound: np.ndarray | None, tally: Tally) -> None:
+def _compare_copy(reader: VolumeReader, layout: ExtLayout, groups: Groups, sound: NDArray[np.bool_] | None, tally: Tally) -> None:
     """Compare the places of bitmaps and tables with the first copy: nothing else is kept up in it."""
     home = next((g for g in range(1, min(layout.groups, 1 << 20)) if layout.has_superblock(g)), 0)
     if not home:
@@ -131,6 +139,36 @@ def _compare_copy(reader: VolumeReader, layout: ExtLayout, groups: Groups, sound
         tally.add_all(GROUP_COPY, "group", np.flatnonzero(differing))
     else:
         tally.add_all(GROUP_COPY_BAD, "group", np.flatnonzero(differing & sound[:count]))
+
+
+def check_reserved(reader: VolumeReader, layout: ExtLayout, listing: int | None, tally: Tally) -> None:
+    """Hold the blocks that are reserved for more descriptors against what must stand in them: the places of their copies.
+
+    They are listed by a block of the resize inode, in order, from the entry on that has the number of descriptor blocks.
+    """
+    reserved = layout.number(0xCE, 2)
+    if not reserved or listing is None or layout.incompat & INCOMPAT_META_BG or layout.cluster > 1:
+        return
+    each = layout.block // 4
+    start = layout.descriptor_blocks
+    first = layout.first + 1 + start
+    reserved = min(reserved, each)
+    listed = _numbers(reader.read(listing * layout.block, layout.block), each)
+    wanted = np.arange(first, first + reserved)
+    wrong = listed[(start + np.arange(reserved)) % each] != wanted
+    copies = [group * layout.per_group for group in range(1, min(layout.groups, 1 << 20)) if layout.has_superblock(group)][:each]
+    for done in range(0, reserved, _PIECE // layout.block):
+        count = min(_PIECE // layout.block, reserved - done)
+        table = _numbers(reader.read((first + done) * layout.block, count * layout.block), count * each).reshape(count, each)
+        places = wanted[done : done + count, None] + np.array(copies, dtype=np.int64)[None, :]
+        wrong[done : done + count] |= (table[:, : len(copies)] != places).any(axis=1)
+    tally.add_all(RESERVED, "block", wanted[wrong])
+
+
+def _numbers(data: bytes, count: int) -> NDArray[np.int64]:
+    """Return 32-bit numbers; noughts for those that are not there."""
+    whole = len(data) // 4
+    return np.concatenate((np.frombuffer(data, dtype="<u4", count=whole).astype(np.int64), np.zeros(count - whole, dtype=np.int64)))
 
 
 def check_counts(layout: ExtLayout, groups: Groups, tally: Tally) -> None:
