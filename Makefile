@@ -8,6 +8,10 @@ TEST_JOBS ?= 2
 PYTEST_ARGS ?=
 # More options for the mutants: make mutants MUTANTS_ARGS='ext2 --count 20'
 MUTANTS_ARGS ?=
+# How long make fuzz takes, which inputs it makes, and for which targets (all when none is named)
+FUZZ_SECONDS ?= 120
+FUZZ_SEED ?= 1
+FUZZ_TARGETS ?=
 # More options for the demonstration: make demo DEMO_ARGS='--help'
 DEMO_ARGS ?=
 
@@ -39,6 +43,9 @@ types: $(DEV_INSTALLED) ## types (mypy --strict)
 	@$(BIN)/mypy
 
 check: lint types test ## lint, types and every test: what a change must pass
+
+fuzz: $(DEV_INSTALLED) ## every parser over mutated inputs for FUZZ_SECONDS; failing inputs stay in build/fuzz
+	@$(BIN)/python tests/fuzz/run.py --seconds $(FUZZ_SECONDS) --seed $(FUZZ_SEED) $(FUZZ_TARGETS)
 
 bench: $(DEV_INSTALLED) ## wall time and memory against fiwalk (needs sleuthkit and ewf-tools)
 	@$(BIN)/python bench/run.py
