@@ -21,6 +21,12 @@ _UNSAFE = re.compile(
 _FORMULA = tuple("=+-@\t\r\n\0＝＋－＠")
 _HIDDEN_FORMULA = re.compile(r"([;|]\s*)(?=[=+\-@＝＋－＠])")
 
+_HALF_PAIR = re.compile("\udced([\udca0-\udcbf])([\udc80-\udcbf])")
+
+
+def _half(match: re.Match[str]) -> str:
+    return f"\\u{0xD000 | (ord(match[1]) & 0x3F) << 6 | ord(match[2]) & 0x3F:04x}"
+
 
 def _visible(match: re.Match[str]) -> str:
     code = ord(match.group())
@@ -37,13 +43,14 @@ def show(text: str) -> str:
 def show_name(raw: bytes) -> tuple[str, bool]:
     """Return a name's display form, and whether it says exactly what the bytes are.
 
-    Bytes that are not UTF-8 and characters that :func:`show` escapes are written as escapes; ``/`` inside a name, which no
-    path could tell from a separator, as ``\\x2f``.
+    Bytes that are not UTF-8 and characters that :func:`show` escapes are written as escapes, half a surrogate pair (three bytes
+    in WTF-8) as one; ``/`` inside a name, which no path could tell from a separator, as ``\\x2f``.
     """
     text = raw.decode("utf-8", "surrogateescape")
     if text.isascii() and text.isprintable() and "/" not in text:
         return text, True
-    shown = re.sub("[\udc80-\udcff]", lambda m: f"\\x{ord(m.group()) - 0xDC00:02x}", text)
+    shown = _HALF_PAIR.sub(_half, text)
+    shown = re.sub("[\udc80-\udcff]", lambda m: f"\\x{ord(m.group()) - 0xDC00:02x}", shown)
     shown = show(shown).replace("/", "\\x2f")
     return shown, shown == text
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from triage.escape import show, show_name
 from triage.filesystem.image import tsk_reason
+from triage.filesystem.ntfsname import FILE_NAME, exact_name, is_whole
 from triage.filesystem.volumes import file_system_name
 from triage.model import Entry, Kind, Locator, Problem, Recoverability, Run, Severity, TimeBasis, Volume
 
@@ -88,6 +89,7 @@ class EntryMaker:
         # FAT stores no zone; ISO 9660 does, and TSK leaves it out.
         self._basis = TimeBasis.LOCAL if name.startswith(("FAT", "ISO")) else TimeBasis.UTC
         self._reparse: tuple[int, int] | None = None  # of the entry in hand: attribute id and size
+        self._name_sizes: set[int] = set()  # of the entry in hand: sizes of its $FILE_NAME attributes
         self.ownership = ownership
         self.times: Times | None = None
         self.problems: list[Problem] = []
@@ -216,12 +218,20 @@ class EntryMaker:
             gid=int(meta.gid),
             nlink=int(meta.nlink),
         )
+        said = len(self.problems)
         if self.times is not None and (times := self.times.of(address)) is not None:
             if wrong := times.pop("wrong", ""):
                 message = "a time is stored that no time can be, or that is past the years 1677 to 2262: it is left out"
                 self.problems.append(self.problem(Severity.WARNING, message, path=path, detail=wrong))
             common.update(times)
         main, streams = self._attributes(file, path, kind, allocated=meta_allocated and meta_type != _VIRTUAL_FILE)
+        if self._name_sizes and not is_whole(text, self._name_sizes):
+            alike = b"%d|" % address + text
+            text = exact_name(file, text, int(name.par_addr) if name is not None else 0, counted.get(alike, 0))
+            counted[alike] = counted.get(alike, 0) + 1
+            display, exact = show_name(text)
+            path, full = f"{shown}/{display}", raw + b"/" + text
+            self.problems[said:] = [p.replace(path=path) for p in self.problems[said:]]
         size = int(meta.size)
         target = self._link_target(file, meta) if kind is Kind.LINK else None
         unpacked = True
@@ -320,12 +330,15 @@ class EntryMaker:
             ((), True, None, None) if self._ntfs and kind is Kind.DIRECTORY else None
         )
         self._reparse = None
+        self._name_sizes = set()
         streams: list[tuple[bytes, int, tuple[Run, ...], bool, int, int]] = []
         try:
             for attribute in file:
                 info = attribute.info
                 attr_type = int(info.type)
                 if self._ntfs and attr_type in _NTFS_SMALL:
+                    if attr_type == FILE_NAME:
+                        self._name_sizes.add(int(info.size))
                     continue
                 flags = int(info.flags)
                 runs: tuple[Run, ...] = ()

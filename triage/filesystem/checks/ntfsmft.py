@@ -11,6 +11,8 @@ import struct
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
+from triage.filesystem.ntfsname import wide_to_bytes
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
@@ -147,19 +149,11 @@ class FileName(NamedTuple):
 
 
 def file_name(value: bytes) -> FileName | None:
-    """Decode a $FILE_NAME attribute (FILE_NAME); its text as UTF-8, as TSK gives it."""
+    """Decode a $FILE_NAME attribute (FILE_NAME); its text as WTF-8."""
     if len(value) < 66 or len(value) < 66 + 2 * value[64]:
         return None
     reference = int.from_bytes(value[:8], "little")
-    return FileName(reference & (1 << 48) - 1, reference >> 48, value[65], utf8(value[66 : 66 + 2 * value[64]]))
-
-
-def utf8(name: bytes) -> bytes:
-    """Return UTF-16's bytes as UTF-8; TSK ends at a NUL and writes ``^`` for half a surrogate pair."""
-    text = name.decode("utf-16-le", "surrogatepass").partition("\0")[0]
-    if not text.isascii():
-        text = "".join("^" if "\ud800" <= c <= "\udfff" else c for c in text)
-    return text.encode()
+    return FileName(reference & (1 << 48) - 1, reference >> 48, value[65], wide_to_bytes(value[66 : 66 + 2 * value[64]]))
 
 
 def parse_record(data: bytes, number: int, clusters: int) -> Record | None:

@@ -15,6 +15,7 @@ import numpy as np
 from triage.filesystem.checks import ntfsmft as mft
 from triage.filesystem.checks.columns import Bytes, Columns, Tally
 from triage.filesystem.listed import name_digest
+from triage.filesystem.ntfsname import wide_to_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -180,7 +181,7 @@ class Table:
         data = here.raw.data
         for n in np.nonzero(used & (space != mft.DOS_NAME))[0].tolist():
             text = int(at[n]) + 66
-            digests[n] = name_digest(mft.utf8(bytes(data[text : text + 2 * int(letters[n])])), int(parent[n]))
+            digests[n] = name_digest(wide_to_bytes(bytes(data[text : text + 2 * int(letters[n])])), int(parent[n]))
         self._columns.add(
             name_record=_owner(piece, rows),
             name_parent=parent,
