@@ -193,7 +193,8 @@ def _stray(name: str) -> bool:
     if len(others) != 1 or sum(character.isalpha() and character.isascii() for character in name.rpartition(".")[0]) < 5:
         return False
     code = ord(others[0])
-    return 0x250 <= code <= 0xFFFF and others[0].isalpha() and chr(code & 0xFF).isalnum() and code & 0xFF < 0x7F
+    low = chr(code & 0x7F)
+    return 0x250 <= code <= 0xFFFF and not code & 0x80 and others[0].isalpha() and (low.isalnum() or low == " ")
 
 
 def short_fits(name: str, short: bytes) -> bool:

@@ -225,6 +225,8 @@ class Tree:
         else:
             yield from check_end(chain, shown, self._faults, directory=False)
             yield from self._check_size(entry, chain, shown)
+        if not entry.directory:
+            yield from self._by_other(entry, path, first, chain)
         address = boot.address(entry.at)
         if gone and not self._in_free(entry.at):
             yield from self._lost(entry, place, path, chain, address)
@@ -250,14 +252,25 @@ class Tree:
             self._listed.folders.setdefault(address, Folder(self.owners.shown(path), place.address))
             yield Found(path, directory=True)
             return
-        left = entry.size
+        yield Found(path, entry.size, self._runs(entry.size, chain))
+
+    def _by_other(self, entry: Record, path: tuple[bytes, ...], first: int, chain: Chain) -> Iterator[Found]:
+        """Give a file once more by the second FAT, where that has another chain for it, and one that fits its size."""
+        if self._other is None or not entry.size:
+            return
+        more = self._other.chain(first)
+        if more.stop is Stop.END and more.length == -(-entry.size // self._boot.cluster) and more.runs != chain.runs:
+            yield Found((*path[:-1], entry.name + b" (by the second FAT)"), entry.size, self._runs(entry.size, more))
+
+    def _runs(self, size: int, chain: Chain) -> tuple[tuple[int, int], ...]:
+        """Return a chain as byte ranges of the volume, up to a file's size."""
         runs: list[tuple[int, int]] = []
         for first, count in chain.runs:
-            length = min(left, count * boot.cluster)
+            length = min(size, count * self._boot.cluster)
             if length:
-                runs.append((boot.cluster_at(first), length))
-            left -= length
-        yield Found(path, entry.size, tuple(runs))
+                runs.append((self._boot.cluster_at(first), length))
+            size -= length
+        return tuple(runs)
 
     def _times(self, entry: Record, path: str) -> Iterator[Fault]:
         for field, stamp in fat_stamps(entry.slot).items():
@@ -272,8 +285,6 @@ class Tree:
             why = f"behind cluster {chain.last} its chain comes to {chain.stop.value}"
         else:
             why = f"it begins in cluster {first}, which does not exist" if first else "it names no cluster"
-        if self._other is not None and self._other.chain(first).length * self._boot.cluster >= entry.size:
-            why += "; the second FAT has a chain as long as it should be"
         message = f"only {has} of {entry.size} bytes of the content can be found: {why}"
         yield from self._faults.tell(Severity.ERROR, "files whose content is cut", message, path)
 
