@@ -12,6 +12,7 @@ import pytest
 
 from triage.evidence.opening import open_evidence
 from triage.filesystem.image import tsk_image
+from triage.filesystem.overlay import volume_image
 from triage.filesystem.tsk import Avoid, Walker
 from triage.filesystem.volumes import is_listed, list_volumes, open_file_system
 from triage.model import Entry, Kind, Problem, Severity
@@ -39,9 +40,10 @@ class Walked:
         for volume in volumes:
             if not is_listed(volume):
                 continue
-            self._open[volume.offset] = open_file_system(image, volume.offset)
-            walker = Walker(image, volume, lambda *what: self.announced.append(what), avoid=avoid or Avoid(),
-                            max_entries=max_entries, max_orphans=1000, medium=self.medium)
+            medium, own = volume_image(self.medium, image, volume.offset, volume.found_by)
+            self._open[volume.offset] = open_file_system(own, volume.offset)
+            walker = Walker(own, volume, lambda *what: self.announced.append(what), avoid=avoid or Avoid(),
+                            max_entries=max_entries, max_orphans=1000, medium=medium)
             for row in walker.walk():
                 (self.entries if isinstance(row, Entry) else self.problems).append(row)
             self.totals.append(walker.totals)

@@ -6,8 +6,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from triage.case.items import Work
+from triage.engine import testhook
 from triage.evidence import opening, verify
 from triage.filesystem.image import tsk_image, tsk_reason
+from triage.filesystem.overlay import facts_of, found_by_fact, volume_image
 from triage.filesystem.tsk import Avoid, Walker
 from triage.filesystem.volumes import list_volumes, open_file_system
 from triage.model import Entry, Evidence, Locator, Problem, Severity, Volume
@@ -59,12 +61,18 @@ class Tasks:
     def _open(self, command: dict[str, Any]) -> None:
         """Open evidence for the first time: its record, its volumes, what is wrong with them."""
         self._slot.announce(OPENING, 0, 0)
-        evidence, medium, warnings = opening.open_evidence(Path(command["path"]), exhibit=command.get("exhibit", ""))
+        testhook.touch(command["path"], "open-")
+        evidence, medium, warnings = opening.open_evidence(Path(command["path"]), exhibit=command.get("exhibit", ""), beat=self._slot.beat)
         image = tsk_image(medium, evidence.paths)
-        self._evidence[evidence.id] = (evidence, medium, image)
         self._slot.announce(LISTING, 0, 0)
-        volumes, problems = list_volumes(image, medium, evidence.id)
-        problems = [Problem(severity=Severity.WARNING, stage="evidence", evidence=evidence.id, message=w) for w in warnings] + problems
+        volumes, problems = list_volumes(image, medium, evidence.id, self._slot.beat)
+        if mended := facts_of(volumes):
+            evidence = evidence.replace(facts={**evidence.facts, **mended})
+        self._evidence[evidence.id] = (evidence, medium, image)
+        said = [Problem(severity=Severity.WARNING, stage="evidence", evidence=evidence.id, message=w) for w in warnings]
+        if opening.SALVAGED in evidence.facts:
+            said.insert(0, Problem(severity=Severity.ERROR, stage="evidence", evidence=evidence.id, message=evidence.facts[opening.SALVAGED]))
+        problems = said + problems
         self._send(
             {
                 "done": "open",
@@ -80,7 +88,7 @@ class Tasks:
         for data in command["evidence"]:
             evidence = Evidence.from_json(data)
             if evidence.id not in self._evidence:
-                medium = opening.reopen(evidence)
+                medium = opening.reopen(evidence, self._slot.beat)
                 self._evidence[evidence.id] = (evidence, medium, tsk_image(medium, evidence.paths))
         self._send({"done": "attach"})
 
@@ -90,13 +98,16 @@ class Tasks:
         if fs is None:
             if len(self._file_systems) >= _OPEN_FILE_SYSTEMS:
                 self._file_systems.pop(next(iter(self._file_systems)))
-            fs = self._file_systems[key] = open_file_system(self._evidence[evidence][2], offset)
+            record, medium, image = self._evidence[evidence]
+            _, image = volume_image(medium, image, offset, found_by_fact(record.facts, offset))
+            fs = self._file_systems[key] = open_file_system(image, offset)
         return fs
 
     def _walk(self, command: dict[str, Any]) -> None:
         """List a volume; rows go out in packs while it is walked."""
         volume = Volume.from_json(command["volume"])
         _, medium, image = self._evidence[volume.evidence]
+        medium, image = volume_image(medium, image, volume.offset, volume.found_by)
         avoid = command.get("avoid", {})
         walker = Walker(
             image,

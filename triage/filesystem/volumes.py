@@ -1,219 +1,227 @@
-"""Partition tables, the gaps between partitions, and what lies in each: TSK where it reads it, its name where not."""
+"""What lies on a medium: partitions, the gaps between them, and file systems that no table knows of."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import pytsk3
-
-from triage.filesystem.signatures import PROBE, VolumeSignature, identify_volume
+from triage.filesystem.describe import describe, file_system_name, is_listed, is_recognised, open_file_system, read_head
+from triage.filesystem.image import MediumImage
+from triage.filesystem.overlay import found_by, overlay_of
+from triage.filesystem.scan import MAX_CANDIDATES, Scan
+from triage.filesystem.signatures import identify_volume
+from triage.filesystem.tables import Table, overlaps, read_table
 from triage.model import Encryption, Problem, Severity, Volume
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from triage.evidence.medium import Medium
+    from triage.filesystem.headers import Header
+    from triage.filesystem.tables import Part
 
-SECTOR = 512
+__all__ = ["MAX_VOLUMES", "file_system_name", "is_listed", "list_volumes", "open_file_system"]
+
 MAX_VOLUMES = 1024
-_SCHEMES = {1: "MBR", 2: "BSD", 4: "Sun", 8: "Mac", 16: "GPT"}
-_ALLOCATED, _UNALLOCATED = 1, 2
-_SCAN_DENSE = 64 << 20
-_SCAN_STEP = 1 << 20
-
-_FS_NAMES = {
-    int(getattr(pytsk3, f"TSK_FS_TYPE_{key}")): name
-    for key, name in {
-        "NTFS": "NTFS",
-        "FAT12": "FAT12",
-        "FAT16": "FAT16",
-        "FAT32": "FAT32",
-        "EXFAT": "exFAT",
-        "EXT2": "ext2",
-        "EXT3": "ext3",
-        "EXT4": "ext4",
-        "HFS": "HFS+",
-        "ISO9660": "ISO 9660",
-        "FFS1": "UFS1",
-        "FFS1B": "UFS1",
-        "FFS2": "UFS2",
-        "YAFFS2": "YAFFS2",
-        "SWAP": "swap",
-        "RAW": "raw",
-    }.items()
-}
 
 
-def file_system_name(fs: Any) -> str:
-    """Return the name people use for the file system that TSK opened."""
-    kind = int(fs.info.ftype)
-    return _FS_NAMES.get(kind, f"TSK type {kind}")
-
-
-def open_file_system(image: Any, offset: int) -> Any:
-    """Open the file system at a byte offset; raise ``OSError`` when TSK finds none."""
-    return pytsk3.FS_Info(image, offset=offset)
-
-
-def list_volumes(image: Any, medium: Medium, evidence: str) -> tuple[list[Volume], list[Problem]]:
+def list_volumes(
+    image: Any, medium: Medium, evidence: str, beat: Callable[[], None] = lambda: None
+) -> tuple[list[Volume], list[Problem]]:
     """Return every volume and gap of a medium in the order of their offsets, and what is wrong with them.
 
-    A medium without a partition table is one volume, ``vol1``. When neither a table nor a file system is found at the
-    start, file systems are looked for by their signatures (``found_by`` is then ``signature scan``).
+    A medium without a partition table is one volume, ``vol1``. What no known volume covers is searched for file systems by their
+    signatures (``found_by`` is then ``signature scan``); they are numbered behind the table's partitions. A volume whose header is gone
+    is opened through the copy of it that the format keeps: see :mod:`triage.filesystem.overlay`. ``beat`` is called now and then.
     """
-    problems: list[Problem] = []
-    parts, scheme = _table(image, medium)
-    volumes = [_describe(image, medium, evidence, n, start, size, scheme, kind) for n, start, size, kind in parts]
-    if not any(v.file_system or v.encryption is not Encryption.NONE for v in volumes):
-        # No table, or one that leads nowhere: a boot sector's code can look like one.
-        whole = _describe(image, medium, evidence, 1, 0, medium.size, "none", "whole medium")
-        if whole.file_system or whole.encryption is not Encryption.NONE:
-            volumes = [whole]
-        elif found := list(_scan(image, medium, evidence)):
-            volumes = found
-            problems.append(
-                _problem(
-                    evidence,
-                    None,
-                    Severity.WARNING,
-                    "no usable partition table: file systems were found by their signatures, their borders are not certain; "
-                    "every sector of the first 64 MiB was looked at, and behind that the beginning of each MiB",
-                )
+    return _Listing(image, medium, evidence, beat).look()
+
+
+class _Listing:
+    """One medium, being listed."""
+
+    def __init__(self, image: Any, medium: Medium, evidence: str, beat: Callable[[], None]) -> None:
+        self._image = image
+        self._medium = medium
+        self._evidence = evidence
+        self._beat = beat
+        self._volumes: list[Volume] = []
+        self._sizes: dict[int, int] = {}  # of the file systems that were opened, by offset
+        self._found: list[Volume] = []
+        self._problems: list[Problem] = []
+
+    def look(self) -> tuple[list[Volume], list[Problem]]:
+        """Look at the table, at what it leads to, and at the rest."""
+        medium = self._medium
+        table = read_table(self._image, medium, self._known)
+        if table.doubtful and self._known(0):
+            table = Table()  # a boot sector's code, read as a table
+        parts = table.parts[:MAX_VOLUMES]
+        self._volumes = [self._describe(n, p.start, p.size, table.scheme, p.kind) for n, p in enumerate(parts, 1)]
+        if not any(map(is_recognised, self._volumes)):
+            # No table, or one that leads nowhere: a boot sector's code can look like one.
+            whole = self._describe(1, 0, medium.size, "none", "whole medium")
+            if is_recognised(whole):
+                table, self._volumes = Table(), [whole]
+            elif table.doubtful or not parts:
+                table, self._volumes = Table(faults=table.faults), [whole]
+        scan = Scan(medium, self._beat)
+        self._search(scan)
+        if table.scheme == "none" and self._found and not any(map(is_recognised, self._volumes)):
+            self._volumes = []
+        self._say_of_table(table, parts)
+        self._number_found(table)
+        self._say_of_scan(scan)
+        volumes = self._volumes + self._found
+        if table.scheme != "none" or self._found:
+            volumes += self._gaps(volumes, table.scheme)
+        volumes.sort(key=lambda v: (v.offset, v.number or 0))
+        if len(volumes) >= MAX_VOLUMES:
+            volumes = volumes[:MAX_VOLUMES]
+            self._problem(Severity.ERROR, f"there are {MAX_VOLUMES} volumes and gaps or more: those behind that were not looked at")
+        for volume in volumes:
+            self._problems.extend(_check(volume, medium))
+        return volumes, self._problems
+
+    def _known(self, offset: int) -> bool:
+        """Whether something is recognised at an offset by its mark; cheap."""
+        signature = identify_volume(read_head(self._medium, offset)) if offset < self._medium.size else None
+        return signature is not None and signature.name != "nothing but zeros"
+
+    def _describe(self, number: int, offset: int, size: int, scheme: str, kind: str) -> Volume:
+        self._beat()
+        volume, length = describe(self._image, self._medium, self._evidence, number, offset, size, scheme, kind)
+        if length:
+            self._sizes[offset] = length
+        return volume
+
+    # ---- the search --------------------------------------------------------------------------------------------------------
+
+    def _search(self, scan: Scan) -> None:
+        """Look for file systems in what no recognised volume covers."""
+        for start, end in _complement(self._covered(), self._medium.size):
+            at = start
+            while at < end and len(self._found) < MAX_VOLUMES:
+                taken = next((v for h in scan.area(at, end) if (v := self._take(h)) is not None), None)
+                if taken is None:
+                    break
+                at = max(at + 512, taken.offset + (self._sizes.get(taken.offset) or 512))
+
+    def _covered(self) -> list[tuple[int, int]]:
+        """Return what the recognised volumes cover: to the file system's end, and the whole partition where that is not known."""
+        return [(v.offset, v.offset + (self._sizes.get(v.offset) or v.size)) for v in self._volumes if is_recognised(v)]
+
+    def _take(self, header: Header) -> Volume | None:
+        """Open what a header leads to and keep it, unless it is a volume that is known or would lie over one."""
+        known = [v for v in self._volumes + self._found if is_recognised(v)]
+        if any(v.offset == header.start for v in known):
+            return None
+        over = [v for v in known if v.offset < header.start + (header.size or 1) and header.start < v.offset + v.size]
+        if over and (header.copy is not None or (not header.start and header.name != "ISO 9660")):
+            if header.copy is None:
+                message = f"the medium also begins like a {header.name} volume that would lie over {over[0].name}: it was not listed"
+                self._problem(Severity.WARNING, message)
+            return None
+        medium, image = self._medium, self._image
+        if header.copy is not None:
+            medium = overlay_of(medium, header)
+            image = MediumImage(medium)
+        size = min(header.size or self._medium.size, self._medium.size - header.start)
+        volume, length = describe(image, medium, self._evidence, 1, header.start, size, "none", "found by signature")
+        if not length and (header.readable or not is_recognised(volume)):
+            return None
+        self._sizes[header.start] = length or header.size
+        if length:
+            volume = volume.replace(size=min(max(length, header.size), self._medium.size - header.start))
+        volume = volume.replace(found_by="signature scan" if header.copy is None else found_by(header))
+        here = [n for n, v in enumerate(self._volumes) if v.offset == header.start]
+        if here:  # the table knows where it is: it keeps its place there
+            kept = {k: getattr(self._volumes[here[0]], k) for k in ("number", "size", "scheme", "type")}
+            volume = volume.replace(**kept)
+            self._volumes[here[0]] = volume
+        else:
+            self._found.append(volume)
+        return volume
+
+    def _number_found(self, table: Table) -> None:
+        """Number what was found behind the table's partitions, and end those that do not know their size where the next begins."""
+        self._found.sort(key=lambda v: v.offset)
+        starts = sorted(v.offset for v in self._volumes + self._found)
+        first = max((v.number or 0 for v in self._volumes), default=0) + 1
+        for position, volume in enumerate(self._found):
+            size = volume.size
+            if not self._sizes.get(volume.offset):
+                size = min([s for s in starts if s > volume.offset] + [volume.offset + size]) - volume.offset
+            self._found[position] = volume.replace(number=first + position, size=size, scheme=table.scheme)
+
+    def _gaps(self, volumes: list[Volume], scheme: str) -> list[Volume]:
+        covered = [(v.offset, v.offset + v.size) for v in volumes]
+        base: dict[str, Any] = {"evidence": self._evidence, "number": None, "scheme": scheme, "type": "unallocated"}
+        return [Volume(**base, offset=start, size=end - start) for start, end in _complement(covered, self._medium.size)]
+
+    # ---- what is said ------------------------------------------------------------------------------------------------------
+
+    def _problem(self, severity: Severity, message: str, volume: int | None = None) -> None:
+        self._problems.append(_problem(self._evidence, volume, severity, message))
+
+    def _say_of_table(self, table: Table, parts: list[Part]) -> None:
+        for severity, message in table.faults:
+            self._problem(severity, message)
+        if table.scheme == "none":
+            return
+        for one, other in overlaps(parts):
+            message = f"vol{one + 1} and vol{other + 1} overlap: the partition table is wrong, or it lists the same bytes twice"
+            self._problem(Severity.WARNING, message, other + 1)
+        for volume, part in zip(self._volumes, parts, strict=True):
+            if not is_recognised(volume):
+                continue
+            if part.unused:
+                message = f"the entry of {volume.name} says that it is unused, but a {volume.file_system} volume is there: it is hidden"
+                self._problem(Severity.WARNING, message, volume.number)
+            beyond = self._sizes.get(volume.offset, 0) - part.size
+            if beyond > 0:
+                message = f"the file system of {volume.name} is {beyond} bytes longer than its partition: one of the two is wrong"
+                self._problem(Severity.WARNING, message, volume.number)
+
+    def _say_of_scan(self, scan: Scan) -> None:
+        reach = "every sector was looked at"
+        if scan.sparse:
+            reach = f"of {scan.sparse} bytes only the beginning of each MiB was looked at, of the rest every sector"
+        if self._found and not any(map(is_recognised, self._volumes)):
+            self._problem(
+                Severity.WARNING,
+                f"no usable partition table: file systems were found by their signatures, their borders are not certain; {reach}",
             )
-        elif not volumes:
-            volumes = [whole]
-    if len(volumes) >= MAX_VOLUMES:
-        message = f"there are {MAX_VOLUMES} volumes and gaps or more: those behind that were not looked at"
-        problems.append(_problem(evidence, None, Severity.ERROR, message))
-    for volume in volumes:
-        problems.extend(_check(volume, medium))
-    return volumes, problems
+        else:
+            for volume in self._found:
+                message = (
+                    f"{volume.name} ({volume.file_system}) stands in no partition table: it was found by its signature at byte "
+                    f"{volume.offset}; it is hidden or deleted, or the table is damaged; its borders are not certain"
+                )
+                self._problem(Severity.WARNING, message, volume.number)
+            if scan.sparse:
+                message = f"outside of known volumes, {reach}: a file system that begins elsewhere would be missed"
+                self._problem(Severity.INFO, message)
+        for volume in self._volumes + self._found:
+            if volume.found_by.startswith("copy"):
+                message = f"the header of {volume.name} ({volume.file_system}) is damaged: it was opened through the {volume.found_by}"
+                self._problem(Severity.WARNING, message, volume.number)
+        if scan.unread:
+            message = f"{scan.unread} bytes outside of known volumes cannot be read: file systems that begin there would be missed"
+            self._problem(Severity.WARNING, message)
+        if scan.candidates >= MAX_CANDIDATES:
+            message = f"more than {MAX_CANDIDATES} places look like the beginning of a file system: those behind that were not looked at"
+            self._problem(Severity.ERROR, message)
 
 
-def _table(image: Any, medium: Medium) -> tuple[list[tuple[int | None, int, int, str]], str]:
-    """Return the partition table's rows as ``(number or None, offset, size, type)``, and its scheme."""
-    try:
-        table = pytsk3.Volume_Info(image)
-    except OSError:
-        return [], "none"
-    block = int(table.info.block_size)
-    scheme = _SCHEMES.get(int(table.info.vstype), str(table.info.vstype))
-    rows: list[tuple[int | None, int, int, str]] = []
-    number = 0
-    for part in table:
-        flags = int(part.flags)
-        start, size = int(part.start) * block, int(part.len) * block
-        text = part.desc.decode("utf-8", "replace") if part.desc else ""
-        if flags == _ALLOCATED:
-            number += 1
-            rows.append((number, start, size, text))
-        elif flags == _UNALLOCATED and start < medium.size:
-            rows.append((None, start, min(size, medium.size - start), "unallocated"))
-        if len(rows) >= MAX_VOLUMES:
-            break
-    return rows, scheme
-
-
-def _describe(
-    image: Any,
-    medium: Medium,
-    evidence: str,
-    number: int | None,
-    offset: int,
-    size: int,
-    scheme: str,
-    kind: str,
-    found_by: str = "table",
-) -> Volume:
-    """Look at a volume's first bytes and let TSK try it."""
-    base: dict[str, Any] = {
-        "evidence": evidence,
-        "number": number,
-        "offset": offset,
-        "size": size,
-        "scheme": scheme,
-        "type": kind,
-        "found_by": found_by if scheme != "none" else "whole medium",
-    }
-    if number is None:
-        return Volume(**base)
-    head = _read_head(medium, offset)
-    signature = identify_volume(head)
-    locked = signature is not None and signature.encryption is not Encryption.NONE
-    if signature and locked and not signature.readable:
-        return Volume(**base, file_system=signature.name, encryption=signature.encryption)
-    try:
-        fs = open_file_system(image, offset)
-    except OSError:
-        return Volume(**base, file_system=signature.name if signature and signature.name != "nothing but zeros" else "")
-    name = file_system_name(fs)
-    return Volume(
-        **base,
-        file_system=name,
-        label=_exfat_label(medium, offset, head) if name == "exFAT" else _label(fs, name, head),
-        block_size=int(fs.info.block_size),
-        encryption=Encryption.LOCKED if locked else Encryption.NONE,
-    )
-
-
-def is_listed(volume: Volume) -> bool:
-    """Whether TSK opened the volume, so that its names can be listed."""
-    return volume.number is not None and volume.block_size > 0
-
-
-def _read_head(medium: Medium, offset: int) -> bytes:
-    """Return a volume's first bytes, whatever of them can be read."""
-    head = b""
-    for at in range(offset, offset + PROBE, 4096):
-        try:
-            piece = medium.read_at(at, 4096)
-        except OSError:
-            piece = bytes(4096)
-        head += piece
-        if len(piece) < 4096:
-            break
-    return head
-
-
-def _label(fs: Any, name: str, head: bytes) -> str:
-    """Return a volume's label where it lies at a known place; the display form is the caller's business."""
-    raw = b""
-    if name == "NTFS":
-        try:
-            file = fs.open_meta(3)  # $Volume
-            for attribute in file:
-                if int(attribute.info.type) == 96:  # $VOLUME_NAME
-                    length = min(int(attribute.info.size), 256)
-                    text: bytes = file.read_random(0, length, 96, int(attribute.info.id)) if length else b""
-                    return text.decode("utf-16-le", "replace")
-        except OSError:
-            return ""
-    elif name.startswith("ext"):
-        raw = head[1024 + 120 : 1024 + 136]
-    elif name == "FAT32":
-        raw = head[71:82]
-    elif name in ("FAT12", "FAT16"):
-        raw = head[43:54]
-    elif name == "ISO 9660":
-        raw = head[0x8028 : 0x8028 + 32]
-    text_ = raw.split(b"\0")[0].decode("utf-8", "replace").strip()
-    return "" if text_ == "NO NAME" else text_
-
-
-def _exfat_label(medium: Medium, offset: int, head: bytes) -> str:
-    """Return the label out of the root directory's first cluster (Microsoft, exFAT specification, sections 3.1 and 7.3)."""
-    heap, root = int.from_bytes(head[88:92], "little"), int.from_bytes(head[96:100], "little")
-    sector, cluster = 1 << min(head[108], 12), 1 << min(head[109], 25)
-    try:
-        directory = medium.read_at(offset + (heap + (root - 2) * cluster) * sector, min(cluster * sector, 64 << 10))
-    except (OSError, ValueError):
-        return ""
-    for at in range(0, len(directory) - 31, 32):
-        if directory[at] == 0x83:
-            return directory[at + 2 : at + 2 + 2 * min(directory[at + 1], 11)].decode("utf-16-le", "replace")
-        if not directory[at]:
-            break
-    return ""
+def _complement(covered: list[tuple[int, int]], size: int) -> list[tuple[int, int]]:
+    """Return what ranges leave of a medium, in order."""
+    left, at = [], 0
+    for start, end in sorted(covered):
+        if start > at:
+            left.append((at, min(start, size)))
+        at = max(at, end)
+    left.append((at, size))
+    return [(start, end) for start, end in left if start < end]
 
 
 def _check(volume: Volume, medium: Medium) -> Iterator[Problem]:
@@ -262,52 +270,6 @@ def _check(volume: Volume, medium: Medium) -> Iterator[Problem]:
             Severity.ERROR,
             f"{volume.name} holds no file system that is known ({volume.type}): nothing in it was listed",
         )
-
-
-def _scan(image: Any, medium: Medium, evidence: str) -> Iterator[Volume]:
-    """Look for file systems by signature: every sector of the first 64 MiB, then each MiB.
-
-    Partitions begin on a MiB (since about 2007) or within the first track; backup superblocks and boot sectors inside a
-    volume that was found are passed over, since the volume's own size says how far it reaches.
-    """
-    offset, number = SECTOR, 0
-    while offset < medium.size and number < MAX_VOLUMES:
-        step = SECTOR if offset < _SCAN_DENSE else _SCAN_STEP
-        signature = _signature_at(medium, offset)
-        if signature:
-            volume = _describe(image, medium, evidence, number + 1, offset, medium.size - offset, "none", "found by signature")
-            size = _volume_size(image, volume)
-            if size or volume.encryption is not Encryption.NONE:
-                number += 1
-                size = min(size or medium.size - offset, medium.size - offset)
-                yield volume.replace(size=size, found_by="signature scan")
-                offset += max(step, size // step * step)
-                continue
-        offset += step
-
-
-def _signature_at(medium: Medium, offset: int) -> VolumeSignature | None:
-    try:
-        head = medium.read_at(offset, 4096)
-    except OSError:
-        return None
-    if not head.strip(b"\0"):
-        return None
-    signature = identify_volume(head)
-    if signature and signature.name == "ext2/3/4" and head[1024 + 90 : 1024 + 92] != b"\0\0":
-        return None  # s_block_group_nr: a backup superblock (ext4 disk layout, "The Super Block")
-    if signature and (signature.readable or signature.encryption is not Encryption.NONE):
-        return signature
-    return None
-
-
-def _volume_size(image: Any, volume: Volume) -> int:
-    """Return how long the file system says it is, 0 when TSK does not open it."""
-    try:
-        fs = open_file_system(image, volume.offset)
-    except OSError:
-        return 0
-    return int(fs.info.block_count) * int(fs.info.block_size)
 
 
 def _problem(evidence: str, volume: int | None, severity: Severity, message: str) -> Problem:
