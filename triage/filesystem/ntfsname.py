@@ -59,7 +59,7 @@ def may_look_like(stored: bytes, text: bytes) -> bool:
 
 def stored_names(file: Any) -> list[StoredName]:
     """Return a file's names; none where they cannot be read."""
-    found = []
+    found: list[StoredName] = []
     try:
         for attribute in file:
             info = attribute.info
