@@ -265,6 +265,27 @@ def test_a_damaged_part_of_the_schema_costs_only_itself(tmp_path: Path) -> None:
         assert "passed over" in database.notes.lines()[0]
 
 
+def test_names_that_are_not_text_cost_only_themselves(tmp_path: Path) -> None:
+    """Asked for by a name that only looks like it, a column would give that name as its value."""
+    data = made(
+        tmp_path / "x.db", "CREATE TABLE t (good, col_x)", "INSERT INTO t VALUES (1, 2)", "CREATE TABLE tab_x (a)", "CREATE TABLE u (b)"
+    )
+    with open_database(data.replace(b"col_x", b"col_\xff")) as database:
+        assert database.tables() == {"t": ("good",), "tab_x": ("a",), "u": ("b",)}
+        assert list(database.rows("t")) == [Row(1, (1,))]
+        assert "not UTF-8" in database.notes.lines()[0]
+    with open_database(data.replace(b"tab_x", b"tab_\xff")) as database:
+        assert database.tables() == {"t": ("good", "col_x"), "u": ("b",)}
+
+
+def test_an_error_that_quotes_bytes_of_the_evidence_is_an_error(tmp_path: Path) -> None:
+    """Python decodes SQLite's message, and fails at ``malformed database schema (…)`` before there is an error of SQLite's."""
+    data = made(tmp_path / "x.db", "CREATE TABLE t (a)", "INSERT INTO t VALUES (1)", "CREATE TABLE tab_x (aaaa)")
+    with open_database(data.replace(b"CREATE TABLE tab_x (", b"CREATE TABLE tab_\xff )").replace(b"tab_x", b"tab_\xff")) as database:
+        assert list(database.rows("t")) == [Row(1, (1,))]
+        assert "passed over" in database.notes.lines()[0]
+
+
 def test_rows_behind_a_damaged_page_are_read_from_the_end(tmp_path: Path) -> None:
     data = bytearray(
         made(

@@ -36,6 +36,9 @@ MAX_STEPS = 200_000_000
 _STEPS_AT_ONCE = 10_000
 _MOST_TABLES = 5000
 
+# The module turns SQLite's message into text, and a message may quote bytes of the evidence that are none.
+_FAULTS = (sqlite3.Error, UnicodeDecodeError)
+
 Value = int | float | str | bytes | None
 
 _PRAGMAS = (
@@ -184,7 +187,7 @@ class _State:
         self._may_read: frozenset[str] = frozenset()
         self._pragma = ""
         self._generated = 0
-        self._unreadable = 0
+        self._unreadable = self._nameless = 0
         self._virtual = 0
         data[18:20] = b"\1\1"  # a copy in memory has no log: "legacy" journal mode
         connection = sqlite3.connect(":memory:", isolation_level=None, cached_statements=0)
@@ -198,9 +201,9 @@ class _State:
             connection.deserialize(data)
             connection.set_progress_handler(self._step, _STEPS_AT_ONCE)
             connection.set_authorizer(self._authorize)
-        except sqlite3.Error as error:
+        except _FAULTS as error:
             connection.close()
-            raise StructureError(f"the database cannot be opened ({error.sqlite_errorname})") from error
+            raise StructureError(f"the database cannot be opened ({_named(error)})") from error
 
     def close(self) -> None:
         self._connection.close()
@@ -209,35 +212,46 @@ class _State:
         """Read the schema; with its damaged parts left out if need be. Return False when it cannot be read at all."""
         try:
             self._load()
-        except sqlite3.Error:
+        except _FAULTS:
             self.columns.clear()
-            self._generated = self._virtual = self._unreadable = 0
+            self._generated = self._virtual = self._unreadable = self._nameless = 0
             try:
                 self._pragma = "writable_schema"  # nothing can be written; this is how SQLite passes over what it cannot parse
                 self._connection.execute("PRAGMA writable_schema=ON").close()
                 self._pragma = ""
                 self._load()
-            except sqlite3.Error:
+            except _FAULTS:
                 return False
             notes.add("a part of a database's schema is damaged and was passed over")
         return True
 
     def _load(self) -> None:
+        self._connection.text_factory = bytes  # a name is only of use when it is text
+        try:
+            self._load_names()
+        finally:
+            self._connection.text_factory = self._text
+
+    def _load_names(self) -> None:
         self._may_read = frozenset({"sqlite_master", "sqlite_schema"})
         self._steps = 0
         with closing(
             self._connection.execute("SELECT name, rootpage, sql FROM sqlite_schema NOT INDEXED LIMIT ?", (_MOST_TABLES,))
         ) as cursor:
             listed = cursor.fetchall()
-        for name, root, sql in listed:
-            if not isinstance(name, str) or not isinstance(sql, str) or not isinstance(root, int):
+        for raw, root, statement in listed:
+            name, sql = _name(raw), statement.decode("utf-8", "replace") if isinstance(statement, bytes) else ""
+            if not sql or not isinstance(root, int):
+                continue
+            if name is None:
+                self._nameless += 1
                 continue
             if not _PLAIN_TABLE.match(sql) or root <= 0:
                 self._virtual += _VIRTUAL_TABLE.match(sql) is not None
                 continue
             try:
                 self.columns[name] = self._columns_of(name)
-            except sqlite3.Error:
+            except _FAULTS:
                 self._unreadable += 1
 
     def _columns_of(self, table: str) -> tuple[str, ...]:
@@ -250,11 +264,14 @@ class _State:
         if not rows:
             raise sqlite3.DatabaseError("no such table")
         self._generated += sum(row[6] not in _STORED for row in rows)
-        return tuple(row[1] for row in rows if row[6] in _STORED)
+        names = [_name(row[1]) for row in rows if row[6] in _STORED]
+        self._nameless += names.count(None)
+        return tuple(name for name in names if name is not None)
 
     def tables(self, notes: Notes) -> dict[str, tuple[str, ...]]:
         """Return the tables, and note what was left out of the schema."""
         notes.add("a table of a database cannot be read", self._unreadable)
+        notes.add("a table, index or column of a database has a name that is not UTF-8 and is not read", self._nameless)
         notes.add("a virtual table of a database is not asked: what it keeps stands in plain tables, which are read", self._virtual)
         notes.add("a column of a database that would be computed is not read", self._generated)
         return self.columns
@@ -283,7 +300,7 @@ class _State:
                     notes.add(f"a table of a database has more than {MAX_ROWS:,} rows: the rest is left out")
                     return
                 yield number, row[1:]
-        except sqlite3.Error as error:
+        except _FAULTS as error:
             broken = _named(error)
         finally:
             if not quiet:
@@ -316,7 +333,7 @@ class _State:
                         break
                     count += 1
                     yield row[0], row[1:]
-        except sqlite3.Error:
+        except _FAULTS:
             pass
         notes.add("a row behind a damaged place of a table was read from the table's end", count)
 
@@ -326,7 +343,7 @@ class _State:
         try:
             with closing(self._connection.execute("PRAGMA main.quick_check(10)")) as cursor:
                 lines = [show(str(row[0]))[:200] for row in cursor.fetchall()]
-        except sqlite3.Error as error:
+        except _FAULTS as error:
             lines = [f"the check itself failed ({_named(error)})"]
         finally:
             self._pragma = ""
@@ -356,13 +373,21 @@ class _State:
         return sqlite3.SQLITE_DENY
 
 
+def _name(raw: object) -> str | None:
+    """Return a name of the schema; ``None`` when it is not text, since no query can then ask for it."""
+    try:
+        return raw.decode("utf-8") if isinstance(raw, bytes) else None
+    except UnicodeDecodeError:
+        return None
+
+
 def _quoted(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
 
 
-def _named(error: sqlite3.Error) -> str:
+def _named(error: Exception) -> str:
     """Return SQLite's name of an error: its message may quote the evidence."""
-    return getattr(error, "sqlite_errorname", type(error).__name__)
+    return getattr(error, "sqlite_errorname", "SQLITE_ERROR")
 
 
 def _digest(row: tuple[int | None, tuple[Value, ...]]) -> bytes:
