@@ -279,6 +279,19 @@ def fields_odd(slot: bytes, bits: int) -> str:
     return ""
 
 
+def is_chance(slot: bytes, bits: int, last: int, room: int) -> bool:
+    """Whether what looks like an entry is chance: two or more of its fields hold what none can.
+
+    Damage makes one field wrong; other bytes than a directory's make several so.
+    """
+    record = Record(0, slot, b"", False)
+    wrong = bool(fields_odd(slot, bits)) + (not slot[11] & LABEL and not is_short_name(slot[:11]))
+    wrong += sum(stamp.wrong for stamp in fat_stamps(slot).values())
+    wrong += record.size > room or (record.directory and record.size != 0)
+    wrong += record.cluster(bits) > last or record.cluster(bits) == 1
+    return wrong >= 2
+
+
 def tsk_takes(slot: bytes, bits: int, last: int, room: int) -> bool:
     """Whether TSK takes an entry for one (4.15, ``fatxxfs_is_dentry``): what it does not, it neither lists nor opens."""
     size = int.from_bytes(slot[28:32], "little")

@@ -131,7 +131,9 @@ class Tree:
         entries: list[Record] = []
         dots: list[Record] = []
         for one in slots.read_slots(self._pieces(place)):
-            if isinstance(one, Odd):
+            if isinstance(one, Record) and slots.is_chance(one.slot, self._boot.bits, self._boot.clusters + 1, self._room):
+                unreadable += 1
+            elif isinstance(one, Odd):
                 unreadable += one.kind == slots.UNREADABLE
                 yield from self._odd(one, path)
             elif one.attributes & slots.LABEL and not one.directory:
