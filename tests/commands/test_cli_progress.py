@@ -29,7 +29,7 @@ def test_the_line_fits_80_columns_and_says_how_long_it_takes(monkeypatch: pytest
     shown = [text for text in screen.getvalue().splitlines() if text.strip()]
     assert len(shown) == 1
     assert len(shown[0]) <= 80
-    assert "400 MB/s" in shown[0]
+    assert "0.0/1.2 TB 400 MB/s" in shown[0]
     assert "48:20 left" in shown[0]
 
 
@@ -40,3 +40,8 @@ def test_nothing_is_shown_where_standard_error_is_no_terminal(capsys: pytest.Cap
         observer.progress(names=1, items_done=1, items=1, bytes_done=1, bytes_total=1)
         observer.notable("vol1/x", "list")
     assert capsys.readouterr().err == ""
+
+
+def test_amounts_are_in_the_unit_of_the_larger() -> None:
+    assert [progress._amounts(*pair) for pair in ((0, 0), (5_000, 50_000), (10**6, 5 * 10**6), (0, 64 * 10**9))] == [
+        "0.0/0.0 kB", "5.0/50.0 kB", "1.0/5.0 MB", "0.0/64.0 GB"]

@@ -57,3 +57,11 @@ def test_what_comes_later_in_a_better_tier_goes_first() -> None:
 
 def test_an_empty_plan_has_no_batch() -> None:
     assert Plan().batch() == []
+
+
+def test_an_item_that_is_too_large_to_be_read_counts_for_nothing() -> None:
+    plan = Plan(100)
+    plan.add(Pending(0, 0, 1, 1 << 50, "a"))
+    plan.add(Pending(0, 0, 2, 100, "a"))
+    assert (plan.items, plan.bytes) == (2, 100)
+    assert [p.row for p in plan.batch()] == [1, 2]

@@ -45,7 +45,7 @@ def test_times_and_places_of_a_run_change_only_the_pages_and_run_json(tmp_path: 
     write_report(build(FakeCase(**later)), list(FORMATS), tmp_path / "b")
     one, two = contents(tmp_path / "a"), contents(tmp_path / "b")
     assert {n for n in one if one[n] != two[n]} == {n for n in one if n.endswith(".html")} | {"run.json"}
-    assert json.loads(two["run.json"])["evidence_paths"] == {"ev-1": ["/elsewhere/laptop.E01", "/elsewhere/laptop.E02"]}
+    assert json.loads(two["run.json"])["evidence_files"] == {"ev-1": ["laptop.E01", "laptop.E02"]}
 
 
 def test_report_json_is_one_canonical_document(tmp_path: Path) -> None:

@@ -58,7 +58,7 @@ class Bars:
             self._task,
             completed=bytes_done,
             total=bytes_total or None,
-            info=f"{listing}{count}{bytes_done / 1e9:.1f}/{bytes_total / 1e9:.1f} GB {rate / 1e6:.0f} MB/s{left}",
+            info=f"{listing}{count}{_amounts(bytes_done, bytes_total)} {rate / 1e6:.0f} MB/s{left}",
         )
 
     def notable(self, path: str, text: str) -> None:
@@ -68,6 +68,12 @@ class Bars:
             self._bars.console.print(Text(f"notable: {show(path)} [{show(text)}]"), soft_wrap=True)
         elif self._notable == _NOTABLE_LINES + 1:
             self._bars.console.print(Text("notable: more, see the queue"))
+
+
+def _amounts(done: int, total: int) -> str:
+    """Return two amounts in one unit, that of the larger."""
+    unit, size = next(((u, s) for u, s in (("TB", 1e12), ("GB", 1e9), ("MB", 1e6)) if max(done, total) >= s), ("kB", 1e3))
+    return f"{done / size:.1f}/{total / size:.1f} {unit}"
 
 
 def _clock(seconds: float) -> str:

@@ -20,15 +20,18 @@ class Pending(NamedTuple):
 
 
 class Plan:
-    """A heap of pending work that hands out batches."""
+    """A heap of pending work that hands out batches. ``item_bytes``: of larger items only the first bytes are read."""
 
-    def __init__(self) -> None:
+    def __init__(self, item_bytes: int = 1 << 62) -> None:
+        self._item_bytes = item_bytes
         self._heap: list[Pending] = []
         self.items = 0
         self.bytes = 0
 
     def add(self, item: Pending) -> None:
         """Put one more piece of work in."""
+        if item.size > self._item_bytes:
+            item = item._replace(size=0)
         heapq.heappush(self._heap, item)
         self.items += 1
         self.bytes += item.size

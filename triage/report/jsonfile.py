@@ -1,6 +1,6 @@
 """``report.json``: the whole report but the list of all files, as one canonical document that depends on nothing but the case.
 
-Times of the run and where the evidence lay on the examiner's disk stand in ``run.json`` beside it, so that two runs of the
+Times of the run and what the evidence's files were called stand in ``run.json`` beside it, so that two runs of the
 same tool on the same evidence give the same ``report.json``, byte for byte.
 """
 
@@ -47,7 +47,7 @@ def render(document: Document, folder: Folder) -> None:
     run = {
         "schema": "triage-run/1",
         "run_times": document.times,
-        "evidence_paths": {str(row.get("id") or ""): row.get("paths") or [] for row in document.evidence},
+        "evidence_files": {str(row.get("id") or ""): file_names(row) for row in document.evidence},
     }
     with folder.text("run.json") as file:
         file.write(dump(run) + "\n")
