@@ -265,7 +265,7 @@ def run(options: RunOptions, observer: Observer) -> RunResult:
                 if options.verify:
                     begun = True
                     _verify(session, writer, [e for e, _, _ in found], observer, result)
-                plan = Plan()
+                plan = Plan(profile.limits.item_bytes)
                 allowed = budget.ReadBudget({e.id: e.size for e, _, _ in found}, profile.limits.item_bytes)
                 sink = _CaseSink(writer, profile, matcher, plan, keys, observer, allowed)
                 engine.attach([e for e, _, _ in found], sink)
