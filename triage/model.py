@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import itertools
 from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
@@ -361,6 +362,8 @@ class Entry(Record):
             data["locator"] = Locator.from_json(place)
         elif place is not None:
             volume_offset, meta_addr, meta_seq, attr_type, attr_id = place
+            if tuple(map(type, place)) not in _PLACES:
+                raise TypeError("a locator is made of whole numbers")
             data["locator"] = Locator(
                 evidence=data["evidence"],
                 volume_offset=volume_offset,
@@ -370,7 +373,10 @@ class Entry(Record):
                 attr_id=attr_id,
             )
         for name in ("kind", "recoverability", "time_basis"):
-            data[name] = _ENUMS[name][data[name]]
+            member = _ENUMS[name].get(data[name])
+            if member is None:
+                raise ValueError(f"{name} cannot be {data[name]!r:.50}")
+            data[name] = member
         return cls(**data)
 
 
@@ -393,6 +399,8 @@ _ENUMS: dict[str, dict[str, Any]] = {
     "time_basis": {m.value: m for m in TimeBasis},
 }
 _OPTIONAL_NUMBER = (int, type(None))
+_PLACES = frozenset((int, *types) for types in itertools.product(_OPTIONAL_NUMBER, repeat=4))
+"""The types that the numbers of a packed locator may have."""
 _OPTIONAL_TEXT = (str, type(None))
 _PACKED: dict[str, type | tuple[type, ...]] = {
     "id": str,

@@ -191,6 +191,11 @@ def _records(data: bytes) -> None:
         with contextlib.suppress(ValueError, TypeError):
             record = build(value)
             json.dumps(record.to_json())
+            place = record if isinstance(record, Locator) else getattr(record, "locator", None)
+            if place is not None:
+                numbers = (place.volume_offset, place.meta_addr, place.meta_seq, place.attr_type, place.attr_id)
+                assert all(number is None or type(number) is int for number in numbers)
+                assert place.key
 
 
 def _record_seeds() -> list[bytes]:

@@ -35,6 +35,7 @@ MAX_STEPS = 200_000_000
 """Steps that one scan may take; a row takes about as many as it has columns, plus ten."""
 _STEPS_AT_ONCE = 10_000
 _MOST_TABLES = 5000
+_LONG = 1024  # bytes or characters
 
 # The module turns SQLite's message into text, and a message may quote bytes of the evidence that are none.
 _FAULTS = (sqlite3.Error, UnicodeDecodeError)
@@ -127,9 +128,12 @@ class Database:
         unmatched = Counter(_digest(row) for row in main.scan(table, wanted, self.notes))
         for row in log.scan(table, wanted, self.notes):
             digest = _digest(row)
-            source = main.source if unmatched[digest] > 0 else log.source
-            unmatched[digest] -= 1
-            yield Row(*row, source)
+            same = unmatched[digest] > 0
+            if same:
+                unmatched[digest] -= 1
+            yield Row(*row, main.source if same else log.source)
+        if not any(unmatched.values()):
+            return
         for row in main.scan(table, wanted, None):
             digest = _digest(row)
             if unmatched[digest] > 0:
@@ -391,15 +395,11 @@ def _named(error: Exception) -> str:
 
 
 def _digest(row: tuple[int | None, tuple[Value, ...]]) -> bytes:
-    digest = hashlib.blake2b(digest_size=12)
-    for value in (row[0], *row[1]):
-        raw = (
-            value
-            if isinstance(value, bytes)
-            else value.encode("utf-8", "surrogatepass")
-            if isinstance(value, str)
-            else repr(value).encode()
-        )
-        digest.update(b"%c%d:" % (type(value).__name__[0].encode(), len(raw)))
-        digest.update(raw)
-    return digest.digest()
+    """Return a digest of a row's values and their types; long values go in by a digest of their own."""
+    short = [_short(value) if isinstance(value, bytes | str) and len(value) > _LONG else value for value in row[1]]
+    return hashlib.blake2b(repr((row[0], short)).encode(), digest_size=12).digest()
+
+
+def _short(value: bytes | str) -> tuple[str, bytes]:
+    raw = value if isinstance(value, bytes) else value.encode("utf-8", "surrogatepass")
+    return type(value).__name__, hashlib.blake2b(raw).digest()
