@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections import Counter
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -19,6 +21,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from triage.model import Entry, Evidence, Json, Problem, Volume
+
+_ALIKE = 5
+"""Problems of one kind that are told one by one."""
+_DIGITS = re.compile(r"\d+")
 
 
 @contextmanager
@@ -44,10 +50,17 @@ def walk(evidence: Evidence, volumes: Sequence[Volume]) -> tuple[list[Entry], li
 
 
 def tell(problems: Sequence[Problem]) -> None:
-    """Print problems to standard error, a line each."""
+    """Print problems to standard error, a line each; of those that differ in place and numbers alone, the first few and how many more."""
+    counted: Counter[tuple[str, str]] = Counter()
     for problem in problems:
-        where = f" ({show(problem.path)})" if problem.path else ""
-        click.echo(f"triage: {problem.severity.value}: {show(problem.message)}{where}", err=True)
+        kind = (problem.severity.value, _DIGITS.sub("#", problem.message))
+        counted[kind] += 1
+        if counted[kind] <= _ALIKE:
+            where = f" ({show(problem.path)})" if problem.path else ""
+            click.echo(f"triage: {problem.severity.value}: {show(problem.message)}{where}", err=True)
+    for (severity, message), count in counted.items():
+        if count > _ALIKE:
+            click.echo(f"triage: {severity}: {count - _ALIKE:,} more: {show(message)}", err=True)
 
 
 def find(entries: Sequence[Entry], name: str) -> list[Entry]:

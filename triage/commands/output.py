@@ -8,7 +8,9 @@ from __future__ import annotations
 import csv
 import io
 import json
+import shutil
 import sys
+import textwrap
 from itertools import islice
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -75,6 +77,19 @@ def standard_output() -> TextIO:
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")
     return sys.stdout
+
+
+def lines(text: str) -> None:
+    """Write a sentence to standard output, made inert; on a terminal broken between words to fit it."""
+    shown = show(text)
+    if not sys.stdout.isatty():
+        click.echo(shown)
+        return
+    indent = len(shown) - len(shown.lstrip(" -"))
+    width = shutil.get_terminal_size((_WIDTH, 24)).columns
+    click.echo(
+        "\n".join(textwrap.wrap(shown, width, subsequent_indent=" " * (indent or 4), break_long_words=False, break_on_hyphens=False))
+    )
 
 
 def say(text: str) -> None:

@@ -8,7 +8,15 @@ from pathlib import Path
 import click
 
 from triage.case.store import Case
-from triage.escape import show
+from triage.commands.output import lines
+
+_VERIFIED = {
+    "verified": "stored digests verified",
+    "mismatch": "stored digests do NOT match",
+    "no stored hash": "no stored digests",
+    "incomplete": "stored digests cannot be verified: a part could not be read",
+    "not verified": "stored digests not verified",
+}
 
 
 @click.command()
@@ -42,21 +50,20 @@ def status(case: Path, as_json: bool, digest: bool) -> None:
         click.echo(json.dumps(answer, indent=2, sort_keys=True))
         return
     items = coverage["items"]
-    click.echo("finished" if facts["finished"] else "not finished: run the same command again to go on")
+    lines("finished" if facts["finished"] else "not finished: run the same command again to go on")
     for one in answer["evidence"]:
-        click.echo(f"evidence {show(one['paths'][0])}: {one['fingerprint_state']}; stored digests {one['verification']}")
+        lines(f"evidence {one['paths'][0]}: {one['fingerprint_state']}; {_VERIFIED.get(one['verification']) or one['verification']}")
     for volume in answer["volumes"]:
         locked = ", LOCKED" if volume["encryption"] == "locked" else ""
-        click.echo(
-            f"  {volume['name']}: {show(volume['file_system'] or volume['type'])}, {volume['state']}{locked}, {volume['entries']:,} names"
-        )
-    click.echo(
+        kind = volume["file_system"] or volume["type"]
+        lines(f"  {volume['name']}: {kind}, {volume['state']}{locked}, {volume['entries']:,} names")
+    lines(
         f"{counts['entries']:,} names; contents: {items['seen']:,} seen, {items['analysed']:,} read, "
         + ", ".join(f"{items[k]:,} {k.replace('_', ' ')}" for k in ("partial", "skipped", "failed", "timeout", "crashed", "not_reached"))
     )
-    click.echo(f"to review: {counts['queue']:,}; problems: {sum(counts['problems'].values()):,}")
-    click.echo("not looked at:")
+    lines(f"to review: {counts['queue']:,}; problems: {sum(counts['problems'].values()):,}")
+    lines("not looked at:")
     for sentence in coverage["not_done"]:
-        click.echo(f"  - {show(sentence)}")
+        lines(f"  - {sentence}")
     if digest:
         click.echo(f"digest {answer['digest']}")
