@@ -47,7 +47,7 @@ def test_words_are_words_whatever_signs_they_hold() -> None:
 def test_regular_expressions_match_bytes() -> None:
     assert found([r"[a-z]+@[a-z]+\.org", r"\xff\x00"], b"\xff\0 me@example.org", regular=True) == [(0, 3, 17), (1, 0, 2)]
     assert found([r"abc"], b"ABC", regular=True, ignore_case=True) == [(0, 0, 3)]
-    assert found([r"x*"], b"axxb", regular=True) == [(0, 1, 3)]
+    assert found([r"\bx*"], b"axxb xx", regular=True) == [(0, 5, 7)]
 
 
 def test_hits_across_stretches_are_found_once() -> None:
@@ -61,9 +61,14 @@ def test_hits_without_end_are_cut_and_said() -> None:
     notes = Notes()
     assert sum(1 for _ in Patterns(["a"]).search(b"a" * 30_000, notes)) == patterns.MAX_HITS
     assert notes.lines() == ("a pattern has more than 10,000 hits: the rest was left out",)
+    notes = Notes()
+    assert list(Patterns([r"\b"], regular=True).search(b"a " * 500_000, notes)) == []
+    assert notes.lines() == ("a pattern has more than 10,000 hits: the rest was left out",)
 
 
-@pytest.mark.parametrize("pattern", [r"(", r"(?=a)", r"(a)\1", r"a{5000}", r"((a{100}){100}){100}", "", "x" * 1001, "\ud800"])
+@pytest.mark.parametrize(
+    "pattern", [r"(", r"x*", r"(?:a|)", r"(?=a)", r"(a)\1", r"a{5000}", r"((a{100}){100}){100}", "", "x" * 1001, "\ud800"]
+)
 def test_what_cannot_be_used_is_refused_with_a_reason(pattern: str) -> None:
     with pytest.raises(PatternError):
         Patterns([pattern], regular=True)

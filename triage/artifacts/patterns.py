@@ -68,7 +68,7 @@ class Patterns:
         self._compiled: list[_Compiled] = [make(pattern, ignore_case) for pattern in patterns]
 
     def search(self, data: bytes, notes: Notes | None = None) -> Iterator[Hit]:
-        """Yield hits, pattern by pattern, those of one in order and not overlapping; empty matches are none.
+        """Yield hits, pattern by pattern, those of one in order and not overlapping; empty matches are none, though they count.
 
         The bytes are looked at in stretches of 64 KiB, so that no search of a pattern can look far ahead again and again; ``^`` and
         ``$`` without ``(?m)`` mean a stretch's ends. A hit is at most 4 KiB long, and there are at most 10,000 of one pattern: what is
@@ -80,7 +80,8 @@ class Patterns:
                 if count >= MAX_HITS:
                     notes.add(f"a pattern has more than {MAX_HITS:,} hits: the rest was left out")
                     break
-                yield Hit(number, start, end)
+                if end > start:
+                    yield Hit(number, start, end)
 
 
 def _hits(compiled: _Compiled, data: bytes) -> Iterator[tuple[int, int]]:
@@ -95,8 +96,7 @@ def _hits(compiled: _Compiled, data: bytes) -> Iterator[tuple[int, int]]:
             start, end = match.start(), min(match.end(), match.start() + MAX_HIT)
             if start >= window + _WINDOW:
                 break
-            if end > start:
-                yield start, end
+            yield start, end
             at = max(end, start + 1)
 
 
@@ -117,6 +117,8 @@ def _expression(pattern: str, ignore_case: bool) -> _Compiled:
         compiled: _Compiled = _re2.compile(pattern.encode(), options)
     except _re2.error as error:
         raise PatternError(f"'{pattern}' is not a regular expression that is understood: {_text(error)}") from error
+    if compiled.search(b"", 0, 0) is not None:
+        raise PatternError(f"'{pattern}' matches nothing at all, and so matches everywhere")
     return compiled
 
 
