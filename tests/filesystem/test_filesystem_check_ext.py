@@ -52,7 +52,7 @@ needs_e2fsprogs = pytest.mark.skipif(not all(map(shutil.which, ("mke2fs", "debug
 class Walk:
     """A walk with its self-check: entries, problems; and the self-check's own words."""
 
-    def __init__(self, path: Path, *, checks: bool = True) -> None:
+    def __init__(self, path: Path, *, avoid: Avoid | None = None) -> None:
         evidence, medium, _ = open_evidence(path)
         image = tsk_image(medium, evidence.paths)
         volumes, found = list_volumes(image, medium, evidence.id)
@@ -62,8 +62,7 @@ class Walk:
         self.medium = medium
         for volume in volumes:
             if is_listed(volume) and volume.file_system.startswith("ext") and "copy" not in volume.found_by:
-                avoid = Avoid(checks=not checks)
-                walker = Walker(image, volume, lambda *_: None, avoid=avoid, max_entries=50_000, max_orphans=1000, medium=medium)
+                walker = Walker(image, volume, lambda *_: None, avoid=avoid or Avoid(), max_entries=50_000, max_orphans=1000, medium=medium)
                 for row in walker.walk():
                     (self.entries if isinstance(row, Entry) else self.problems).append(row)
                 self.listed.append((volume, walker._listed))
@@ -79,7 +78,7 @@ class Walk:
 
 def check(path: Path) -> tuple[list[Fault], list[Missed]]:
     """Return what the check alone yields on every ext volume of an image."""
-    walk = Walk(path, checks=False)
+    walk = Walk(path, avoid=Avoid(checks=True))
     found = [row for volume, listed in walk.listed for row in ext.check(VolumeReader(walk.medium, volume, lambda: None), listed)]
     assert walk.listed, "TSK opened no ext volume"
     return [f for f in found if isinstance(f, Fault)], [m for m in found if isinstance(m, Missed)]
@@ -516,6 +515,16 @@ def test_what_lies_under_a_directory_without_a_name_keeps_its_names(disk: Callab
     kept = {e.name for e in changed.usual.entries if e.path.startswith(FOLDER + "/") and e.state.value == "allocated"}
     assert kept <= {e.name for e in walk.entries if e.state.value != "deleted"}
     assert any("reached by no name" in p.message for p in walk.problems)
+
+
+def test_what_a_walk_died_on_is_listed_by_its_name_where_only_the_self_check_finds_it(disk: Callable[[str], Disk]) -> None:
+    changed = disk("ext2")
+    before, behind = changed.record(FOLDER, b"note01.txt"), changed.record(FOLDER, b"note08.txt")
+    changed.put(before + 4, "<H", behind + changed.get(behind + 4, "<H") - before)
+    walk = Walk(changed.write(), avoid=Avoid(metadata=frozenset({changed.entry(NOTE).meta_addr or 0})))
+    (bare,) = (e for e in walk.entries if e.path == NOTE and e.state.value == "allocated")
+    assert (bare.size, bare.runs, bare.locator) == (0, (), None)
+    assert [p.path for p in walk.problems if "only its name is known" in p.message] == [NOTE]
 
 
 def test_the_free_space_is_that_of_the_bitmaps(disk: Callable[[str], Disk]) -> None:

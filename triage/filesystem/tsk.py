@@ -303,11 +303,16 @@ class Walker:
         ordered = sorted(missed, key=lambda m: m.folder in lost)
         for directories in (True, False):
             for one in ordered:
-                if one.address in seen or one.address in self._avoid.metadata:
+                if one.address in seen:
                     continue
                 folder = self._listed.folders.get(one.folder) if one.folder is not None else None
                 text = one.name or b"OrphanFile-%d" % one.address
                 shown = folder.path if folder is not None else f"{self._volume.name}/{_ORPHANS.decode()}"
+                if one.address in self._avoid.metadata:
+                    if not directories:
+                        seen.add(one.address)
+                        yield from self._hung(one.address, text, shown, orphan=folder is None)
+                    continue
                 self._announce(self.OPENING, one.address, 0)
                 try:
                     file = self._fs.open_meta(one.address)
@@ -333,7 +338,7 @@ class Walker:
         yield from self._judged()
         if missed:
             unopened = len(lost - seen)
-            message = f"{len(lost)} entries in use were reached by no name: directories are damaged"
+            message = f"{len(lost)} entries in use were reached by no name: directories are damaged, or these were deleted while open"
             message += f"; {unopened} of them cannot be opened and are not listed" if unopened else "; they are listed apart"
             yield self._maker.problem(Severity.ERROR, message)
 
@@ -379,6 +384,12 @@ class Walker:
             if false and (int(name.meta_addr), text) in false:
                 continue  # a piece of the directory's index that TSK took for a name
             yield from self._maker.entries(file, name, text, raw, shown, depth, orphan=orphan, counted=counted)
+
+    def _hung(self, address: int, text: bytes, shown: str, *, orphan: bool) -> Iterator[Entry | Problem]:
+        """List what an earlier walk died on by its name alone."""
+        bare = self._maker.bare(address, text, Kind.FILE, shown.encode(), shown, 1, allocated=True, counted={}, orphan=orphan)
+        yield self._maker.problem(Severity.ERROR, "reading this entry's metadata hung: only its name is known", entry=bare)
+        yield from self._emit(bare)
 
     def _index_names(self, address: int, listing: Any) -> frozenset[tuple[int, bytes]]:
         """Return what TSK takes for names in the index of a large ext directory."""
