@@ -1,4 +1,4 @@
-"""A volume whose header is gone, opened through the copy of it that the format keeps elsewhere.
+"""A volume whose header is damaged, opened through the copy of it that the format keeps elsewhere.
 
 Nothing is written: whoever reads sees the copy in the header's place. Which copy it was stands in the volume's ``found_by``, so any
 process can make the same overlay again.
@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from triage.filesystem.headers import Header, header_at, little, peek
 from triage.filesystem.image import MediumImage
+from triage.filesystem.isomend import iso_patches
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from triage.model import Volume
 
 _FOUND_BY = re.compile(r"copy of its header at byte (\d{1,19})")
+MENDED = "mended volume descriptors"
 _FACT = "volume at byte "
 _KINDS = (("NTFS", 0), ("FAT", 0), ("exFAT", 0), ("ext2/3/4", 1024), ("HFS+", 1024))
 _MAX_DESCRIPTORS = 1 << 20
@@ -54,6 +56,8 @@ def found_by(header: Header) -> str:
 
 def overlay_for(medium: Medium, offset: int, found: str) -> Overlay | None:
     """Return the medium with the copy that ``found_by`` names in its place; ``None`` when it names none, or it is not one of ``offset``."""
+    if found == MENDED:
+        return mended_disc(medium, offset)
     match = _FOUND_BY.fullmatch(found)
     if match is None:
         return None
@@ -73,6 +77,12 @@ def overlay_of(medium: Medium, header: Header) -> Overlay:
         patches = [(header.home, data[:90] + b"\0\0" + data[92:])]
         patches += _group_descriptors(medium, header, data)
     return Overlay(medium, patches)
+
+
+def mended_disc(medium: Medium, offset: int) -> Overlay | None:
+    """Return the medium with the damaged sectors mended by which TSK knows an optical disc; ``None`` when there is nothing to mend."""
+    patches = iso_patches(medium, offset)
+    return Overlay(medium, patches) if patches else None
 
 
 def _group_descriptors(medium: Medium, header: Header, block: bytes) -> list[tuple[int, bytes]]:
@@ -97,7 +107,12 @@ def volume_image(medium: Medium, image: Any, offset: int, found: str) -> tuple[M
 
 def facts_of(volumes: list[Volume]) -> dict[str, str]:
     """Return what the evidence's record keeps of such volumes: workers that read content know no volumes, only offsets."""
-    return {f"{_FACT}{v.offset}": v.found_by for v in volumes if _FOUND_BY.fullmatch(v.found_by)}
+    return {f"{_FACT}{v.offset}": v.found_by for v in volumes if is_overlaid(v)}
+
+
+def is_overlaid(volume: Volume) -> bool:
+    """Whether a volume is opened through an overlay."""
+    return volume.found_by == MENDED or _FOUND_BY.fullmatch(volume.found_by) is not None
 
 
 def found_by_fact(facts: Mapping[str, str], offset: int) -> str:

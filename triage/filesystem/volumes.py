@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from triage.filesystem.describe import describe, file_system_name, is_listed, is_recognised, open_file_system, read_head
 from triage.filesystem.image import MediumImage
-from triage.filesystem.overlay import found_by, overlay_of
+from triage.filesystem.overlay import MENDED, found_by, is_overlaid, mended_disc, overlay_of
 from triage.filesystem.scan import MAX_CANDIDATES, Scan
 from triage.filesystem.signatures import identify_volume
 from triage.filesystem.tables import Table, overlaps, read_table
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from triage.evidence.medium import Medium
     from triage.filesystem.headers import Header
+    from triage.filesystem.overlay import Overlay
     from triage.filesystem.tables import Part
 
 __all__ = ["MAX_VOLUMES", "file_system_name", "is_listed", "list_volumes", "open_file_system"]
@@ -121,18 +122,13 @@ class _Listing:
                 message = f"the medium also begins like a {header.name} volume that would lie over {over[0].name}: it was not listed"
                 self._problem(Severity.WARNING, message)
             return None
-        medium, image = self._medium, self._image
-        if header.copy is not None:
-            medium = overlay_of(medium, header)
-            image = MediumImage(medium)
-        size = min(header.size or self._medium.size, self._medium.size - header.start)
-        volume, length = describe(image, medium, self._evidence, 1, header.start, size, "none", "found by signature")
-        if not length and (header.readable or not is_recognised(volume)):
+        opened = self._open(header)
+        if opened is None:
             return None
+        volume, length = opened
         self._sizes[header.start] = length or header.size
         if length:
             volume = volume.replace(size=min(max(length, header.size), self._medium.size - header.start))
-        volume = volume.replace(found_by="signature scan" if header.copy is None else found_by(header))
         here = [n for n, v in enumerate(self._volumes) if v.offset == header.start]
         if here:  # the table knows where it is: it keeps its place there
             kept = {k: getattr(self._volumes[here[0]], k) for k in ("number", "size", "scheme", "type")}
@@ -141,6 +137,22 @@ class _Listing:
         else:
             self._found.append(volume)
         return volume
+
+    def _open(self, header: Header) -> tuple[Volume, int] | None:
+        """Describe what a header leads to; return the length of the file system as well. None of it unless TSK opens what it should."""
+        ways: list[tuple[str, Overlay | None]] = [("signature scan", None)]
+        if header.copy is not None:
+            ways = [(found_by(header), overlay_of(self._medium, header))]
+        elif header.name == "ISO 9660" and (mended := mended_disc(self._medium, header.start)) is not None:
+            ways.append((MENDED, mended))
+        size = min(header.size or self._medium.size, self._medium.size - header.start)
+        for found, overlay in ways:
+            medium, image = (self._medium, self._image) if overlay is None else (overlay, MediumImage(overlay))
+            self._beat()
+            volume, length = describe(image, medium, self._evidence, 1, header.start, size, "none", "found by signature")
+            if length or (not header.readable and is_recognised(volume)):
+                return volume.replace(found_by=found), length
+        return None
 
     def _number_found(self, table: Table) -> None:
         """Number what was found behind the table's partitions, and end those that do not know their size where the next begins."""
@@ -202,7 +214,7 @@ class _Listing:
                 message = f"outside of known volumes, {reach}: a file system that begins elsewhere would be missed"
                 self._problem(Severity.INFO, message)
         for volume in self._volumes + self._found:
-            if volume.found_by.startswith("copy"):
+            if is_overlaid(volume):
                 message = f"the header of {volume.name} ({volume.file_system}) is damaged: it was opened through the {volume.found_by}"
                 self._problem(Severity.WARNING, message, volume.number)
         if scan.unread:
