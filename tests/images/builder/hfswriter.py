@@ -270,14 +270,14 @@ def _tree(records: list[tuple[bytes, bytes]], size: int, longest: int, compare: 
     bits = bytearray(size - 256)
     for number in range(used):
         bits[number // 8] |= 128 >> number % 8
-    out = _node(0, 0, 1, 0, [(head + bytes(64), b""), (bytes(128), b""), (bytes(bits), b"")], size)
+    out = bytearray(_node(0, 0, 1, 0, [(head + bytes(64), b""), (bytes(128), b""), (bytes(bits), b"")], size))
     number = 1
     for height, level in enumerate(levels, 1):
         for place, node in enumerate(level):
             following = number + 1 if place < len(level) - 1 else 0
             out += _node(following, number - 1 if place else 0, -1 if height == 1 else 0, height, node, size)
             number += 1
-    return out + bytes((total - used) * size)
+    return bytes(out) + bytes((total - used) * size)
 
 
 def _node(following: int, before: int, kind: int, height: int, records: list[tuple[bytes, bytes]], size: int) -> bytes:

@@ -118,10 +118,11 @@ class _Names:
         self.disk = disk
         self.catalog = catalog
         self.id, self.parent, self.folder, self.told = (catalog.column("things", c) for c in ("id", "parent", "folder", "told"))
+        self._place = [catalog.column("things", c) for c in ("node", "place", "letters")]
 
     def name(self, row: int) -> bytes:
         """Return a file's or folder's name as UTF-16."""
-        node, place, letters = (int(self.catalog.column("things", c)[row]) for c in ("node", "place", "letters"))
+        node, place, letters = (int(column[row]) for column in self._place)
         at = node * self.catalog.node_size + place % self.catalog.node_size
         return self.disk.at(self.catalog.extents, at, 2 * letters)
 
@@ -186,6 +187,9 @@ def _forks(disk: Disk, catalog: Catalog, overflow: Overflow, attributes: Attribu
         if count := rows.wrong.counts.get("lie outside of the volume"):
             message = f"{count} extents lie outside of the volume: content is missing"
             yield Fault(Severity.ERROR, message, detail="IDs " + _places(rows.wrong.first["lie outside of the volume"]))
+    if count := catalog.wrong.counts.get("are not of the kind that their mode says"):
+        message = f"{count} files or folders are of another kind than their mode or mark says"
+        yield Fault(Severity.WARNING, message, detail="IDs " + _places(catalog.wrong.first["are not of the kind that their mode says"]))
     identity, fork, size, blocks, first = (catalog.column("forks", c) for c in ("id", "fork", "size", "blocks", "first"))
     owner, kind, total = (overflow.column("parts", c) for c in ("owner", "fork", "total"))
     keys, where = np.unique(owner << 8 | kind, return_inverse=True)

@@ -25,6 +25,10 @@ DATA_FORK, RESOURCE_FORK, ATTRIBUTE_FORK = 0, 255, 1
 _LENGTHS = np.array([0, 88, 248, 10, 10])
 _HARD_LINKS = (int.from_bytes(b"hlnkhfs+", "big"), int.from_bytes(b"fdrpMACS", "big"))
 _INLINE, _FORK, _EXTENTS = 0x10, 0x20, 0x30
+_SYMLINK = int.from_bytes(b"slnkrhap", "big")
+_DIRECTORY, _REGULAR, _LINK = 4, 8, 10
+_SPECIAL = (1, 2, 6, 12)
+"""Types in the upper four bits of a mode (HFSPlusBSDInfo.fileMode): FIFO, devices, socket."""
 
 
 class Rows:
@@ -115,6 +119,8 @@ class Catalog(Rows):
             blocks.append(here.at(where + 12, 4))
             held.append(self._extents(here, where + 16, node[file], identity[file], np.full(len(where), fork)))
         for fork, size, claimed, first in zip((DATA_FORK, RESOURCE_FORK), sizes, blocks, held, strict=True):
+            if fork == DATA_FORK:
+                self._modes(here, body, file, marks, size, identity)
             self._add("forks", node=node[file], id=identity[file], fork=np.full(len(size), fork), size=size, blocks=claimed, first=first)
         self._add(
             "things",
@@ -129,6 +135,16 @@ class Catalog(Rows):
             place=at + 8,
             letters=letters,
         )
+
+    def _modes(self, here: Bytes, body: Column, file: Column, marks: Column, size: Column, identity: Column) -> None:
+        """The kind in the mode (0 before Mac OS X) against the kind of record, a symbolic link's mark, and content that devices lack."""
+        kind = here.at(body + 42, 2) >> 12
+        content = np.zeros(len(body), np.int64)
+        content[file] = size
+        plain = (kind == _REGULAR) & (marks != _SYMLINK) | (kind == _LINK) & (marks == _SYMLINK)
+        plain |= np.isin(kind, _SPECIAL) & (content == 0) & (marks != _SYMLINK)
+        fits = (kind == 0) | np.where(file, plain, kind == _DIRECTORY)
+        self.wrong.add("are not of the kind that their mode says", identity[~fits])
 
 
 class Overflow(Rows):

@@ -178,10 +178,10 @@ class Table:
         self._note("name", piece, rows[space > 3])
         used = piece.state[rows] == USED
         digests = np.zeros(len(rows), np.uint32)
-        data = here.raw.data
-        for n in np.nonzero(used & (space != mft.DOS_NAME))[0].tolist():
-            text = int(at[n]) + 66
-            digests[n] = name_digest(wide_to_bytes(bytes(data[text : text + 2 * int(letters[n])])), int(parent[n]))
+        plain = used & (space != mft.DOS_NAME)
+        names = zip(at[plain].tolist(), letters[plain].tolist(), parent[plain].tolist(), strict=True)
+        data = here.raw.tobytes()
+        digests[plain] = [name_digest(_name(data[start + 66 : start + 66 + 2 * count]), folder) for start, count, folder in names]
         self._columns.add(
             name_record=_owner(piece, rows),
             name_parent=parent,
@@ -231,6 +231,12 @@ class Table:
             at = at + 1 + long + far
             rows, at, end, start, length, far = rows[fits], at[fits], end[fits], start[fits], length[fits], far[fits]
             yield rows, np.where(far == 0, -1, start), length
+
+
+def _name(wide: bytes) -> bytes:
+    """Return a name's bytes; those of ASCII alone, which nearly all are, in a quarter of the time."""
+    narrow = wide[::2]
+    return narrow if narrow.isascii() and not wide[1::2].strip(b"\0") and 0 not in narrow else wide_to_bytes(wide)
 
 
 def _owner(piece: _Piece, rows: Column) -> Column:
