@@ -12,9 +12,11 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from triage.filesystem.checks import Fault, Found, Missed, VolumeReader, check_for
+from triage.filesystem.checks.hfsformat import embedded
 from triage.filesystem.dostime import EntryTimes
 from triage.filesystem.extdir import index_names, index_size, read_ext_directory
 from triage.filesystem.exttimes import ExtTimes
+from triage.filesystem.hfstimes import HfsTimes
 from triage.filesystem.image import tsk_reason
 from triage.filesystem.listed import Folder, Listed
 from triage.filesystem.orphans import OrphanGuard
@@ -113,6 +115,9 @@ class Walker:
             self._maker.times = EntryTimes(self._fs, medium, volume, exfat=self._name == "exFAT")
         elif self._name.startswith("ext"):
             self._maker.times = ExtTimes(medium, volume)
+        elif self._name == "HFS+":
+            self._maker.times = HfsTimes(self._fs)
+            self._maker.base += embedded(VolumeReader(medium, volume, lambda: None))
         self._orphan_directory: int | None = None
         self._held: list[Entry] = []  # deleted ones wait until it is known who owns their blocks
         self.totals = WalkTotals()

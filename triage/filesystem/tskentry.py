@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from triage.escape import show, show_name
 from triage.filesystem.image import tsk_reason
 from triage.filesystem.ntfsname import FILE_NAME, exact_name, is_whole
+from triage.filesystem.ntfstimes import ntfs_times
 from triage.filesystem.volumes import file_system_name
 from triage.model import Entry, Kind, Locator, Problem, Recoverability, Run, Severity, TimeBasis, Volume
 
@@ -72,7 +73,7 @@ class EntryMaker:
     """Makes the entries of one volume.
 
     ``problems`` collects what is wrong with them, ``ownership`` which blocks allocated ones own; ``times``, where set, is asked for
-    an entry's times before TSK is.
+    an entry's times before TSK is. ``base`` is where block 0 lies on the medium.
     """
 
     def __init__(
@@ -92,6 +93,7 @@ class EntryMaker:
         self._name_sizes: set[int] = set()  # of the entry in hand: sizes of its $FILE_NAME attributes
         self.ownership = ownership
         self.times: Times | None = None
+        self.base = volume.offset
         self.problems: list[Problem] = []
 
     def bare(
@@ -219,7 +221,7 @@ class EntryMaker:
             nlink=int(meta.nlink),
         )
         said = len(self.problems)
-        if self.times is not None and (times := self.times.of(address)) is not None:
+        if (times := self._other_times(file, meta, address)) is not None:
             if wrong := times.pop("wrong", ""):
                 message = "a time is stored that no time can be, or that is past the years 1677 to 2262: it is left out"
                 self.problems.append(self.problem(Severity.WARNING, message, path=path, detail=wrong))
@@ -287,6 +289,14 @@ class EntryMaker:
             )
             self._note(stream, runs)
             yield stream, meta_type
+
+    def _other_times(self, file: Any, meta: Any, address: int) -> dict[str, Any] | None:
+        """Return times that TSK does not give: on NTFS and HFS+ it has 0 for those, elsewhere they are asked for first."""
+        if (self._ntfs or self._hfs) and meta.mtime and meta.atime and meta.ctime and meta.crtime:
+            return None
+        if self._ntfs:
+            return ntfs_times(file)
+        return self.times.of(address) if self.times is not None else None
 
     def _deleted_metadata(self, file: Any, name: Any) -> tuple[Any, bool]:
         """Open the metadata of a deleted name that TSK leaves out, and say whether they are another file's by now.
@@ -402,7 +412,7 @@ class EntryMaker:
         return tag, data[names + start : names + start + length].decode("utf-16-le", "replace")
 
     def _runs(self, attribute: Any) -> tuple[Run, ...]:
-        block, base = self._block, self._volume.offset
+        block, base = self._block, self.base
         runs = []
         for run in attribute:
             flags = int(run.flags)
@@ -455,7 +465,7 @@ def _text(link: Any) -> str:
 
 
 def _time(seconds: int, nanoseconds: int) -> int | None:
-    """Return nanoseconds; ``None`` for no time, and for those that TSK cannot express: it gives 0 seconds with a rest."""
+    """Return nanoseconds; ``None`` for no time, and for those that TSK cannot express: it gives 0 seconds."""
     if not seconds:
         return None
     value = int(seconds) * 1_000_000_000 + (nanoseconds if 0 <= nanoseconds < 1_000_000_000 else 0)
