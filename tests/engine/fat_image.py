@@ -53,7 +53,7 @@ def make_fat(files: Mapping[str, bytes], deleted: frozenset[str] = frozenset(), 
         fat[at], fat[at + 1] = new & 0xFF, new >> 8
     total = _DATA // SECTOR + _CLUSTERS
     boot = struct.pack("<3s8sHBHBHHBHHHII", b"\xeb\x3c\x90", b"MSDOS5.0", SECTOR, 1, 1, 2, 512, total, 0xF8, 12, 32, 2, 0, 0)
-    boot += struct.pack("<BBBI11s8s", 0x80, 0, 0x29, serial, b"TESTVOLUME ", b"FAT12   ")
+    boot += struct.pack("<BBBI11s8s", 0x80, 0, 0x29, serial, b"NO NAME    ", b"FAT12   ")
     body = b"".join(clusters[n].ljust(SECTOR, b"\0") for n in sorted(clusters)).ljust(_CLUSTERS * SECTOR, b"\0")
     return boot.ljust(510, b"\0") + b"\x55\xaa" + bytes(fat) * 2 + b"".join(folders[""]).ljust(_ROOT, b"\0") + body
 

@@ -267,7 +267,7 @@ class Case:
             "SELECT key, size, md5, sha1, sha256, mime, type, category, entropy, outcome, reason, known FROM content ORDER BY key",
             "SELECT * FROM match ORDER BY content, hashset, how",
             "SELECT * FROM finding ORDER BY id",
-            "SELECT * FROM problem ORDER BY id",
+            "SELECT * FROM problem WHERE stage != 'fingerprint' ORDER BY id",
             "SELECT e.id, s.score, s.reasons FROM score s JOIN entry e ON e.n = s.entry ORDER BY e.id",
             "SELECT q.rank, e.id, q.copies FROM queue q JOIN entry e ON e.n = q.entry ORDER BY q.rank",
         ):

@@ -18,7 +18,7 @@ from triage.errors import CaseError, OutputError
 from triage.model import Content, Entry, Evidence, Kind, Meaning, Outcome, Volume
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
     from pathlib import Path
 
     from triage.model import Finding, Json, Match, Problem
@@ -136,15 +136,17 @@ class CaseWriter:
         rows = self._db.execute("SELECT record FROM evidence ORDER BY position")
         return [Evidence.from_json(json.loads(r[0])) for r in rows]
 
-    def add_evidence(self, found: Sequence[tuple[Evidence, Sequence[Volume], Sequence[bool], Sequence[Problem]]]) -> None:
+    def add_evidence(
+        self, found: Sequence[tuple[Evidence, Sequence[Volume], Sequence[bool], Sequence[Problem]]], excused: Collection[str] = ()
+    ) -> None:
         """Store the evidence of a new case in one transaction, or hold it against that of a resumed one.
 
-        Each comes with its volumes, whether each of those is to be listed, and its problems. Raises ``CaseError`` for other
-        evidence than the case was made of.
+        Each comes with its volumes, whether each of those is to be listed, and its problems. Raises ``CaseError`` for other evidence
+        than the case was made of; ``excused`` are ids that may be new or missing, since not every run could open them.
         """
         old = {e.id for e in self.known_evidence()}
         new = {e.id for e, _, _, _ in found}
-        if old and old != new:
+        if old and (old ^ new) - set(excused):
             raise CaseError(f"the case {self.folder} belongs to other evidence", hint="use a new case folder for this evidence")
         with writing(self.folder, self._db):
             self._db.execute("BEGIN IMMEDIATE")
@@ -152,7 +154,7 @@ class CaseWriter:
             for position, (evidence, volumes, listed, problems) in enumerate(found):
                 self._db.execute(
                     "INSERT INTO evidence (id, position, record, verification) VALUES (?, ?, ?, ?) "
-                    "ON CONFLICT (id) DO UPDATE SET record = excluded.record",
+                    "ON CONFLICT (id) DO UPDATE SET record = excluded.record, position = excluded.position",
                     (evidence.id, position, compact(evidence.to_json()), "not verified" if evidence.stored_digests else "no stored hash"),
                 )
                 if evidence.id not in old:

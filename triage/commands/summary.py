@@ -30,7 +30,7 @@ def write_case_report(case: Path) -> None:
 def tell_container_problems(case: Path) -> None:
     """Say on standard error what is wrong with the evidence as a whole: damaged tables, locked or unread volumes, cut images."""
     with Case.open(case) as opened:
-        rows = [r for r in opened.problems() if r["stage"] in ("evidence", "volumes", "engine")]
+        rows = [r for r in opened.problems() if r["stage"] in ("evidence", "volumes", "engine", "fingerprint")]
     for row in rows[:_LINES]:
         click.echo(f"triage: {row['severity']}: {show(row['message'])}", err=True)
     if len(rows) > _LINES:

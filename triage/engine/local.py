@@ -72,6 +72,7 @@ class _Walk:
     deaths: int = 0
     rows: int = 0
     problems: int = 0
+    believed: bool = False
 
 
 @dataclass(slots=True)
@@ -115,17 +116,27 @@ class LocalEngine:
         self._batches = 0
         self._again: list[_Batch] = []
         self._stopped = ""
+        self._session: Session | None = None
 
     def spawn(self) -> Session:
         """Start the workers, and return a session with the first of them, to open the evidence with."""
         for _ in range(self._jobs):
             self._seats.append(_Seat(WorkerProcess(self._events, self._settings)))
-        return Session(self._limits, self._seats[0].worker, self._events)
+        self._session = Session(self._limits, self._seats[0].worker, self._events, self._renew)
+        return self._session
+
+    def _renew(self) -> WorkerProcess:
+        """Put another worker in the first one's place, which was lost while it opened evidence."""
+        self._seats[0].worker.close()
+        self._seats[0] = _Seat(WorkerProcess(self._events, self._settings))
+        return self._seats[0].worker
 
     def attach(self, evidence: Sequence[Evidence], sink: Sink) -> None:
         """Let every worker open the evidence; they do so while the caller goes on."""
         self._sink = sink
         self._evidence = [e.to_json() for e in evidence]
+        if self._session is not None and self._session.lost:
+            self._renew()
         for seat in self._seats:
             seat.worker.send({"do": "attach", "evidence": self._evidence})
 
@@ -183,6 +194,7 @@ class LocalEngine:
             if seat.ready and not seat.busy and walks and not walking:
                 seat.walk = walk = walks.pop(0)
                 walk.rows = walk.problems = 0
+                walk.believed = False
                 walking = True
                 self._sink.walking(walk.volume)
                 seat.worker.send(
@@ -262,6 +274,7 @@ class LocalEngine:
             totals = small(dict(message["totals"])) if message.get("done") == "walk" else None
             self._count(walk, len(entries), len(problems))
             self._sink.rows(walk.volume, entries, message["entries"], problems)
+            walk.believed = walk.believed or bool(entries)
             if totals is not None:
                 self._sink.walked(walk.volume, totals)
                 seat.walk = None
@@ -330,7 +343,7 @@ class LocalEngine:
         self._restarts += 1
         self._sink.event("worker lost", {"how": how, "phase": slot.phase, "address": slot.address, "position": slot.position})
         if seat.walk is not None:
-            if unfit and seat.walk.rows:
+            if unfit and seat.walk.believed:
                 self._mistrust(seat.walk, how)
             self._walk_lost(seat.walk, 0 if unfit else slot.phase, slot.address, how, walks)
         for position, batch in enumerate(seat.batches):

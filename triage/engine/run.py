@@ -9,20 +9,19 @@ import time
 from dataclasses import dataclass, field
 from importlib import metadata
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from triage import __version__
 from triage.case.writer import CaseWriter, has_content
 from triage.content.catalog import CATEGORIES
-from triage.engine import budget
+from triage.engine import budget, integrity
 from triage.engine.items import check_counts, unpack_content, unpack_finding, unpack_problem
 from triage.engine.local import LocalEngine
 from triage.engine.plan import Pending, Plan
 from triage.engine.scoring import score_case
 from triage.errors import EvidenceError
-from triage.evidence import fingerprint
 from triage.evidence.opening import SALVAGED
-from triage.evidence.segments import group
+from triage.evidence.segments import find_segments, group
 from triage.filesystem.volumes import is_listed
 from triage.hashsets.library import HashsetLibrary
 from triage.hashsets.matching import open_matcher
@@ -30,7 +29,7 @@ from triage.model import Content, Encryption, Entry, Evidence, Finding, Meaning,
 from triage.registry import find_plugins
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     from triage.case.items import WorkItem
     from triage.engine.session import Session
@@ -151,10 +150,10 @@ class _CaseSink:
             self._plan.add(Pending(tier, first, numbers[position], entry.size, entry.evidence))
         self.names += len(entries)
 
-    def plan_pending(self, *, retry: bool, walking: frozenset[tuple[str, int | None]]) -> None:
-        """Plan what an earlier run left. What lies in volumes that are listed again comes with their rows."""
+    def plan_pending(self, *, retry: bool, walking: frozenset[tuple[str, int | None]], there: Collection[str]) -> None:
+        """Plan what an earlier run left in the evidence that is there. What lies in volumes that are listed again comes with their rows."""
         for tier, offset, row, size, evidence, volume, key in self._writer.pending(self._plugin_keys, retry=RETRIED if retry else ()):
-            if (evidence, volume) not in walking:
+            if (evidence, volume) not in walking and evidence in there:
                 self._planned.add(key)
                 self._plan.add(Pending(tier, offset, row, size, evidence))
         self._planned.update(self._writer.ended_keys(self._plugin_keys))
@@ -252,27 +251,33 @@ def run(options: RunOptions, observer: Observer) -> RunResult:
     try:
         session = engine.spawn()
         held = session.held()
-        found = _open_all(session, paths, options.exhibit)
-        before = {e.id: fingerprint.stat_facts([Path(p) for p in e.paths]) for e, _, _ in found}
-        whole = {e.id: fingerprint.whole([Path(p) for p in e.paths]) for e, _, _ in found} if profile.fingerprint == "full" else {}
+        noted = {path: integrity.note(find_segments(path)[1], full=profile.fingerprint == "full") for path in paths}
+        opened = _open_all(session, paths, options.exhibit)
+        found = [o for o in opened if isinstance(o, _Opened)]
+        evidence = [o.evidence for o in found]
+        before = {o.evidence.id: noted[o.path] for o in found}
         writer = CaseWriter.create(options.case)
         begun = False
         try:
-            writer.add_evidence([(e, v, [is_listed(x) for x in v], p) for e, v, p in found])
+            _add_evidence(writer, opened)
             result.resumed = writer.resumed
+            if writer.resumed:
+                observer.stage("comparing the evidence with what it was")
+            integrity.compare_with_last_run(writer, evidence, before)
             uses = (*options.hashsets, *(u.name if u.meaning is None else f"{u.name}:{u.meaning}" for u in profile.hashsets))
             with open_matcher(uses, HashsetLibrary(), options.case / "hashsets") as matcher:
                 if options.verify:
                     begun = True
-                    _verify(session, writer, [e for e, _, _ in found], observer, result)
+                    _verify(session, writer, evidence, observer, result)
                 plan = Plan(profile.limits.item_bytes)
-                allowed = budget.ReadBudget({e.id: e.size for e, _, _ in found}, profile.limits.item_bytes)
+                allowed = budget.ReadBudget({e.id: e.size for e in evidence}, profile.limits.item_bytes)
                 sink = _CaseSink(writer, profile, matcher, plan, keys, observer, allowed)
-                engine.attach([e for e, _, _ in found], sink)
-                _begin(writer, options, _facts(options, registry.plugins, plugins, keys), matcher, found, before, held)
+                engine.attach(evidence, sink)
+                _begin(writer, options, _facts(options, registry.plugins, plugins, keys), matcher, evidence, before, held)
                 begun = True
-                walks = writer.volumes_to_walk()
-                sink.plan_pending(retry=options.retry_failed, walking=frozenset((v.evidence, v.number) for v in walks))
+                there = {e.id for e in evidence}
+                walks = [v for v in writer.volumes_to_walk() if v.evidence in there]
+                sink.plan_pending(retry=options.retry_failed, walking=frozenset((v.evidence, v.number) for v in walks), there=there)
                 observer.stage("listing and reading")
                 result.complete = engine.run(
                     walks,
@@ -289,12 +294,12 @@ def run(options: RunOptions, observer: Observer) -> RunResult:
             score_case(writer, profile)
             writer.build_indexes()
             writer.settle_ledger()
-            _check_unchanged(writer, [e for e, _, _ in found], before, whole, result)
+            result.changed = integrity.compare_with_start(writer, evidence, before, observer.stage)
             writer.set_fact("finished", result.complete)
             writer.settle_findings()
             writer.note_time("ended")
-            result.unreadable = _unreadable(found)
-            result.salvaged = [f"{e.paths[0]}: {e.facts[SALVAGED]}" for e, _, _ in found if SALVAGED in e.facts]
+            result.unreadable = _unreadable(opened)
+            result.salvaged = [f"{e.paths[0]}: {e.facts[SALVAGED]}" for e in evidence if SALVAGED in e.facts]
             result.notable, result.problems = writer.tallies()
             writer.audit.record(
                 "end",
@@ -315,14 +320,59 @@ def run(options: RunOptions, observer: Observer) -> RunResult:
     return result
 
 
-def _open_all(session: Session, paths: Sequence[Path], exhibit: str) -> list[tuple[Evidence, list[Volume], list[Problem]]]:
-    found: list[tuple[Evidence, list[Volume], list[Problem]]] = []
+class _Opened(NamedTuple):
+    """Evidence that could be opened."""
+
+    path: Path
+    evidence: Evidence
+    volumes: list[Volume]
+    problems: list[Problem]
+
+
+class _Closed(NamedTuple):
+    """Evidence that ended or stalled the worker that was to open it, and what is said of that."""
+
+    path: Path
+    why: str
+
+
+def _open_all(session: Session, paths: Sequence[Path], exhibit: str) -> list[_Opened | _Closed]:
+    """Open each evidence. What cannot be opened does not keep the others from being examined, if there are any."""
+    found: list[_Opened | _Closed] = []
+    refused: EvidenceError | None = None
     for path in paths:
-        evidence, volumes, problems = session.open(path, exhibit)
-        if any(evidence.id == e.id for e, _, _ in found):
+        try:
+            evidence, volumes, problems = session.open(path, exhibit)
+        except EvidenceError as error:
+            refused = refused or error
+            found.append(_Closed(path, error.message))
+            continue
+        if any(isinstance(o, _Opened) and evidence.id == o.evidence.id for o in found):
             raise EvidenceError(f"{path} is the same evidence as another that was given", hint="give each medium once")
-        found.append((evidence, volumes, problems))
+        found.append(_Opened(path, evidence, volumes, problems))
+    if refused is not None and not any(isinstance(o, _Opened) for o in found):
+        raise refused
     return found
+
+
+def _add_evidence(writer: CaseWriter, opened: Sequence[_Opened | _Closed]) -> None:
+    """Store what was opened, and say what was not; an earlier run of the case may have opened more of it, or less."""
+    closed = [o.path for o in opened if isinstance(o, _Closed)]
+    before = set(writer.fact("not opened") or ())
+    excused = [e.id for e in writer.known_evidence() if e.paths[0] in {str(p) for p in closed}]
+    excused += [o.evidence.id for o in opened if isinstance(o, _Opened) and str(o.path) in before]
+    writer.add_evidence(
+        [(o.evidence, o.volumes, [is_listed(v) for v in o.volumes], o.problems) for o in opened if isinstance(o, _Opened)], excused
+    )
+    writer.set_fact("not opened", [str(p) for p in closed])
+    found = [p for o in opened if isinstance(o, _Opened) for p in integrity.advice([Path(s) for s in o.evidence.paths])]
+    for one in opened:
+        if isinstance(one, _Closed):
+            why = one.why.replace(str(one.path), one.path.name)
+            message = f"{one.path.name} could not be opened, and nothing in it was examined: {why}"
+            found.append(Problem(severity=Severity.ERROR, stage="engine", message=message))
+    if found:
+        writer.add_problems(found)
 
 
 def _facts(options: RunOptions, known: Mapping[str, Any], plugins: Mapping[str, Any], keys: Sequence[str]) -> Json:
@@ -346,8 +396,8 @@ def _begin(
     options: RunOptions,
     facts: Json,
     matcher: Matcher,
-    found: Sequence[tuple[Evidence, list[Volume], list[Problem]]],
-    before: Mapping[str, Any],
+    evidence: Sequence[Evidence],
+    before: Mapping[str, integrity.Before],
     held: Sequence[str],
 ) -> None:
     """Store what the run depends on; put what an earlier run with another profile, list or plugin decided on a new footing."""
@@ -357,7 +407,7 @@ def _begin(
         for name in ("examiner", "case_number", "exhibits"):
             facts[name] = facts[name] or old.get(name, facts[name])
         if writer.fact("profile") != profile.to_json():
-            allowed = budget.ReadBudget({e.id: e.size for e, _, _ in found}, profile.limits.item_bytes)
+            allowed = budget.ReadBudget({e.id: e.size for e in evidence}, profile.limits.item_bytes)
 
             def decide(entry: Entry) -> tuple[str | None, int]:
                 _, skip, tier = classify(entry, profile)
@@ -378,7 +428,7 @@ def _begin(
             "arguments": list(options.arguments),
             "platform": f"{platform.system()} {platform.machine()}",
             "run": facts,
-            "evidence": [{**e.to_json(), "files": before[e.id]} for e, _, _ in found],
+            "evidence": [{**e.to_json(), "files": before[e.id].files} for e in evidence],
             "hashsets": sets,
             "python": sys.version.split()[0],
             "workers": list(held),
@@ -416,46 +466,22 @@ def _verify(session: Session, writer: CaseWriter, evidence: Sequence[Evidence], 
             )
 
 
-def _check_unchanged(
-    writer: CaseWriter, evidence: Sequence[Evidence], before: Mapping[str, Any], whole: Mapping[str, str], result: RunResult
-) -> None:
-    """Hold the evidence against what it was at the start: its files' facts, its sampled digest, its whole digest if asked."""
-    for one in evidence:
-        paths = [Path(p) for p in one.paths]
-        same = fingerprint.stat_facts(paths) == before[one.id] and fingerprint.sampled(paths) == one.fingerprint
-        how = "unchanged (size, times and sampled digest)"
-        if same and one.id in whole:
-            same = fingerprint.whole(paths) == whole[one.id]
-            how = f"unchanged (SHA-256 of all bytes {whole[one.id]})"
-        writer.set_evidence_state(one.id, fingerprint=how if same else "CHANGED")
-        writer.audit.record("fingerprint", {"evidence": one.id, "state": how if same else "CHANGED"})
-        if not same:
-            result.changed.append(one.paths[0])
-            writer.add_problems(
-                [
-                    Problem(
-                        severity=Severity.ERROR,
-                        stage="evidence",
-                        evidence=one.id,
-                        message="the evidence changed while it was examined: do not rely on this run",
-                    )
-                ]
-            )
-
-
-def _unreadable(found: Sequence[tuple[Evidence, list[Volume], list[Problem]]]) -> list[str]:
+def _unreadable(opened: Sequence[_Opened | _Closed]) -> list[str]:
     """Return one line for each evidence of which nothing could be listed."""
     lines = []
-    for evidence, volumes, _ in found:
-        if any(is_listed(v) for v in volumes):
+    for one in opened:
+        if isinstance(one, _Closed):
+            lines.append(f"{one.path} could not be opened: {one.why}")
             continue
-        locked = [v for v in volumes if v.encryption is Encryption.LOCKED]
-        named = [v for v in volumes if v.number is not None and v.file_system]
+        if any(is_listed(v) for v in one.volumes):
+            continue
+        locked = [v for v in one.volumes if v.encryption is Encryption.LOCKED]
+        named = [v for v in one.volumes if v.number is not None and v.file_system]
         if locked:
             why = f"{locked[0].name} is {locked[0].file_system} and locked"
         elif named:
             why = f"{named[0].name} is {named[0].file_system}, which is not read"
         else:
             why = "no partition table and no file system was recognised"
-        lines.append(f"{evidence.paths[0]}: {why}; nothing in it was examined")
+        lines.append(f"{one.evidence.paths[0]}: {why}; nothing in it was examined")
     return lines

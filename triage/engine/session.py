@@ -33,12 +33,20 @@ class Session:
     """A worker that has opened evidence. A stall or crash in it is an ``EvidenceError``; damage is in the answers."""
 
     def __init__(
-        self, limits: Limits | None = None, worker: WorkerProcess | None = None, events: queue.SimpleQueue[Event] | None = None
+        self,
+        limits: Limits | None = None,
+        worker: WorkerProcess | None = None,
+        events: queue.SimpleQueue[Event] | None = None,
+        renew: Callable[[], WorkerProcess] | None = None,
     ) -> None:
-        """Start a worker, or speak with one that an engine will use later (then ``events`` is the engine's queue)."""
+        """Start a worker, or speak with one that an engine will use later.
+
+        Then ``events`` is the engine's queue, and ``renew`` ends the worker and puts another in its place.
+        """
         self.limits = limits or Limits()
         self._events: queue.SimpleQueue[Event] = events if events is not None else queue.SimpleQueue()
         self._worker = worker or WorkerProcess(self._events, {"memory": self.limits.memory})
+        self._renew = renew
         self._opened: list[Evidence] = []
         self._lost = False
 
@@ -71,6 +79,8 @@ class Session:
     def attach(self, evidence: Sequence[Evidence]) -> None:
         """Open evidence whose record is known from a case."""
         self._opened = list(evidence)
+        if not evidence:
+            return
         self._ask({"do": "attach", "evidence": [e.to_json() for e in evidence]}, "opening the evidence", patience=_STARTING)
 
     def read(self, locator: Locator, length: int, offset: int = 0) -> Iterator[bytes]:
@@ -180,11 +190,19 @@ class Session:
             )
         return event
 
+    @property
+    def lost(self) -> bool:
+        """Whether its worker is gone and no other was needed yet."""
+        return self._lost
+
     def _revive(self) -> None:
         """Put another worker in the place of one that was lost over an item: the next item is none the worse for it."""
-        self._worker.close()
-        self._events = queue.SimpleQueue()
-        self._worker = WorkerProcess(self._events, {"memory": self.limits.memory})
+        if self._renew is not None:
+            self._worker = self._renew()
+        else:
+            self._worker.close()
+            self._events = queue.SimpleQueue()
+            self._worker = WorkerProcess(self._events, {"memory": self.limits.memory})
         self._lost = False
         self.attach(self._opened)
 

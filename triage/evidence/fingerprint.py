@@ -69,14 +69,14 @@ def whole(paths: Sequence[Path], progress: Callable[[int], None] = lambda _: Non
 
 
 def stat_facts(paths: Sequence[Path]) -> list[dict[str, int]]:
-    """Return size, modification and change time (ns) of each file: what a writer cannot help changing."""
+    """Return size, number, modification and change time (ns) of each file: what a writer, or another file, cannot help changing."""
     facts = []
     for path in paths:
         try:
             info = path.stat()
         except OSError as error:
             raise EvidenceError(f"{path} cannot be read: {error.strerror or error}") from error
-        facts.append({"size": info.st_size, "mtime_ns": info.st_mtime_ns, "ctime_ns": info.st_ctime_ns})
+        facts.append({"size": info.st_size, "mtime_ns": info.st_mtime_ns, "ctime_ns": info.st_ctime_ns, "inode": info.st_ino})
     return facts
 
 
