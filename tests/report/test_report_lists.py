@@ -7,7 +7,7 @@ import tracemalloc
 from typing import TYPE_CHECKING
 
 import pytest
-from report_fake_case import FakeCase, file_row, finding_row, plain_parts
+from report_fake_case import FakeCase, file_row, finding_row, plain_parts, problem_row
 from report_html_checks import Page
 
 from triage.report.document import build
@@ -34,6 +34,16 @@ def test_pages_hold_all_rows_once(rows: int, pages: int, tmp_path: Path) -> None
     assert found == [f"{n:04d}.html" for n in range(1, pages + 1)]
     text = "".join("".join(parsed(tmp_path / "r" / "findings" / name).text) for name in found)
     assert text.count("Taken with a Canon") == rows
+
+
+def test_problems_name_the_exhibit_where_there_are_several(tmp_path: Path) -> None:
+    one = plain_parts()["evidence"][0]
+    for number, evidence in enumerate(([one], [one, {**one, "id": "ev-2", "exhibit": "AB/2"}])):
+        case = FakeCase(problems=lambda: iter([problem_row(0, evidence="ev-1"), problem_row(1, evidence="ev-2")]), evidence=evidence)
+        write_report(build(case), ["html"], tmp_path / str(number))
+        text = "".join(parsed(tmp_path / str(number) / "problems" / "0001.html").text)
+        assert "ev-1" not in text
+        assert ("AB/2 (laptop.E01) vol2" in text) == (number == 1)
 
 
 def test_every_link_leads_to_a_page_that_is_there(tmp_path: Path) -> None:

@@ -136,8 +136,8 @@ def problems(document: Document) -> Markup:
         return join((heading, tag("p", "None was met in what was looked at.", class_="card")))
     rows = [
         row(
-            severity(group.severity),
-            raw(group.stage, 80),
+            (severity(group.severity), "nb"),
+            (raw(group.stage, 80), "nb"),
             raw(group.message, 500),
             (number(group.count), "n"),
         )
@@ -150,7 +150,7 @@ def problems(document: Document) -> Markup:
         tag("a", "Every problem with its place", href=f"problems/{page_name(1)}"),
         class_="small dim",
     )
-    head = (("Severity", ""), ("Stage", ""), ("What happened", ""), ("Times", "n"))
+    head = (("Severity", "nb"), ("Stage", "nb"), ("What happened", ""), ("Times", "n"))
     return join((heading, table("Problems by what happened", head, rows, tall=True), note))
 
 

@@ -18,6 +18,7 @@ from triage.report.html_rows import (
     queue_row,
 )
 from triage.report.html_shell import shell
+from triage.report.verdict import evidence_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -51,10 +52,11 @@ def _heads(document: Document) -> dict[str, Sequence[tuple[str, str]]]:
 
 def _rows(document: Document) -> dict[str, Callable[[Row], Markup]]:
     several = len(document.evidence) > 1
+    owners = {str(row.get("id") or ""): evidence_name(row) if several else "" for row in document.evidence}
     return {
         "queue": lambda row: queue_row(row, document.thumbnails, exhibits=several),
         "findings": findings_row,
-        "problems": problems_row,
+        "problems": lambda row: problems_row(row, owners),
         "files": lambda row: files_row(row, exhibits=several),
     }
 

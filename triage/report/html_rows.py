@@ -100,8 +100,8 @@ def findings_row(item: Row) -> Markup:
     return row(kind, raw(item.get("title") or ""), where, _data(item.get("data")))
 
 
-def problems_row(item: Row) -> Markup:
-    """Return a row of the problems."""
+def problems_row(item: Row, owners: Mapping[str, str]) -> Markup:
+    """Return a row of the problems. ``owners``: what to call each piece of evidence, empty where there is one only."""
     what = join(
         (
             raw(item.get("message") or "", 1000),
@@ -109,7 +109,8 @@ def problems_row(item: Row) -> Markup:
         )
     )
     volume = item.get("volume")
-    place = " ".join(str(part) for part in (item.get("evidence") or "", "" if volume is None else f"vol{volume}") if part)
+    evidence = str(item.get("evidence") or "")
+    place = " ".join(part for part in (owners.get(evidence, evidence), "" if volume is None else f"vol{volume}") if part)
     where = join(
         (
             path(item["path"]) if item.get("path") else None,

@@ -9,6 +9,27 @@ if TYPE_CHECKING:
     from triage.report.document import Document, Row
 
 
+_VOLUMES_TOLD = 5
+"""Volumes that are told one by one; of more, these are named in one sentence."""
+_ABOUT_VOLUMES = (
+    (
+        "locked_volumes",
+        "is LOCKED: it is encrypted and nothing in it was read.",
+        "are LOCKED: they are encrypted and nothing in them was read.",
+    ),
+    (
+        "unreadable_volumes",
+        "could NOT BE READ: none of its files are in this report.",
+        "could NOT BE READ: none of their files are in this report.",
+    ),
+    (
+        "partly_listed_volumes",
+        "was listed IN PART: it may hold files that are not in this report.",
+        "were listed IN PART: they may hold files that are not in this report.",
+    ),
+)
+
+
 @dataclass(frozen=True, slots=True)
 class Tile:
     """One number of the strip. ``tone`` is ``bad``, ``warn``, ``good`` or empty."""
@@ -69,14 +90,13 @@ def alarms(document: Document) -> list[str]:
             "The run is NOT FINISHED: what follows is an intermediate state, and what is not listed may still be "
             "found. Run the same command again to go on."
         )
-    found.extend(f"Volume {name} is LOCKED: it is encrypted and nothing in it was read." for name in _volumes(document, "locked_volumes"))
-    found.extend(
-        f"Volume {name} could NOT BE READ: none of its files are in this report." for name in _volumes(document, "unreadable_volumes")
-    )
-    found.extend(
-        f"Volume {name} was listed IN PART: it may hold files that are not in this report."
-        for name in _volumes(document, "partly_listed_volumes")
-    )
+    for key, one, many in _ABOUT_VOLUMES:
+        names = _volumes(document, key)
+        if len(names) <= _VOLUMES_TOLD:
+            found.extend(f"Volume {name} {one}" for name in names)
+        else:
+            told = f"{', '.join(names[:_VOLUMES_TOLD])} and {len(names) - _VOLUMES_TOLD:,} more"
+            found.append(f"{len(names):,} volumes {many} They are {told}.")
     if document.facts.get("finished") and not document.coverage.get("complete"):
         found.append("Coverage is NOT COMPLETE: some items were not analysed in full. See the coverage statement.")
     return found
