@@ -64,7 +64,7 @@ def test_what_spoils_the_result_stands_above_everything(parts: dict[str, Any], a
 
 def test_many_volumes_that_were_not_read_are_one_warning() -> None:
     names = [f"vol{n} (NTFS)" for n in range(1, 31)]
-    page, text = page_of(changed(coverage={"partly_listed_volumes": names, "locked_volumes": names[:6], "complete": False}))
+    _, text = page_of(changed(coverage={"partly_listed_volumes": names, "locked_volumes": names[:6], "complete": False}))
     assert "30 volumes were listed IN PART" in text
     assert "vol5 (NTFS) and 25 more." in text
     assert "6 volumes are LOCKED" in text
@@ -73,9 +73,10 @@ def test_many_volumes_that_were_not_read_are_one_warning() -> None:
 
 def test_problems_that_differ_in_numbers_alone_are_one_row() -> None:
     def many() -> Any:
-        return (problem_row(n, severity="error", message=f"bytes {n} to {n + 512} cannot be read", count=1) for n in range(1000))
+        for n in range(1000):
+            yield problem_row(n, severity="error", stage="content", message=f"bytes {n} to {n + 512} cannot be read", count=1)
 
-    page, text = page_of(FakeCase(problems=many))
+    _, text = page_of(FakeCase(problems=many))
     assert text.count("cannot be read") == 1
     assert "1,000" in text[text.index("bytes 0 to 512") :]
 
