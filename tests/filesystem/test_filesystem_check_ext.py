@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 
 from triage.evidence.opening import open_evidence
 from triage.filesystem.checks import Fault, Missed, VolumeReader, ext
+from triage.filesystem.checks.exthash import half_md4
 from triage.filesystem.crc32c import crc32c, crc32c_rows
 from triage.filesystem.extlayout import ExtLayout, Groups, inode_at, parse_superblock, read_descriptors, read_layout
 from triage.filesystem.image import tsk_image
@@ -628,3 +629,48 @@ def test_the_checksum_agrees_with_one_bit_after_the_other(state: int, data: byte
     rows = np.frombuffer(data, dtype=np.uint8, count=length * count).reshape(count, length)
     states = np.arange(state, state + count, dtype=np.uint64).astype(np.uint32)
     assert crc32c_rows(states, rows).tolist() == [_slow(int(s), r.tobytes()) for s, r in zip(states, rows, strict=True)]
+
+
+# ---- hashes of names -------------------------------------------------------------------------------------------------------
+
+# By debugfs of e2fsprogs 1.47, dx_hash -h half_md4 -s 7ea6e001-0000-4000-8000-000000000002.
+HASHES = {
+    b"a": 0xBE19C2F4,
+    b"note.txt": 0x6A6F39F8,
+    b"x" * 31: 0xF143389E,
+    b"y" * 32: 0x08177206,
+    b"z" * 33: 0x55EF4A2E,
+    b"n" * 255: 0x402088C4,
+    "\u00e9".encode(): 0x7670A664,
+    b"lost+found": 0xF8A0E5BE,
+}
+
+
+def test_hashes_of_names_are_those_of_the_format() -> None:
+    seed = bytes.fromhex("7ea6e001000040008000000000000002")
+    assert half_md4(list(HASHES), seed, signed=True).tolist() == list(HASHES.values())
+    unsigned = half_md4(list(HASHES), seed, signed=False).tolist()
+    assert [a == b for a, b in zip(unsigned, HASHES.values(), strict=True)] == [name.isascii() for name in HASHES]
+
+
+@needs_e2fsprogs
+@pytest.mark.parametrize("flags", [1, 2])
+def test_a_name_that_was_changed_no_longer_fits_the_index(flags: int, tmp_path: Path) -> None:
+    """Without checksums, on a processor whose bytes have a sign and on one whose have not."""
+    (tmp_path / "tree" / "many").mkdir(parents=True)
+    for number in range(300):
+        (tmp_path / "tree" / "many" / f"Stra\u00dfe und Hausnummer {number:05d}").write_bytes(b"")
+    path = tmp_path / "volume.raw"
+    path.write_bytes(bytes(4 << 20))
+    subprocess.run(["mke2fs", "-q", "-F", "-t", "ext2", "-b", "1024", "-N", "600", "-d", str(tmp_path / "tree"), str(path)], check=True)
+    subprocess.run(["debugfs", "-w", "-R", f"ssv flags {flags}", str(path)], check=True, capture_output=True)
+    subprocess.run(["e2fsck", "-fyD", str(path)], check=False, capture_output=True)
+    assert check(path) == ([], [])
+    raw = bytearray(path.read_bytes())
+    for number in range(100):
+        raw[raw.index(f"Hausnummer {number:05d}".encode())] = ord("M")
+    path.write_bytes(raw)
+    (fault,), missed = check(path)
+    assert not missed
+    assert fault.message.endswith("names do not belong where the index has them: names may be wrong or made up")
+    assert 60 < int(fault.message.split()[0]) <= 100, "by chance some fit"

@@ -5,11 +5,24 @@ Source: Linux kernel documentation, *ext4 data structures and algorithms*, "Dire
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from triage.filesystem.checks.extinodes import BLOCK, CHARACTER, DIRECTORY, FIFO, FLAG_INDEX, FLAG_INLINE, LINK, REGULAR, SOCKET
+from triage.filesystem.checks.exthash import half_md4
+from triage.filesystem.checks.extinodes import (
+    BLOCK,
+    CHARACTER,
+    DIRECTORY,
+    FIFO,
+    FLAG_ENCRYPTED,
+    FLAG_INDEX,
+    FLAG_INLINE,
+    LINK,
+    REGULAR,
+    SOCKET,
+)
 from triage.filesystem.checks.exttally import Kind
 from triage.filesystem.crc32c import crc32c, crc32c_rows
 from triage.filesystem.extdir import read_chain, read_slack
@@ -32,6 +45,8 @@ if TYPE_CHECKING:
 MAX_DIRECTORY = 64 << 20
 """Bytes of a directory that are looked at."""
 _DIR_NLINK = 0x20
+_HALF_MD4, _SIGNED, _UNSIGNED, _CASEFOLD = 1, 1, 2, 0x40000000
+"""The usual hash; s_flags' bits for whether its bytes have a sign; the inode flag of directories that hash names in one case."""
 _PIECE = 1 << 20
 _TAIL = b"\0\0\0\0\x0c\0\0\xde"
 _FILE_TYPE = np.zeros(16, dtype=np.uint8)
@@ -46,6 +61,7 @@ PARENT = Kind(Severity.WARNING, "{n} [directory names|directories name] another 
 NOWHERE = Kind(Severity.ERROR, "{n} [name leads|names lead] to no inode in use: what [it|they] stood for is missing", cross=True)
 TYPE = Kind(Severity.WARNING, "{n} [name says|names say] another kind of entry than the inode: one of the two is wrong", cross=True)
 DUPLICATE = Kind(Severity.WARNING, "{n} [name stands|names stand] twice in one directory: a name may be wrong")
+HASH = Kind(Severity.WARNING, "{n} [name does|names do] not belong where the index has [it|them]: names may be wrong or made up")
 BAD_NAME = Kind(Severity.WARNING, "{n} [name holds|names hold] a byte of nought, which no name can: it is shown cut short")
 UNEVEN = Kind(Severity.ERROR, "{n} [directory was|directories were] listed otherwise than [its|their] blocks say: names may be missing")
 FEWER_LINKS = Kind(
@@ -94,14 +110,16 @@ class Directories:
         inodes: list[int] = []
         types: list[int] = []
         names: set[bytes] = set()
+        ordered: list[tuple[int, bytes]] = []  # names of a hashed directory, by block
+        bounds: dict[int, tuple[int, int]] = {}
         if where.flags & FLAG_INLINE:
-            blocks = _inline_parts(where.inline)
+            blocks = list(enumerate(_inline_parts(where.inline)))
             parent = int.from_bytes(where.inline[0x28:0x2C], "little")
             self.parents[address] = parent
             self._compare_parent(address, parent, shown)
         else:
-            blocks = self._blocks(address, where, shown)
-        for number, block in enumerate(blocks):
+            blocks, bounds = self._blocks(where, shown)
+        for number, block in blocks:
             chain, end = read_chain(block)
             if end != len(block):
                 self._tally.add(CHAIN, f"{shown}, block {number}")
@@ -119,10 +137,14 @@ class Directories:
                 if name in names:
                     self._tally.add(DUPLICATE, shown)
                 names.add(name)
+                if number in bounds:
+                    ordered.append((number, name))
                 if b"\0" in name:
                     self._tally.add(BAD_NAME, shown)
                 if inode in self._lost and inode not in self.names:
                     self.names[inode] = Place(name, address)
+        if ordered:
+            self._compare_hashes(ordered, bounds, shown)
         self._judge(address, np.array(inodes, dtype=np.int64), np.array(types, dtype=np.uint8), shown)
 
     def _guess(self, block: bytes, start: int, end: int, address: int) -> None:
@@ -143,6 +165,16 @@ class Directories:
         folder = self._listed.folders.get(address)
         if folder is not None and parent != (ROOT if address == ROOT else folder.parent):
             self._tally.add(PARENT, shown)
+
+    def _compare_hashes(self, ordered: list[tuple[int, bytes]], bounds: dict[int, tuple[int, int]], shown: str) -> None:
+        """Hold each name's hash against what the index says of its block."""
+        layout = self._layout
+        signed = not layout.number(0x160, 4) & _UNSIGNED
+        hashes = half_md4([name for _, name in ordered], layout.raw[0xEC:0xFC], signed=signed).astype(np.int64)
+        low, high = (np.array([bounds[number][side] for number, _ in ordered], dtype=np.int64) for side in (0, 1))
+        odd = int(np.count_nonzero((hashes < low) | (hashes >= high)))
+        if odd:
+            self._tally.add(HASH, shown, odd)
 
     def _judge(self, address: int, inodes: Numbers, types: Octets, shown: str) -> None:
         """Hold the names against what they lead to, against what was listed, and against the directory's own count of folders."""
@@ -170,8 +202,11 @@ class Directories:
 
     # ---- blocks ------------------------------------------------------------------------------------------------------------
 
-    def _blocks(self, address: int, where: DirectoryMap, shown: str) -> list[bytes]:
-        """Return a directory's blocks in order, each checked against its checksum; holes are left out."""
+    def _blocks(self, where: DirectoryMap, shown: str) -> tuple[list[tuple[int, bytes]], dict[int, tuple[int, int]]]:
+        """Return a directory's blocks in order, each checked against its checksum, and the hashes that its index has for them.
+
+        Hashes are compared only where no checksum holds the names already. Holes are left out.
+        """
         layout = self._layout
         size = layout.block
         blocks: dict[int, bytes] = {}
@@ -191,11 +226,15 @@ class Directories:
         if left and (len(blocks) < wanted or set(blocks) != set(range(len(blocks)))):
             self._tally.add(HOLE, shown)
         nodes: set[int] = set()
+        bounds: dict[int, tuple[int, int]] = {}
         if where.flags & FLAG_INDEX and blocks:
-            nodes = self._index(blocks, where.seed, shown)
+            nodes, bounds = self._index(blocks, where.seed, shown)
         if layout.checksums:
             self._checksums({n: b for n, b in blocks.items() if n not in nodes}, where.seed, shown)
-        return [blocks[number] for number in sorted(blocks)]
+        known = blocks.get(0, bytes(32))[28] == _HALF_MD4 and layout.number(0x160, 4) & (_SIGNED | _UNSIGNED)
+        if layout.checksums or not known or where.flags & (FLAG_ENCRYPTED | _CASEFOLD):
+            bounds = {}
+        return sorted(blocks.items()), bounds
 
     def _checksums(self, leaves: dict[int, bytes], seed: int, shown: str) -> None:
         """Blocks of records end in a record of twelve bytes that holds the checksum of what is before it."""
@@ -211,34 +250,43 @@ class Directories:
             for at in np.flatnonzero((right != stored) | ~tailed):
                 self._tally.add(CHECKSUM, f"{shown}, block {some[at]}")
 
-    def _index(self, blocks: dict[int, bytes], seed: int, shown: str) -> set[int]:
-        """Follow a directory's index (a tree of hashes); return which blocks are of it, not of records."""
+    def _index(self, blocks: dict[int, bytes], seed: int, shown: str) -> tuple[set[int], dict[int, tuple[int, int]]]:
+        """Follow a directory's index, a tree of hashes.
+
+        Return which blocks are of it, not of records, and for the others from which hash on and up to which their names are.
+        """
         root = blocks.get(0, b"")
         nodes: set[int] = {0}
         if len(root) < 40:
-            return set()
+            return set(), {}
         levels = root[30]
         sound = not int.from_bytes(root[24:28], "little") and root[29] == 8 and levels <= 3
-        below = self._index_entries(root, 32, seed, f"{shown}, block 0")
+        below = self._index_entries(root, 32, seed, f"{shown}, block 0", (0, 1 << 32))
         sound = sound and below is not None
-        leaves: list[int] = below or []
+        leaves = below or []
         for _ in range(min(levels, 3)):
-            deeper: list[int] = []
-            for number in leaves:
+            deeper: list[tuple[int, tuple[int, int]]] = []
+            for number, bound in leaves:
                 if number in nodes or number not in blocks:
                     sound = False
                     continue
                 nodes.add(number)
-                found = self._index_entries(blocks[number], 8, seed, f"{shown}, block {number}")
+                found = self._index_entries(blocks[number], 8, seed, f"{shown}, block {number}", bound)
                 sound = sound and found is not None
                 deeper += found or []
             leaves = deeper
-        if not sound or sorted(leaves) != sorted(set(blocks) - nodes):
+        if not sound or sorted(number for number, _ in leaves) != sorted(set(blocks) - nodes):
             self._tally.add(INDEX, shown)
-        return nodes
+        return nodes, dict(leaves)
 
-    def _index_entries(self, block: bytes, at: int, seed: int, shown: str) -> list[int] | None:
-        """Return the blocks that a node of the index leads to, ``None`` where it is no node; hashes must grow."""
+    def _index_entries(
+        self, block: bytes, at: int, seed: int, shown: str, bound: tuple[int, int]
+    ) -> list[tuple[int, tuple[int, int]]] | None:
+        """Return the blocks that a node of the index leads to and their hashes; ``None`` where it is no node.
+
+        Hashes grow from ``bound`` to ``bound``; the first block has none of its own. The lowest bit is no part of a hash: it says
+        that names with this hash began in the block before.
+        """
         most, count = int.from_bytes(block[at : at + 2], "little"), int.from_bytes(block[at + 2 : at + 4], "little")
         room = (len(block) - at) // 8 - bool(self._layout.checksums)
         if not 1 <= count <= most <= room:
@@ -249,10 +297,10 @@ class Directories:
             if state != int.from_bytes(block[tail + 4 : tail + 8], "little"):
                 self._tally.add(CHECKSUM, shown)
         table = np.frombuffer(block, dtype="<u4", offset=at, count=count * 2).reshape(count, 2)
-        hashes = table[1:, 0]
-        if (hashes[1:] < hashes[:-1]).any():
+        hashes = [bound[0], *(int(value) for value in table[1:, 0]), bound[1]]
+        if any(low > high for low, high in pairwise(hashes)):
             return None
-        return [int(number) & 0x0FFFFFFF for number in table[:, 1]]
+        return [(int(place) & 0x0FFFFFFF, (low & ~1, high)) for place, (low, high) in zip(table[:, 1], pairwise(hashes), strict=True)]
 
 
 def _inline_parts(inode: bytes) -> list[bytes]:

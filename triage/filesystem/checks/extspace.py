@@ -162,5 +162,5 @@ def _claimed_twice(starts: Numbers, ends: Numbers, owners: Numbers, tally: Tally
         other = int(np.flatnonzero(ends[:index] == reach[index - 1])[-1])
         names = ["the file system" if not owner else f"inode {owner}" for owner in (int(owners[other]), int(owners[index]))]
         tally.add(TWICE, f"block {starts[index]}: {names[0]} and {names[1]}")
-    if len(twice) > PLACES:
-        tally.add(TWICE, "", len(twice) - PLACES)
+    for index in twice[PLACES:].tolist():
+        tally.add(TWICE, f"block {starts[index]}")

@@ -30,6 +30,7 @@ class Kind:
 @dataclass(slots=True)
 class _Count:
     number: int = 0
+    unplaced: int = 0
     places: list[str] = field(default_factory=list)
 
 
@@ -46,13 +47,17 @@ class Tally:
         count.number += number
         if len(count.places) < PLACES:
             count.places.append(place)
+        else:
+            count.unplaced += 1
 
     def add_all(self, kind: Kind, what: str, numbers: NDArray[np.int64]) -> None:
         """Count one fault for each of the numbers."""
         if len(numbers):
             count = self._counts.setdefault(kind, _Count())
             count.number += len(numbers)
-            count.places.extend(f"{what} {number}" for number in numbers[: PLACES - len(count.places)].tolist())
+            named = numbers[: PLACES - len(count.places)].tolist()
+            count.places.extend(f"{what} {number}" for number in named)
+            count.unplaced += len(numbers) - len(named)
 
     def faults(self) -> Iterator[Fault]:
         """Yield what was counted."""
@@ -61,8 +66,7 @@ class Tally:
             if self.dirty and kind.cross:
                 crossed += count.number
                 continue
-            more = count.number - len(count.places)
-            detail = "; ".join(count.places) + (f" and {more} more" if more > 0 else "")
+            detail = "; ".join(count.places) + (f" and {count.unplaced} more" if count.unplaced else "")
             yield Fault(kind.severity, _counted(kind.message, count.number), detail=detail)
         if self.dirty:
             difference = f"its books differ in {crossed} places" if crossed else "its books agree all the same"
