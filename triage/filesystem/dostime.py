@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import struct
 from datetime import date as calendar_date
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from triage.model import TimeBasis
@@ -23,6 +24,15 @@ _EPOCH_DAY = calendar_date(1970, 1, 1).toordinal()
 _PIECE = 4096
 _FIRST_ADDRESS = 3
 """The metadata address that TSK gives to the first 32 bytes behind the FATs; 2 is the root directory."""
+
+
+@lru_cache(maxsize=4096)
+def _day(date: int) -> int | None:
+    """Return a date field as days since 1970, ``None`` for no day of the calendar. Dates repeat: asking once for each saves half."""
+    try:
+        return calendar_date(1980 + (date >> 9), date >> 5 & 15, date & 31).toordinal() - _EPOCH_DAY
+    except ValueError:
+        return None
 
 
 class Stamp(NamedTuple):
@@ -38,11 +48,8 @@ class Stamp(NamedTuple):
         """The local time as nanoseconds since 1970, as if it were UTC; ``None`` for no time and for what no clock shows."""
         seconds = (self.time & 31) * 2
         minute, hour = self.time >> 5 & 63, self.time >> 11
-        if not self.date or seconds > 58 or minute > 59 or hour > 23 or self.tens > 199:
-            return None
-        try:
-            day = calendar_date(1980 + (self.date >> 9), self.date >> 5 & 15, self.date & 31).toordinal() - _EPOCH_DAY
-        except ValueError:
+        day = _day(self.date)
+        if day is None or seconds > 58 or minute > 59 or hour > 23 or self.tens > 199:
             return None
         return ((day * 24 + hour) * 3600 + minute * 60 + seconds) * 1_000_000_000 + self.tens * 10_000_000
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from triage.escape import show_name
 from triage.filesystem.checks import Fault, Found, Missed
 from triage.filesystem.checks import exfatdir as sets
 from triage.filesystem.checks.clusters import Chain, Stop
@@ -63,7 +64,7 @@ class Tree:
     def walk(self) -> Iterator[Fault | Missed | Found]:
         """Walk from the root, which the FAT always chains (3.1.10, 7.4)."""
         chain = self._table.chain(self._boot.root)
-        self.owners.own((), chain)
+        self.owners.own(self.owners.shown(()), chain)
         yield from check_end(chain, self._reader.volume.name, self._faults, directory=True)
         top = _Place(chain, _ROOT_ADDRESS, ())
         yield from self._specials(top)
@@ -72,7 +73,7 @@ class Tree:
     def walk_lost(self, cluster: int) -> Iterator[Fault | Missed | Found]:
         """List what is in a cluster of a directory that no name leads to."""
         chain = Chain([(cluster, 1)], 1, Stop.END, cluster)
-        self.owners.own((ORPHANS, b"directory in cluster %d" % cluster), chain)
+        self.owners.own(self.owners.shown((ORPHANS, b"directory in cluster %d" % cluster)), chain)
         yield from self._descend(_Place(chain, None, (ORPHANS,)))
 
     def is_directory(self, cluster: int) -> bool:
@@ -123,7 +124,7 @@ class Tree:
                 self.bitmap = first, min(length, needed)
             else:
                 yield Fault(Severity.ERROR, f"the allocation bitmap is said to begin in cluster {first}, which does not exist")
-            self.owners.own((b"$ALLOC_BITMAP",), self._in_a_row(first, min(length, self._room)))
+            self.owners.own(self.owners.shown((b"$ALLOC_BITMAP",)), self._in_a_row(first, min(length, self._room)))
         for slot in kinds[sets.UPCASE][:1]:
             yield from self._read_upcase(slot)
         for kind, name in ((sets.BITMAP, "allocation bitmap"), (sets.UPCASE, "up-case table"), (sets.LABEL, "label")):
@@ -134,7 +135,7 @@ class Tree:
     def _read_upcase(self, slot: bytes) -> Iterator[Fault]:
         stored, first, length = (int.from_bytes(slot[a:b], "little") for a, b in ((4, 8), (20, 24), (24, 32)))
         chain = self._in_a_row(first, min(length, self._room))
-        self.owners.own((b"$UPCASE_TABLE",), chain)
+        self.owners.own(self.owners.shown((b"$UPCASE_TABLE",)), chain)
         raw = self._reader.read(self._boot.cluster_at(first), length) if chain.runs and length <= _MAX_UPCASE else b""
         self._upcase = sets.upcase(raw) if raw and sets.sum32(raw) == stored else None
         if self._upcase is None:
@@ -175,16 +176,16 @@ class Tree:
             yield from self._faults.tell(Severity.ERROR, "directories with unreadable entries", message, path)
         missing = self._seen.missing([self._boot.address(entry.at) for entry in entries])
         for entry, gone in zip(entries, missing, strict=True):
-            yield from self._entry(entry, place, below, gone=gone)
+            yield from self._entry(entry, place, f"{path}/{show_name(entry.name)[0]}", below, gone=gone)
 
-    def _entry(self, entry: Record, place: _Place, below: list[_Place], *, gone: bool) -> Iterator[Fault | Missed | Found]:
+    def _entry(self, entry: Record, place: _Place, shown: str, below: list[_Place], *, gone: bool) -> Iterator[Fault | Missed | Found]:
+        """Check one entry; go into it later if it is a directory; give it back if it was not listed."""
         path = (*place.path, entry.name)
-        shown = self.owners.shown(path)
         yield from self._check_set(entry, shown)
         first, size = entry.cluster, entry.size
         in_piece = self._in_a_row(first, size) if size <= self._room * 2 else Chain([], 0, Stop.OUTSIDE, first)
         chain = (self._table.chain(first) if first else Chain([], 0, Stop.END, 0)) if entry.chained else in_piece
-        self.owners.own(path, chain)
+        self.owners.own(shown, chain)
         yield from self._check_place(entry, chain, shown)
         address = self._boot.address(entry.at)
         if gone and entry.name and not self._in_free(entry.at):

@@ -6,6 +6,7 @@ whatever stands in front of an entry for its long name; here its checksum and it
 
 from __future__ import annotations
 
+import re
 import struct
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -19,8 +20,8 @@ DIRECTORY, LABEL = 0x10, 0x08
 _LONG = 0x0F
 _DELETED = 0xE5
 _LAST_LONG = 0x40
-_BAD_IN_LONG = frozenset('"*/:<>?\\|') | frozenset(map(chr, range(0x20)))
-_BAD_IN_SHORT = frozenset(b'"*+,./:;<=>?[\\]|') | frozenset(range(0x20))
+_BAD_IN_LONG = re.compile('["*/:<>?\\\\|\x00-\x1f\ufffd]')
+_BAD_IN_SHORT = bytes(range(0x20)) + b'"*+,./:;<=>?[\\]|'
 
 
 class Record(NamedTuple):
@@ -91,14 +92,17 @@ def short_text(slot: bytes) -> bytes:
         base = base.lower()
     if flags & 0x10:
         extension = extension.lower()
-    text = base.rstrip(b" ") + (b"." + extension.rstrip(b" ") if extension.strip(b" ") else b"")
+    text = base.rstrip(b" ") + (b"." + extension.rstrip(b" ") if extension != b"   " else b"")
+    if text.isascii() and b"\x7f" not in text:
+        return text
     return bytes(b if b <= 0x7E else 0x5E for b in text)
 
 
 def is_short_name(short: bytes) -> bool:
     """Whether eleven bytes can be a short name: nothing that is forbidden, no space at the start (letters' case is not asked)."""
-    first = 0x41 if short[0] == 0x05 else short[0]  # stands for 0xE5, which would mean deleted
-    return first != 0x20 and first not in _BAD_IN_SHORT and not _BAD_IN_SHORT.intersection(short[1:])
+    if short[0] == 0x05:  # stands for 0xE5, which would mean deleted
+        short = short[1:]
+    return short[:1] != b" " and short.translate(None, _BAD_IN_SHORT) == short
 
 
 def _nearly(slot: bytes) -> bool:
@@ -164,25 +168,23 @@ def _part(slot: bytes) -> _Part | None:
 
 
 def _joined(parts: list[_Part]) -> bytes:
-    text = b"".join(part.text for part in reversed(parts))
-    return text[: _end(text)].decode("utf-16-le", "replace").encode()
+    return _text(parts).partition("\0")[0].encode()
 
 
-def _end(text: bytes) -> int:
-    return next((n for n in range(0, len(text), 2) if text[n : n + 2] == b"\0\0"), len(text))
+def _text(parts: list[_Part]) -> str:
+    return b"".join([part.text for part in reversed(parts)]).decode("utf-16-le", "replace")
 
 
 def _hint(parts: list[_Part], name: str, slot: bytes) -> str:
     """Return what is odd about a long name whose checksum is right: that is the short name's, not its own."""
-    text = b"".join(part.text for part in reversed(parts))
-    end = _end(text)
-    if text[end + 2 :].strip(b"\xff") or len(text) - end > 26:
+    padding = _text(parts).partition("\0")[2]
+    if len(padding) > 12 or padding.strip("\uffff"):
         return "the name goes on behind its end"
-    if any(character in _BAD_IN_LONG or "\ud800" <= character <= "\udfff" or character == "\ufffd" for character in name):
+    if _BAD_IN_LONG.search(name):
         return "it holds what no name can"
     if not short_fits(name, slot[:11]):
         return "its short name would be another one"
-    if _stray(name):
+    if not name.isascii() and _stray(name):
         return "one letter is of another script than the others: a damaged byte, or meant to deceive"
     return ""
 
@@ -214,6 +216,8 @@ def short_fits(name: str, short: bytes) -> bool:
 
 
 def _begins(text: str, head: str) -> bool:
+    if text.startswith(head):
+        return True
     for wanted, there in zip(text, head, strict=False):
         if not wanted.isascii():
             return True  # code pages differ from here on, also in how many bytes they take
@@ -274,7 +278,7 @@ def fields_odd(slot: bytes, bits: int) -> str:
         return ""  # OS/2 keeps extended attributes there
     if attributes & LABEL and (slot[26:28] != b"\0\0" or slot[28:32] != b"\0\0\0\0"):
         return "a label with content"
-    if not attributes & LABEL and any(0x61 <= byte <= 0x7A for byte in slot[:11]):
+    if not attributes & LABEL and slot[:11] != slot[:11].upper():
         return "small letters in a short name"
     return ""
 
@@ -286,9 +290,10 @@ def is_chance(slot: bytes, bits: int, last: int, room: int) -> bool:
     """
     record = Record(0, slot, b"", False)
     wrong = bool(fields_odd(slot, bits)) + (not slot[11] & LABEL and not is_short_name(slot[:11]))
-    wrong += sum(stamp.wrong for stamp in fat_stamps(slot).values())
     wrong += record.size > room or (record.directory and record.size != 0)
     wrong += record.cluster(bits) > last or record.cluster(bits) == 1
+    if wrong:  # times alone can be wrong on a device without a clock
+        wrong += sum(stamp.wrong for stamp in fat_stamps(slot).values())
     return wrong >= 2
 
 

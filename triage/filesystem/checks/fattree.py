@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from triage.escape import show
+from triage.escape import show, show_name
 from triage.filesystem.checks import Fault, Found, Missed
 from triage.filesystem.checks import fatdir as slots
 from triage.filesystem.checks.clusters import FREE, Chain, Stop, covered, runs_of
@@ -73,14 +73,14 @@ class Tree:
         root = self._boot.root_cluster
         if root:
             chain = self._table.chain(root)
-            self.owners.own((), chain)
+            self.owners.own(self.owners.shown(()), chain)
             yield from check_end(chain, self._reader.volume.name, self._faults, directory=True)
         yield from self._descend(_Place(root, _ROOT_ADDRESS, (), None))
 
     def walk_lost(self, cluster: int) -> Iterator[Fault | Missed | Found]:
         """Walk a directory that no name leads to."""
         chain = self._table.chain(cluster)
-        self.owners.own((ORPHANS, b"directory in cluster %d" % cluster), chain)
+        self.owners.own(self.owners.shown((ORPHANS, b"directory in cluster %d" % cluster)), chain)
         yield from self._descend(_Place(cluster, None, (ORPHANS,), None))
 
     def is_directory(self, cluster: int) -> bool:
@@ -146,7 +146,7 @@ class Tree:
         yield from self._told(unreadable, sum(entry.behind for entry in entries), path)
         missing = self._seen.missing([self._boot.address(entry.at) for entry in entries])
         for entry, gone in zip(entries, missing, strict=True):
-            yield from self._entry(entry, place, below, gone=gone)
+            yield from self._entry(entry, place, f"{path}/{show_name(entry.name)[0]}", below, gone=gone)
 
     def _told(self, unreadable: int, behind: int, path: str) -> Iterator[Fault]:
         if behind:
@@ -198,11 +198,11 @@ class Tree:
             message = f"its '..' leads to cluster {where[b'..']}, not to {parent} where its parent is: one of the two is another's"
             yield from self._faults.tell(Severity.WARNING, "directories that name another parent", message, path)
 
-    def _entry(self, entry: Record, place: _Place, below: list[_Place], *, gone: bool) -> Iterator[Fault | Missed | Found]:
+    def _entry(self, entry: Record, place: _Place, shown: str, below: list[_Place], *, gone: bool) -> Iterator[Fault | Missed | Found]:
+        """Check one entry; go into it later if it is a directory; give it back if it was not listed."""
         boot = self._boot
         path = (*place.path, entry.name)
         first = entry.cluster(boot.bits)
-        shown = self.owners.shown(path)
         if entry.long:
             message = f"{entry.long}; its short name is {show(slots.short_text(entry.slot).decode('ascii', 'replace'))}"
             yield from self._faults.tell(Severity.WARNING, "damaged names", message, shown)
@@ -216,7 +216,7 @@ class Tree:
             yield from self._faults.tell(Severity.WARNING, "entries with impossible fields", message, shown)
         yield from self._times(entry, shown)
         chain = self._table.chain(first) if first else Chain([], 0, Stop.END, 0)
-        self.owners.own(path, chain)
+        self.owners.own(shown, chain)
         if entry.directory and not chain.runs:
             message = "the directory has no cluster, or one that does not exist: what it held is missing"
             yield from self._faults.tell(Severity.ERROR, "directories without a cluster", message, shown)

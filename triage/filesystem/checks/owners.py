@@ -37,10 +37,10 @@ class Owners:
         """Return a path as the listing shows it."""
         return "/".join([self._volume, *(show_name(name)[0] for name in path)])
 
-    def own(self, path: tuple[bytes, ...], chain: Chain) -> None:
-        """Take down whose clusters a chain's are."""
+    def own(self, shown: str, chain: Chain) -> None:
+        """Take down whose clusters a chain's are, by the path as it is shown."""
         if chain.runs:
-            self._names += self.shown(path).encode("utf-8", "replace")
+            self._names += shown.encode("utf-8", "replace")
             self._ends.append(len(self._names))
             self.claims.add(len(self._ends) - 1, chain.runs)
 
