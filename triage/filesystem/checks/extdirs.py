@@ -5,6 +5,7 @@ Source: Linux kernel documentation, *ext4 data structures and algorithms*, "Dire
 
 from __future__ import annotations
 
+from array import array
 from itertools import pairwise
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -43,7 +44,10 @@ if TYPE_CHECKING:
     Numbers = NDArray[np.int64]
 
 MAX_DIRECTORY = 64 << 20
-"""Bytes of a directory that are looked at."""
+MAX_DIRECTORIES = 2 << 30
+"""Bytes of a directory, and of all together, that are looked at."""
+MAX_NAMES = 500_000
+"""Names of one directory that are compared with each other and with its index."""
 _DIR_NLINK = 0x20
 _HALF_MD4, _SIGNED, _UNSIGNED, _CASEFOLD = 1, 1, 2, 0x40000000
 """The usual hash; s_flags' bits for whether its bytes have a sign; the inode flag of directories that hash names in one case."""
@@ -67,7 +71,7 @@ UNEVEN = Kind(Severity.ERROR, "{n} [directory was|directories were] listed other
 FEWER_LINKS = Kind(
     Severity.ERROR, "{n} [directory counts|directories count] more or fewer folders than there are: folders may be missing", cross=True
 )
-LONG = Kind(Severity.WARNING, f"{{n}} [directory is|directories are] longer than {MAX_DIRECTORY >> 20} MiB: the rest was not checked")
+LONG = Kind(Severity.WARNING, "{n} [directory is|directories are] longer than what is looked at: the rest was not checked")
 
 
 class Place(NamedTuple):
@@ -98,6 +102,7 @@ class Directories:
         self.names: dict[int, Place] = {}
         self.guesses: dict[int, Place] = {}
         self.parents: dict[int, int] = {}
+        self._left = MAX_DIRECTORIES
 
     def read(self, maps: BlockMaps) -> None:
         """Read them all; what is wrong goes to the tally, names of what was lost to ``names``, or to ``guesses`` from slack."""
@@ -107,8 +112,8 @@ class Directories:
     def _one(self, address: int, where: DirectoryMap) -> None:
         folder = self._listed.folders.get(address)
         shown = folder.path if folder is not None else f"inode {address}"
-        inodes: list[int] = []
-        types: list[int] = []
+        inodes = array("Q")
+        types = bytearray()
         names: set[bytes] = set()
         ordered: list[tuple[int, bytes]] = []  # names of a hashed directory, by block
         bounds: dict[int, tuple[int, int]] = {}
@@ -136,16 +141,17 @@ class Directories:
                 types.append(file_type)
                 if name in names:
                     self._tally.add(DUPLICATE, shown)
-                names.add(name)
-                if number in bounds:
-                    ordered.append((number, name))
+                if len(names) < MAX_NAMES:
+                    names.add(name)
+                    if number in bounds:
+                        ordered.append((number, name))
                 if b"\0" in name:
                     self._tally.add(BAD_NAME, shown)
                 if inode in self._lost and inode not in self.names:
                     self.names[inode] = Place(name, address)
         if ordered:
             self._compare_hashes(ordered, bounds, shown)
-        self._judge(address, np.array(inodes, dtype=np.int64), np.array(types, dtype=np.uint8), shown)
+        self._judge(address, np.array(inodes, dtype=np.int64), np.frombuffer(bytes(types), dtype=np.uint8), shown)
 
     def _guess(self, block: bytes, start: int, end: int, address: int) -> None:
         for found in read_slack(block, start, end, self._layout.inodes):
@@ -210,11 +216,12 @@ class Directories:
         layout = self._layout
         size = layout.block
         blocks: dict[int, bytes] = {}
-        left = MAX_DIRECTORY // size
+        left = min(MAX_DIRECTORY, self._left) // size
         step = max(1, _PIECE // size)
         for logical, start, length in where.runs:
             taken = min(length, left)
             left -= taken
+            self._left -= taken * size
             for done in range(0, taken, step):
                 data = self._reader.read((start + done) * size, min(step, taken - done) * size)
                 for index in range(len(data) // size):

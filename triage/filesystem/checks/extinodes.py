@@ -52,6 +52,8 @@ FLAG_ENCRYPTED, FLAG_INDEX, FLAG_HUGE, FLAG_EXTENTS, FLAG_VERITY, FLAG_EA_INODE,
 )
 _TABLE_ZEROED = 4
 _PIECE = 256 << 10
+MAX_TABLES = 64 << 30
+"""Bytes of inode tables that are read; no more than the volume has, however many groups say that theirs lie in one place."""
 _SPECIAL = (0xE0, 0x240, 0x244, 0x26C, 0x280)
 """Where the superblock names inodes of its own: journal, the three quotas, the orphan file."""
 
@@ -78,6 +80,7 @@ FREE = Kind(
 DIRECTORIES = Kind(
     Severity.ERROR, "{n} [group counts|groups count] more or fewer directories than there are: directories may be missing", cross=True
 )
+MANY = Kind(Severity.ERROR, "the inode tables of {n} [group was|groups were] not read: they are larger than they can be")
 UNREADABLE = Kind(Severity.ERROR, "the inode tables of {n} [group|groups] lie outside of the volume: names are missing")
 
 
@@ -126,6 +129,7 @@ class InodeTables:
         self._special = np.array(sorted(special_inodes(layout)), dtype=np.int64)
         self.inodes = Inodes()
         self.free = 0
+        self._left = min(MAX_TABLES, reader.size)
 
     def pieces(self) -> Iterator[Piece]:
         """Yield the inodes in use, in order; what is wrong with them goes to the tally."""
@@ -183,6 +187,10 @@ class InodeTables:
             here = bits[start : start + step]
             if not (suspect or layout.checksums or here.any()):
                 continue
+            self._left -= min(step, reach - start) * layout.inode_size
+            if self._left < 0:
+                self._tally.add(MANY, f"group {group}")
+                return
             data = self._reader.read(table + start * layout.inode_size, min(step, reach - start) * layout.inode_size)
             whole = len(data) // layout.inode_size
             if whole < min(step, reach - start):

@@ -94,7 +94,7 @@ def check_superblock(reader: VolumeReader, layout: ExtLayout, tally: Tally) -> N
             break
         copies += 1
         copy = reader.read(at, SUPERBLOCK)
-        if copy[0x38:0x3A] != b"\x53\xef" or int.from_bytes(copy[0x5A:0x5C], "little") != group & 0xFFFF:
+        if copy[0x38:0x3A] != b"\x53\xef" or int.from_bytes(copy[0x5A:0x5C], "little") not in (0, group & 0xFFFF):
             tally.add(NO_COPY, f"group {group}")
             continue
         differing = [name for name, offset, size, mask in _FIXED if (_field(copy, offset, size) ^ layout.number(offset, size)) & mask]
