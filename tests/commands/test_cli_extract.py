@@ -18,7 +18,7 @@ from triage.commands.extract import LIST
 if TYPE_CHECKING:
     from pathlib import Path
 
-ODD = [b"../../../../tmp/evil", b"..\\..\\evil", b"/tmp/evil", b"C:\\evil", b"C:evil", b"CON", b"aux.txt", b"NUL", b"LPT1.log", b"COM9",
+ODD = [b"../../../../tmp/evil", b"..\\..\\evil", b"/var/evil", b"C:\\evil", b"C:evil", b"CON", b"aux.txt", b"NUL", b"LPT1.log", b"COM9",
        b"trail.", b"trail ", b"a:b", b"a.txt::$DATA", b"Readme.txt", b"README.TXT", b"readme.TXT", b".partial", LIST.encode(), b"-rf",
        b"\xff\xfe", b"\xc0\xaf", "e\u0301".encode(), "\u00e9".encode(), "\U0001f600".encode() * 63, b"x" * 255, b"*", b"?", b"~", b"$(id)",
        b"a\nb", b"\x1b[2J", "\u202e".encode(), b"|", b"> evil", b"\\\\x.example\\share", b"\\\\.\\PhysicalDrive0"]

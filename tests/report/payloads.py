@@ -252,7 +252,7 @@ JSON_TEXT = [
 PATHS = [
     "../../../../tmp/evil",
     "..\\..\\evil",
-    "/tmp/evil",
+    "/var/evil",
     "~/evil",
     "C:\\evil.txt",
     "C:evil",
@@ -275,7 +275,7 @@ PATHS = [
     "README.TXT",
     "readme.txt",
     "-rf",
-    "--out=/tmp/evil",
+    "--out=/var/evil",
     "*",
     "?",
     "|",
