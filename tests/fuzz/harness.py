@@ -49,6 +49,7 @@ class Result:
     executions: int = 0
     seconds: float = 0.0
     slowest: float = 0.0
+    slowest_input: int = 0
     failures: list[Failure] = field(default_factory=list)
 
 
@@ -80,7 +81,7 @@ def child(target: Target, seed: int, first: int, seconds: float, folder: Path) -
     _limit_memory()
     seeds, tokens = target.seeds(), target.tokens
     failures: dict[str, Failure] = {}
-    slowest, number = 0.0, first
+    slowest, slowest_input, number = 0.0, first, first
     with (folder / "hang.txt").open("w") as hang, (folder / "number").open("wb", buffering=0) as announced:
         began = time.monotonic()
         while True:
@@ -93,12 +94,18 @@ def child(target: Target, seed: int, first: int, seconds: float, folder: Path) -
             faulthandler.dump_traceback_later(PATIENCE, exit=True, file=hang)
             failure = run_one(target, data)
             faulthandler.cancel_dump_traceback_later()
-            slowest = max(slowest, time.monotonic() - started)
+            if time.monotonic() - started > slowest:
+                slowest, slowest_input = time.monotonic() - started, number
             if failure is not None:
                 failure.number = number
                 failures.setdefault(failure.kind, failure)
             number += 1
-    outcome = {"next": number, "slowest": slowest, "failures": [[f.kind, f.number, f.detail] for f in failures.values()]}
+    outcome = {
+        "next": number,
+        "slowest": slowest,
+        "slowest_input": slowest_input,
+        "failures": [[f.kind, f.number, f.detail] for f in failures.values()],
+    }
     (folder / "outcome.json").write_text(json.dumps(outcome), encoding="utf-8")
 
 
@@ -151,7 +158,8 @@ def _turn(target: Target, seed: int, first: int, seconds: float, folder: Path, r
     outcome = folder / "outcome.json"
     if outcome.is_file():
         told = json.loads(outcome.read_text(encoding="utf-8"))
-        result.slowest = max(result.slowest, told["slowest"])
+        if told["slowest"] > result.slowest:
+            result.slowest, result.slowest_input = told["slowest"], told["slowest_input"]
         known = {failure.kind for failure in result.failures}
         result.failures += [Failure(*one) for one in told["failures"] if one[0] not in known]
         return int(told["next"])
@@ -164,7 +172,8 @@ def _turn(target: Target, seed: int, first: int, seconds: float, folder: Path, r
     kind = f"hangs at {_innermost(hang)}" if hang else f"crash, exit {process.returncode}"
     if kind not in {failure.kind for failure in result.failures}:
         result.failures.append(Failure(kind, lost, detail[-4000:]))
-    result.slowest = PATIENCE if hang else result.slowest
+    if hang:
+        result.slowest, result.slowest_input = PATIENCE, lost
     return lost + 1
 
 

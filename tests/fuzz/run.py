@@ -2,6 +2,7 @@
 
     python tests/fuzz/run.py [--seconds 120] [--seed 1] [--keep build/fuzz] [TARGET ...]
     python tests/fuzz/run.py --replay FILE TARGET
+    python tests/fuzz/run.py --input NUMBER [--seed 1] TARGET   (writes that input to standard output)
     python tests/fuzz/run.py --list
     python tests/fuzz/run.py --engine atheris TARGET [options of libFuzzer]   (when atheris is installed: guided by coverage)
 
@@ -19,6 +20,7 @@ HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE), str(HERE.parents[1])]
 
 from harness import child, fuzz, run_one  # noqa: E402
+from mutation import make_input  # noqa: E402
 from targets import TARGETS  # noqa: E402
 
 
@@ -38,6 +40,7 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--seed", type=int, default=1, help="another number gives other inputs")
     parser.add_argument("--keep", type=Path, default=HERE.parents[1] / "build" / "fuzz", help="folder for inputs that fail")
     parser.add_argument("--replay", type=Path, help="run one input and show how it ends")
+    parser.add_argument("--input", type=int, help="write the input of that number to standard output")
     parser.add_argument("--list", action="store_true", help="name the targets")
     parser.add_argument("--engine", choices=("own", "atheris"), default="own")
     options, rest = parser.parse_known_args(arguments)
@@ -48,6 +51,10 @@ def main(arguments: list[str]) -> int:
     names = options.targets or list(TARGETS)
     if options.list:
         say("\n".join(TARGETS))
+        return 0
+    if options.input is not None:
+        target = TARGETS[names[0]]
+        sys.stdout.buffer.write(make_input(target.seeds(), target.tokens, options.seed, options.input))
         return 0
     if options.replay:
         failure = run_one(TARGETS[names[0]], options.replay.read_bytes())
@@ -65,10 +72,9 @@ def all_of(names: list[str], seed: int, seconds: float, keep: Path) -> int:
         result = fuzz(TARGETS[name], seed, seconds / len(names), keep)
         executions += result.executions
         failed += len(result.failures)
-        say(
-            f"{name:24} {result.executions:9,} inputs {result.seconds:6.1f} s  slowest {result.slowest * 1000:6.0f} ms"
-            + (f"  {len(result.failures)} FAILED" if result.failures else "")
-        )
+        slowest = f"slowest {result.slowest * 1000:6.0f} ms (input {result.slowest_input:,})"
+        fell = f"  {len(result.failures)} FAILED" if result.failures else ""
+        say(f"{name:24} {result.executions:9,} inputs {result.seconds:6.1f} s  {slowest}{fell}")
         for failure in result.failures:
             say(f"    input {failure.number:,}: {failure.kind}")
     say(f"{len(names)} targets, {executions:,} inputs, {failed} failures" + (f": see {keep}" if failed else ""))
