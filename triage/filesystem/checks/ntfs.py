@@ -15,6 +15,7 @@ from triage.escape import show_name
 from triage.filesystem.checks import Fault, Missed, ntfsmft
 from triage.filesystem.checks.columns import KEPT
 from triage.filesystem.checks.ntfsclusters import cluster_faults
+from triage.filesystem.checks.ntfsindex import index_faults
 from triage.filesystem.checks.ntfsmft import Boot, Mft, Record
 from triage.filesystem.checks.ntfstable import (
     DAMAGED,
@@ -71,6 +72,7 @@ def check(reader: VolumeReader, listed: Listed) -> Iterator[Fault | Missed]:
     yield from _records(mft, table)
     yield from _parts(mft, table)
     yield from _names(mft, table, listed)
+    yield from index_faults(mft, table)
     yield from cluster_faults(mft, table, listed)
 
 

@@ -42,7 +42,7 @@ class Run(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Boot:
-    """The boot sector's geometry in bytes, ``clusters`` in clusters."""
+    """The boot sector's geometry in bytes, ``clusters`` in clusters; ``record`` and ``index`` are sizes of MFT records and index blocks."""
 
     sector: int
     cluster: int
@@ -51,6 +51,7 @@ class Boot:
     mft: int
     mirror: int
     record: int
+    index: int
 
     @property
     def backup(self) -> int:
@@ -64,17 +65,17 @@ def read_boot(data: bytes) -> Boot | None:
         return None
     sector, per_cluster = struct.unpack_from("<HB", data, 11)
     sectors, mft, mirror = struct.unpack_from("<QQQ", data, 40)
-    record = struct.unpack_from("<b", data, 64)[0]
+    record, index = struct.unpack_from("<b3xb", data, 64)
     if sector not in (256, 512, 1024, 2048, 4096):
         return None
     # Above 128 it is the power of two with its sign turned (clusters of more than 64 KiB, Windows 10 1709).
     cluster = sector * (per_cluster if per_cluster <= 128 else 1 << min(256 - per_cluster, 31))
-    size = record * cluster if record > 0 else 1 << min(-record, 31)
+    size, block = (each * cluster if each > 0 else 1 << min(-each, 31) for each in (record, index))
     if not cluster or cluster & (cluster - 1) or cluster > 2 << 20 or not 256 <= size <= 64 << 10 or size & (size - 1):
         return None
     if not 0 < sectors < 1 << 52 or mft >= 1 << 44 or mirror >= 1 << 44:
         return None
-    return Boot(sector, cluster, sectors * sector // cluster, sectors * sector, mft * cluster, mirror * cluster, size)
+    return Boot(sector, cluster, sectors * sector // cluster, sectors * sector, mft * cluster, mirror * cluster, size, block)
 
 
 def fixed_up(data: bytes, stride: int = 512) -> bytes | None:
@@ -308,14 +309,14 @@ class Mft:
         listed = record.find(ATTRIBUTE_LIST)
         return [] if listed is None else attribute_list(self.content(listed, MAX_LIST))
 
-    def whole(self, record: Record, kind: int) -> Attribute | None:
-        """Return an unnamed attribute with the runs of all its parts."""
-        found = {a.first: a for a in record.attributes if a.type == kind and not a.name}
+    def whole(self, record: Record, kind: int, name: str = "") -> Attribute | None:
+        """Return an attribute with the runs of all its parts."""
+        found = {a.first: a for a in record.attributes if a.type == kind and a.name == name}
         for row in (self.parts(record) or [])[:MAX_EXTENTS]:
             if row.type == kind and row.record != record.number and row.first not in found:
                 part = self.record(row.record)
                 for attribute in part.attributes if part is not None else ():
-                    if (attribute.type, attribute.id, attribute.name) == (kind, row.id, ""):
+                    if (attribute.type, attribute.id, attribute.name) == (kind, row.id, name):
                         found[row.first] = attribute
                 if record.number == 0 and kind == DATA:  # the next part of the MFT may tell where the ones after it are
                     self.runs = joined({first: a.runs for first, a in found.items() if a.runs is not None})
@@ -323,4 +324,4 @@ class Mft:
         if first is None or first.runs is None:
             return first
         runs = joined({start: a.runs for start, a in found.items() if a.runs is not None})
-        return Attribute(kind, first.id, "", b"", runs, 0, first.size, first.initialised)
+        return Attribute(kind, first.id, name, b"", runs, 0, first.size, first.initialised)

@@ -60,8 +60,8 @@ class Table:
 
         ``state``, ``sequence``, ``links``, ``flags``, ``has``, ``base`` and ``base_sequence`` have a row a record. ``name_record`` (the
         base record that a name belongs to), ``name_parent``, ``name_sequence`` (the parent's), ``name_space``, ``name_digest`` and
-        ``name_used`` have one a $FILE_NAME; ``run_record`` (base), ``run_start`` and ``run_length`` (in clusters) one a run of records
-        in use; ``part_record``, ``part_type`` and ``part_id`` one an attribute of extension records.
+        ``name_used`` have one a $FILE_NAME; ``run_record`` (base), ``run_type`` (its attribute's), ``run_start`` and ``run_length`` (in
+        clusters) one a run of records in use; ``part_record``, ``part_type`` and ``part_id`` one an attribute of extension records in use.
         """
         return self._columns.whole(name)
 
@@ -158,12 +158,12 @@ class Table:
             (HAS_STANDARD, kind == mft.STANDARD),
         ):
             piece.has[rows[which & fits]] |= bit
-        part = fits & (piece.base[rows] != 0)
+        part = fits & (piece.base[rows] != 0) & (piece.state[rows] == USED)
         self._columns.add(part_record=piece.numbers[rows[part]], part_type=kind[part], part_id=here.at(at[part] + 14, 2))
         named = fits & resident & (kind == mft.FILE_NAME)
         self._names(piece, rows[named], at[named] + value_at[named], size[named])
         placed = fits & ~resident
-        self._runs(piece, rows[placed], at[placed], length[placed], pairs[placed])
+        self._runs(piece, rows[placed], at[placed], kind[placed], length[placed], pairs[placed])
 
     def _names(self, piece: _Piece, rows: Column, at: Column, size: Column) -> None:
         """Keep what $FILE_NAME attributes say."""
@@ -191,7 +191,7 @@ class Table:
             name_used=used,
         )
 
-    def _runs(self, piece: _Piece, rows: Column, at: Column, length: Column, pairs: Column) -> None:
+    def _runs(self, piece: _Piece, rows: Column, at: Column, kind: Column, length: Column, pairs: Column) -> None:
         """Keep where non-resident attributes lie; hold their sizes, first and last cluster against each other and their runs."""
         here = piece.here
         first, last = here.at(at + 16, 8), here.at(at + 24, 8)
@@ -207,7 +207,8 @@ class Table:
         for run, start, count in self._decode(here, at + pairs, at + length, broken):
             total[run] += count
             keep = (start >= 0) & (piece.state[rows[run]] == USED)
-            self._columns.add(run_record=_owner(piece, rows[run[keep]]), run_start=start[keep], run_length=count[keep])
+            owner = _owner(piece, rows[run[keep]])
+            self._columns.add(run_record=owner, run_type=kind[run[keep]], run_start=start[keep], run_length=count[keep])
         self._note("runs", piece, rows[~sane | broken | (total != last - first + 1)])
 
     def _decode(self, here: Bytes, at: Column, end: Column, broken: Column) -> Iterator[tuple[Column, Column, Column]]:
