@@ -11,7 +11,7 @@ from ewf_writer import Ewf, sample, write_ewf
 
 from triage.errors import EvidenceError
 from triage.evidence.medium import DamagedRangeError
-from triage.evidence.opening import open_evidence
+from triage.evidence.opening import SALVAGED, open_evidence
 from triage.evidence.verify import verify
 
 if TYPE_CHECKING:
@@ -39,16 +39,21 @@ def outcome_of(made: Ewf) -> str:
             assert "does not begin like one" in warnings[0]
             return "raw, and said so"
         verdict = verify(medium, evidence.stored_digests).verdict
-        try:
-            read = b"".join(medium.read_at(offset, 4096) for offset in range(0, medium.size, 4096))
-        except DamagedRangeError:
+        lost = 0
+        for offset in range(0, max(medium.size, len(made.data)), 512):
+            try:
+                read = medium.read_at(offset, 512)
+            except DamagedRangeError:
+                lost += 1
+                continue
+            assert read == made.data[offset : offset + len(read)], "whatever the damage, a byte that is given is right"
+        what = "salvaged, " if SALVAGED in evidence.facts else ""
+        if lost:
             assert verdict == "incomplete"
-            return "damaged range"
-        if read == made.data:
-            assert verdict in ("verified", "mismatch"), "the stored digest itself may be what was hit"
-            return f"right bytes, {verdict}"
-        assert verdict == "mismatch", f"wrong bytes, and the verdict is {verdict}"
-        return "mismatch"
+            return what + "damaged range"
+        # The stored digest itself may be what was hit; so may what says how long the medium is.
+        assert verdict != "verified" or medium.size == len(made.data)
+        return what + ("right bytes, " if medium.size == len(made.data) else "a part of it, ") + verdict
     finally:
         medium.close()
 
@@ -104,8 +109,9 @@ def test_no_mutation_gives_wrong_bytes_that_are_called_verified(shape: str, tmp_
         outcomes[outcome_of(made)] += 1
         made.paths[segment].write_bytes(whole[segment])
     assert sum(outcomes.values()) == EACH
-    assert outcomes["refused"] > 10, outcomes
     assert outcomes["damaged range"] > 10, outcomes
+    assert sum(n for outcome, n in outcomes.items() if outcome.startswith("salvaged")) > 10, outcomes
+    assert outcomes["refused"] + outcomes["raw, and said so"] < 15, outcomes
 
 
 def test_single_bytes_all_over_a_tiny_set(tmp_path: Path) -> None:
@@ -119,5 +125,8 @@ def test_single_bytes_all_over_a_tiny_set(tmp_path: Path) -> None:
         raw[at] ^= 0x41
         made.paths[0].write_bytes(raw)
         outcomes[outcome_of(made)] += 1
-    assert outcomes.pop("raw, and said so") == 8
-    assert set(outcomes) <= {"refused", "damaged range", "right bytes, verified", "right bytes, mismatch"}, outcomes
+    assert sum(outcomes.values()) > 400
+    assert set(outcomes) <= {
+        "damaged range", "right bytes, verified", "salvaged, right bytes, verified", "salvaged, right bytes, no stored hash",
+        "right bytes, mismatch", "salvaged, damaged range",
+    }, outcomes

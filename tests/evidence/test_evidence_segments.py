@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 from ewf_writer import damage, sample, write_ewf
@@ -13,12 +13,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from triage.errors import EvidenceError
-from triage.evidence.opening import open_evidence, reopen
-from triage.evidence.segments import find_segments, group, segment_extension
+from triage.evidence.opening import SALVAGED, open_evidence, reopen
+from triage.evidence.segments import find_segments, group, number_by_name, segment_extension
 from triage.evidence.verify import verify
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 DATA = sample(6 * 4096)
 THREE = ("E01", "E02", "E03")
@@ -67,7 +64,7 @@ def test_many_missing_segments_are_one_line(tmp_path: Path) -> None:
     damage(made.paths[2], 10, lambda _: 0xFF)  # ... 65535
     made.paths[2].rename(tmp_path / "image.E77")
     text = refused(made.paths[0])
-    assert "and 65527 more" in text
+    assert "and 69 more" in text
     assert len(text) < 300
 
 
@@ -153,10 +150,45 @@ def test_a_later_segment_with_another_name_is_refused(tmp_path: Path) -> None:
     assert "not the first segment" in refused(renamed)
 
 
-def test_a_segment_with_a_ruined_header_is_named(tmp_path: Path) -> None:
+@pytest.mark.parametrize("which", [0, 1, 2])
+@pytest.mark.parametrize("given_path", [0, 1, 2])
+def test_a_segment_with_ruined_first_bytes_is_known_by_its_name(which: int, given_path: int, tmp_path: Path) -> None:
     made = write_ewf(tmp_path, DATA, extensions=THREE)
-    damage(made.paths[1], 0)
-    assert "image.E02 of image.E01's set has no E01 header" in refused(made.paths[0])
+    raw = bytearray(made.paths[which].read_bytes())
+    raw[:13] = b"no E01 at all"
+    made.paths[which].write_bytes(raw)
+    assert find_segments(made.paths[given_path])[1] == made.paths
+    evidence, medium, _ = open_evidence(made.paths[given_path])
+    assert f"image.E0{which + 1} is damaged: its first bytes are not those of segment {which + 1}" in evidence.facts[SALVAGED]
+    assert medium.read_at(0, len(DATA)) == DATA
+    assert verify(medium, evidence.stored_digests).verdict == "verified"
+    medium.close()
+
+
+def test_a_segment_that_says_another_number_is_known_by_its_name_where_one_is_missing(tmp_path: Path) -> None:
+    made = write_ewf(tmp_path, DATA, extensions=THREE)
+    damage(made.paths[1], 9, lambda _: 99)
+    evidence, medium, _ = open_evidence(made.paths[0])
+    assert "image.E02 is damaged" in evidence.facts[SALVAGED]
+    assert medium.read_at(0, len(DATA)) == DATA
+    medium.close()
+
+
+def test_an_empty_segment_is_refused(tmp_path: Path) -> None:
+    made = write_ewf(tmp_path, DATA, extensions=THREE)
+    made.paths[1].write_bytes(b"")
+    assert "image.E02 is empty" in refused(made.paths[0])
+
+
+@pytest.mark.parametrize(("name", "number"), [("x.E01", 1), ("x.e99", 99), ("x.EAA", 100), ("x.EZZ", 775), ("x.faa", 776), ("x.S02", 2),
+                                              ("x.E00", None), ("x.E1", None), ("x", None), ("x.é01", None), ("x.E0A", None)])
+def test_numbers_by_name(name: str, number: int | None) -> None:
+    assert number_by_name(Path(name)) == number
+
+
+@given(number=st.integers(1, 9563))  # SAA, the next, is SMART's hundredth
+def test_numbers_by_name_are_those_that_extensions_are_made_of(number: int) -> None:
+    assert number_by_name(Path(f"x.{segment_extension('E', number)}")) == number
 
 
 def test_a_raw_file_called_e01_is_read_as_raw_and_said(tmp_path: Path) -> None:
@@ -216,6 +248,16 @@ def test_raw_parts_are_one_medium_whichever_is_given(names: list[str], tmp_path:
         assert medium.read_at(0, 1 << 20) == data
         assert medium.read_at(1020, 10) == data[1020:1030]
         medium.close()
+
+
+@pytest.mark.parametrize(("cut", "said"), [("d.002", "d.002 has 512 bytes and d.001 has 1024"),
+                                           ("d.001", "d.002 (and 1 more parts) has 1024"), ("d.003", "")])
+def test_a_part_that_is_shorter_than_the_others_is_said_unless_it_is_the_last(cut: str, said: str, tmp_path: Path) -> None:
+    write_parts(tmp_path, ["d.001", "d.002", "d.003"])
+    (tmp_path / cut).write_bytes(bytes(512))
+    _, medium, warnings = open_evidence(tmp_path / "d.001")
+    medium.close()
+    assert [said in w for w in warnings] == ([True] if said else [])
 
 
 def test_a_gap_in_the_parts_is_named(tmp_path: Path) -> None:

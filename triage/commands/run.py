@@ -130,6 +130,9 @@ def _end(result: RunResult, fail_on: str | None) -> None:
             f"the digests of {result.mismatched[0]} are not those that the acquisition stored",
             hint="the case is kept; get a fresh copy of the evidence",
         )
+    if result.salvaged:
+        more = f" (and {len(result.salvaged) - 1} more)" if len(result.salvaged) > 1 else ""
+        raise EvidenceError(result.salvaged[0] + more, hint="what could be read was examined and the case is kept; get a whole copy")
     if result.unreadable:
         more = f" (and {len(result.unreadable) - 1} more)" if len(result.unreadable) > 1 else ""
         raise EvidenceError(result.unreadable[0] + more, hint="the report says what is there")

@@ -71,7 +71,8 @@ class Tasks:
         self._evidence[evidence.id] = (evidence, medium, image)
         said = [Problem(severity=Severity.WARNING, stage="evidence", evidence=evidence.id, message=w) for w in warnings]
         if opening.SALVAGED in evidence.facts:
-            said.insert(0, Problem(severity=Severity.ERROR, stage="evidence", evidence=evidence.id, message=evidence.facts[opening.SALVAGED]))
+            salvaged = evidence.facts[opening.SALVAGED]
+            said.insert(0, Problem(severity=Severity.ERROR, stage="evidence", evidence=evidence.id, message=salvaged))
         problems = said + problems
         self._send(
             {

@@ -14,14 +14,22 @@ import os
 import struct
 import zlib
 from collections import OrderedDict
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from triage.errors import EvidenceError
+from triage.evidence.ewf_index import (
+    DESCRIPTOR,
+    MAX_SMALL,
+    DamagedSetError,
+    EwfIndex,
+    Table,
+    UnsupportedVariantError,
+    checksum_fits,
+    read_small,
+)
 from triage.evidence.medium import DamagedRangeError, open_read_only, pread
-from triage.model import iso_time
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -33,54 +41,8 @@ except ImportError:  # pragma: no cover - the dependency is declared; without it
     _inflate_fast = None
 
 SIGNATURE = b"EVF\x09\x0d\x0a\xff\x00"
-_DESCRIPTOR = 76
-_CACHE_BYTES = 64 << 20
+CACHE_BYTES = 64 << 20
 _MAX_SECTIONS = 1_000_000
-_MAX_CHUNK = 64 << 20
-
-_FACTS = {  # header identifiers, section 3.2 of the specification
-    "a": "description",
-    "c": "case number",
-    "n": "evidence number",
-    "e": "examiner",
-    "t": "notes",
-    "md": "model",
-    "sn": "serial number",
-    "l": "device label",
-    "av": "acquired with",
-    "ov": "acquired on",
-    "m": "acquired",
-    "u": "system date",
-}
-
-
-class UnsupportedVariantError(Exception):
-    """Not damage: a variant that libewf may read."""
-
-
-@dataclass(slots=True)
-class _Table:
-    """One table's chunk offsets, relative to the segment file."""
-
-    segment: int
-    offsets: np.ndarray
-    ends: np.ndarray
-    compressed: np.ndarray
-
-
-@dataclass(slots=True)
-class EwfIndex:
-    """What the section chains say, before any chunk is inflated."""
-
-    chunk_size: int = 0
-    chunk_count: int = 0
-    sector_size: int = 512
-    sectors: int = 0
-    tables: list[_Table] = field(default_factory=list)
-    facts: dict[str, str] = field(default_factory=dict)
-    digests: dict[str, str] = field(default_factory=dict)
-    warnings: list[str] = field(default_factory=list)
-    set_id: bytes = b""
 
 
 def segment_number(path: Path) -> int:
@@ -95,27 +57,46 @@ def segment_number(path: Path) -> int:
 def read_index(paths: Sequence[Path]) -> EwfIndex:
     """Follow every segment's section chain.
 
-    Raises ``EvidenceError`` for a truncated or broken chain, :class:`UnsupportedVariantError` for what libewf should try.
+    Raises :class:`DamagedSetError` for a truncated or broken chain, ``EvidenceError`` for a set that is incomplete or mixed up,
+    :class:`UnsupportedVariantError` for what libewf should try.
     """
     index = EwfIndex()
     for number, path in enumerate(paths):
         descriptor = open_read_only(path)
         try:
+            head = pread(descriptor, 13, 0)
+            if head[:8] != SIGNATURE or head[9:11] != (number + 1).to_bytes(2, "little"):
+                raise DamagedSetError(
+                    f"{path.name} is damaged: its first bytes are not those of segment {number + 1}", hint="get a fresh copy"
+                )
             last = _read_segment(index, number, descriptor, path)
         finally:
             os.close(descriptor)
-        final = number == len(paths) - 1
-        if final and last != "done":
-            raise EvidenceError(f"{path.name} is the last segment given but the set goes on", hint="put the missing segments beside it")
-        if not final and last == "done":
-            raise EvidenceError(f"{path.name} ends the set but more segments follow", hint="two sets may be mixed up here")
+        check_last(last, path, final=number == len(paths) - 1)
+        if last not in ("next", "done"):
+            raise DamagedSetError(f"{path.name} is damaged: its section chain turns back", hint="get a fresh copy")
     if not index.chunk_size:
         raise UnsupportedVariantError("no volume section")
     have = sum(len(t.offsets) for t in index.tables)
     needed = -(-index.sectors * index.sector_size // index.chunk_size)
     if have < needed:
-        raise EvidenceError(f"{paths[0].name}: the set holds {have} of {needed} chunks", hint="it is incomplete; get a whole copy")
+        raise incomplete(paths[0], have, needed)
+    if have > needed:
+        index.warnings.append(f"{paths[0].name}: the tables name {have} chunks and the sectors take {needed}")
     return index
+
+
+def incomplete(path: Path, have: int, needed: int) -> EvidenceError:
+    """Return the error for a set whose sections are whole and hold too few chunks."""
+    return EvidenceError(f"{path.name}: the set holds {have} of {needed} chunks", hint="it is incomplete; get a whole copy")
+
+
+def check_last(kind: str, path: Path, *, final: bool) -> None:
+    """Hold the type of a segment's last section against the segment's place in the set."""
+    if final and kind == "next":
+        raise EvidenceError(f"{path.name} is the last segment given but the set goes on", hint="put the missing segments beside it")
+    if not final and kind == "done":
+        raise EvidenceError(f"{path.name} ends the set but more segments follow", hint="two sets may be mixed up here")
 
 
 def _read_segment(index: EwfIndex, number: int, descriptor: int, path: Path) -> str:
@@ -124,119 +105,72 @@ def _read_segment(index: EwfIndex, number: int, descriptor: int, path: Path) -> 
     offset = 13
     sectors_end = 0
     pending: tuple[int, int, int] | None = None  # a table whose checksum failed, waiting for table2
+    table = b""
     for _ in range(_MAX_SECTIONS):
-        raw = pread(descriptor, _DESCRIPTOR, offset)
-        if len(raw) < _DESCRIPTOR:
+        raw = pread(descriptor, DESCRIPTOR, offset)
+        if len(raw) < DESCRIPTOR:
             raise _truncated(path, offset, size)
-        if zlib.adler32(raw[:72]) != struct.unpack_from("<I", raw, 72)[0]:
-            raise EvidenceError(f"{path.name} is damaged: the section at byte {offset} has a wrong checksum", hint="get a fresh copy")
+        if not checksum_fits(raw[:72], raw[72:]):
+            raise DamagedSetError(f"{path.name} is damaged: the section at byte {offset} has a wrong checksum", hint="get a fresh copy")
         kind = raw[:16].rstrip(b"\0").decode("ascii", "replace")
         following, length = struct.unpack_from("<QQ", raw, 16)
         if kind in ("next", "done"):
             if pending:
-                raise EvidenceError(f"{path.name} is damaged: both chunk tables at byte {pending[0]} are wrong")
+                raise _no_table(path, pending[0])
             return kind
-        body = offset + _DESCRIPTOR
+        body = offset + DESCRIPTOR
         end = following if following > offset else offset + length
         if end > size:
             raise _truncated(path, end, size)
         if kind == "sectors":
             sectors_end = end
         elif kind in ("table", "table2"):
+            if not index.chunk_size:
+                raise DamagedSetError(f"{path.name} is damaged: its chunks come before any volume section", hint="get a fresh copy")
             if kind == "table" or pending:
                 good = _read_table(index, number, descriptor, body, end, sectors_end or offset)
                 if not good and kind == "table2":
-                    raise EvidenceError(f"{path.name} is damaged: both chunk tables before byte {end} are wrong")
+                    raise _no_table(path, offset)
                 if not good:
                     index.warnings.append(f"{path.name}: the chunk table at byte {offset} is damaged; its copy was used")
                 pending = None if good else (offset, body, end)
+                table = _table_bytes(descriptor, body, end)
+            elif table != _table_bytes(descriptor, body, end):
+                index.warnings.append(f"{path.name}: the chunk tables before byte {end} differ: the first, whose checksum fits, was used")
         else:
-            _read_small(index, kind, pread(descriptor, min(end - body, 1 << 20), body))
+            read_small(index, kind, pread(descriptor, min(end - body, MAX_SMALL), body), path.name)
         if following <= offset:
             return kind
         offset = following
-    raise EvidenceError(f"{path.name} is damaged: its section chain does not end")
+    raise DamagedSetError(f"{path.name} is damaged: its section chain does not end", hint="get a fresh copy")
 
 
-def _truncated(path: Path, wanted: int, size: int) -> EvidenceError:
-    return EvidenceError(
+def _no_table(path: Path, offset: int) -> DamagedSetError:
+    return DamagedSetError(f"{path.name} is damaged: both chunk tables at byte {offset} are wrong", hint="get a fresh copy")
+
+
+def _truncated(path: Path, wanted: int, size: int) -> DamagedSetError:
+    return DamagedSetError(
         f"{path.name} is truncated: it has {size} bytes and its sections reach byte {wanted} at least", hint="get a whole copy"
     )
-
-
-def _read_small(index: EwfIndex, kind: str, body: bytes) -> None:
-    """Take what a section other than chunks and tables says."""
-    if kind in ("volume", "disk", "data"):
-        if len(body) >= 1052 and any(body[64:80]):  # the set's identifier; every segment has a copy
-            if index.set_id and index.set_id != body[64:80]:
-                raise EvidenceError("the segments belong to two different sets", hint="put those of one acquisition into one folder")
-            index.set_id = bytes(body[64:80])
-        if len(body) < 24 or index.chunk_size:
-            return
-        if len(body) < 1052:  # SMART keeps its chunks inside the tables
-            raise UnsupportedVariantError("EWF-S01 volume section")
-        if zlib.adler32(body[:1048]) != struct.unpack_from("<I", body, 1048)[0]:
-            index.warnings.append(f"the {kind} section's checksum is wrong")
-            return
-        count, per_chunk, sector = struct.unpack_from("<III", body, 4)
-        (sectors,) = struct.unpack_from("<Q", body, 16)
-        if not (0 < sector <= 65536 and 0 < per_chunk * sector <= _MAX_CHUNK and sectors * sector < 1 << 62):
-            raise UnsupportedVariantError(f"{per_chunk} sectors of {sector} bytes a chunk")
-        index.chunk_size, index.chunk_count = per_chunk * sector, count
-        index.sector_size, index.sectors = sector, sectors
-    elif kind in ("header", "header2"):
-        if kind == "header2" or not index.facts:
-            index.facts.update(_read_facts(body, kind))
-    elif kind == "hash" and len(body) >= 16 and any(body[:16]):
-        index.digests["md5"] = body[:16].hex()
-    elif kind == "digest" and len(body) >= 36:
-        if any(body[:16]):
-            index.digests["md5"] = body[:16].hex()
-        if any(body[16:36]):
-            index.digests["sha1"] = body[16:36].hex()
-    elif kind == "error2" and len(body) >= 4:
-        (count,) = struct.unpack_from("<I", body)
-        index.facts["acquisition errors"] = str(count)
-        if count:
-            index.warnings.append(f"the acquisition could not read {count} stretches of the medium: the image holds filler in their place")
-
-
-def _read_facts(body: bytes, kind: str) -> dict[str, str]:
-    """Read the acquisition facts: deflated, tab-separated, UTF-16 in ``header2``; the third line names the columns."""
-    try:
-        text = zlib.decompressobj().decompress(body, 1 << 20)
-    except zlib.error:
-        return {}
-    # Not splitlines(): it breaks at U+2028 and the like, too, and a note could push the values after it out of their places.
-    lines = text.decode("utf-16" if kind == "header2" else "cp1252", "replace").replace("\r", "\n").split("\n")
-    lines = [line for line in lines if line]
-    main = next((number for number, line in enumerate(lines) if line.strip() == "main"), None)
-    if main is None or main + 2 >= len(lines):
-        return {}
-    names, values = lines[main + 1].split("\t"), lines[main + 2].split("\t")
-    facts = {_FACTS[n]: v.strip() for n, v in zip(names, values, strict=False) if n in _FACTS and v.strip()}
-    for name in ("acquired", "system date"):  # header2 holds seconds since 1970, header a date without a zone
-        if facts.get(name, "").isdecimal() and len(facts[name]) <= 11:
-            facts[name] = iso_time(int(facts[name]) * 1_000_000_000) or facts[name]
-    return facts
 
 
 def _read_table(index: EwfIndex, number: int, descriptor: int, body: int, end: int, data_end: int) -> bool:
     """Read one table; return False when a checksum does not fit."""
     head = pread(descriptor, 24, body)
-    if len(head) < 24 or zlib.adler32(head[:20]) != struct.unpack_from("<I", head, 20)[0]:
+    if len(head) < 24 or not checksum_fits(head[:20], head[20:]):
         return False
     (count,) = struct.unpack_from("<I", head)
     (base,) = struct.unpack_from("<Q", head, 8)
     if count * 4 + 24 > end - body or base >= data_end:
         return False
     raw = pread(descriptor, count * 4 + 4, body + 24)
-    if len(raw) < count * 4 + 4 or zlib.adler32(raw[:-4]) != struct.unpack_from("<I", raw, count * 4)[0]:
+    if len(raw) < count * 4 + 4 or not checksum_fits(raw[:-4], raw[-4:]):
         return False
     if not count:
         return True
     stored = np.frombuffer(raw, "<u4", count).astype(np.int64)
-    offsets, compressed = _decode_offsets(stored, index.chunk_size)
+    offsets, compressed = decode_offsets(stored, index.chunk_size)
     offsets += base
     ends = np.empty_like(offsets)
     ends[:-1] = offsets[1:]
@@ -246,11 +180,17 @@ def _read_table(index: EwfIndex, number: int, descriptor: int, body: int, end: i
         if (ends[:-1] <= offsets[:-1]).any() or ends[-1] <= offsets[-1]:
             return False
         ends = np.minimum(ends, offsets + index.chunk_size * 2 + 4096)
-    index.tables.append(_Table(number, offsets, ends, compressed))
+    index.tables.append(Table(number, offsets, ends, compressed))
     return True
 
 
-def _decode_offsets(stored: np.ndarray, chunk_size: int) -> tuple[np.ndarray, np.ndarray]:
+def _table_bytes(descriptor: int, body: int, end: int) -> bytes:
+    """Return a table's head, entries and checksum, at most :data:`MAX_SMALL` bytes, less padding that may follow."""
+    raw = pread(descriptor, min(end - body, MAX_SMALL), body)
+    return raw[: 28 + 4 * int.from_bytes(raw[:4], "little")]
+
+
+def decode_offsets(stored: np.ndarray, chunk_size: int) -> tuple[np.ndarray, np.ndarray]:
     """Split the stored values into offsets and the compression flag in bit 31.
 
     EnCase 6.7 wrote segments over 2 GiB: from the first offset that no longer fits 31 bits on, all 32 bits are the offset
@@ -285,7 +225,7 @@ class EwfMedium:
         self._packed = _joined([t.compressed for t in tables])
         self._segment = _joined([np.full(len(t.offsets), t.segment) for t in tables])
         self._cache: OrderedDict[int, bytes] = OrderedDict()
-        self._cached_chunks = max(16, _CACHE_BYTES // self._chunk)
+        self._cached_chunks = max(16, CACHE_BYTES // self._chunk)
         self._files = [open_read_only(path) for path in paths]
 
     @property
@@ -330,7 +270,7 @@ class EwfMedium:
         expected = min(self._chunk, self.size - start)
         raw = pread(self._files[self._segment[number]], int(self._lengths[number]), int(self._offsets[number]))
         packed = self._packed[number]
-        data = _inflate(raw, self._chunk) if packed else None
+        data = inflate(raw, self._chunk) if packed else None
         if data is None:
             # Past 2 GiB the flag is a guess from the length, which for a table's last chunk is not known: try both.
             data = self._plain(raw, expected)
@@ -365,7 +305,7 @@ def _joined(arrays: list[np.ndarray]) -> list[int]:
     return np.concatenate(arrays).tolist() if arrays else []
 
 
-def _inflate(raw: bytes, size: int) -> bytes | None:
+def inflate(raw: bytes, size: int) -> bytes | None:
     """Inflate one chunk of at most ``size`` bytes, its Adler-32 checked; ``None`` when it is damaged."""
     if _inflate_fast is not None:
         try:

@@ -9,29 +9,49 @@ from typing import TYPE_CHECKING
 
 from triage.errors import EvidenceError
 from triage.evidence import fingerprint
-from triage.evidence.ewf import EwfMedium, UnsupportedVariantError, read_index
+from triage.evidence.ewf import EwfMedium, read_index, segment_number
+from triage.evidence.ewf_index import DamagedSetError, UnsupportedVariantError
+from triage.evidence.ewf_salvage import SalvagedMedium
 from triage.evidence.libewf import LibewfMedium
 from triage.evidence.medium import FileMedium
-from triage.evidence.segments import find_segments
+from triage.evidence.segments import find_segments, number_by_name
 from triage.evidence.sniff import EWF, EWF2
 from triage.model import Evidence
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from triage.evidence.medium import Medium
     from triage.evidence.sniff import Container
 
 
-def open_evidence(path: Path, *, exhibit: str = "") -> tuple[Evidence, Medium, list[str]]:
+SALVAGED = "salvaged"
+"""The fact of a record whose container is damaged; it says how, and how much of it could be recovered."""
+
+
+def open_evidence(
+    path: Path, *, exhibit: str = "", beat: Callable[[], None] = lambda: None
+) -> tuple[Evidence, Medium, list[str]]:
     """Open a medium read-only; return its record, its bytes and warnings about its container.
 
-    Raises ``EvidenceError`` when it is missing, empty, incomplete, truncated or of a kind that is not read.
+    A damaged E01 set is opened as far as its chunks can be proven right: then the record's facts say ``salvaged``, and all of it
+    is read once here. ``beat`` is called while that goes on. Raises ``EvidenceError`` when the evidence is missing, empty,
+    incomplete, damaged beyond use or of a kind that is not read.
     """
     container, segments = find_segments(path)
-    medium, facts, digests, warnings = _open_container(container, segments)
-    if medium.size < 512:
+    medium, facts, digests, warnings = _open_container(container, segments, beat)
+    try:
+        if isinstance(medium, SalvagedMedium):
+            medium.check(beat)
+            facts = {**facts, SALVAGED: medium.verdict}
+        if medium.size < 512:
+            raise EvidenceError(  # noqa: TRY301 - the handler only closes the files
+                f"{path} holds {medium.size} bytes, less than one sector", hint="it is not an image of a medium"
+            )
+        print_ = fingerprint.sampled(segments)
+    except BaseException:
         medium.close()
-        raise EvidenceError(f"{path} holds {medium.size} bytes, less than one sector", hint="it is not an image of a medium")
-    print_ = fingerprint.sampled(segments)
+        raise
     evidence = Evidence(
         id=hashlib.blake2b(f"{container.kind}:{medium.size}:{print_}".encode(), digest_size=8).hexdigest(),
         paths=tuple(str(s) for s in segments),
@@ -46,30 +66,62 @@ def open_evidence(path: Path, *, exhibit: str = "") -> tuple[Evidence, Medium, l
     return evidence, medium, warnings
 
 
-def _open_container(container: Container, segments: list[Path]) -> tuple[Medium, dict[str, str], dict[str, str], list[str]]:
+def _open_container(
+    container: Container, segments: list[Path], beat: Callable[[], None]
+) -> tuple[Medium, dict[str, str], dict[str, str], list[str]]:
     if container is EWF:
         try:
-            index = read_index(segments)
+            try:
+                index = read_index(segments)
+            except DamagedSetError as reason:
+                salvaged = SalvagedMedium(segments, reason, beat)
+                return salvaged, salvaged.index.facts, salvaged.index.digests, salvaged.index.warnings
         except UnsupportedVariantError as reason:
             other = LibewfMedium(segments)
             return other, other.facts, other.stored_digests, [f"read by libewf: {reason}"]
-        return EwfMedium(segments, index), index.facts, index.digests, index.warnings
+        return EwfMedium(segments, index), index.facts, index.digests, index.warnings + _misnamed(segments)
     if container is EWF2:
         other = LibewfMedium(segments)
         return other, other.facts, other.stored_digests, []
-    warnings = []
+    warnings = _odd_parts(segments)
     if re.search(r"\.[es]01$", segments[0].name, re.IGNORECASE):
         warnings.append(f"{segments[0].name} is named like an Expert Witness file but does not begin like one: it was read as a raw image")
     return FileMedium(segments), {}, {}, warnings
 
 
-def reopen(evidence: Evidence) -> Medium:
-    """Open the medium of a known record again, as workers do; raise ``EvidenceError`` when it is no longer the same size."""
+def _misnamed(segments: list[Path]) -> list[str]:
+    """Say which segments have another number in their header than their name says."""
+    found = []
+    for path in segments:
+        named, number = number_by_name(path), segment_number(path)
+        if named is not None and named != number:
+            found.append(f"{path.name} is named like segment {named} and says that it is segment {number}: it was taken for that")
+    return found
+
+
+def _odd_parts(parts: list[Path]) -> list[str]:
+    """Say which parts of a split raw image are not as long as the first: all but the last should be, and that one no longer."""
+    sizes = [part.stat().st_size for part in parts] if len(parts) > 1 else []
+    odd = [n for n, size in enumerate(sizes) if size > sizes[0] or (size < sizes[0] and n < len(sizes) - 1)]
+    if not odd:
+        return []
+    more = f" (and {len(odd) - 1} more parts)" if len(odd) > 1 else ""
+    return [
+        f"{parts[odd[0]].name}{more} has {sizes[odd[0]]} bytes and {parts[0].name} has {sizes[0]}: "
+        "a part may be cut, and what lies behind it in the wrong place"
+    ]
+
+
+def reopen(evidence: Evidence, beat: Callable[[], None] = lambda: None) -> Medium:
+    """Open the medium of a known record again, as workers do; raise ``EvidenceError`` when it is no longer the same size.
+
+    A damaged E01 is not read whole again; only groups of chunks without a usable table are.
+    """
     segments = [Path(p) for p in evidence.paths]
     container, found = find_segments(segments[0])
     if [p.name for p in found] != [p.name for p in segments]:
         raise EvidenceError(f"{segments[0]} is now a set of other files than when the run began")
-    medium, _, _, _ = _open_container(container, segments)
+    medium, _, _, _ = _open_container(container, segments, beat)
     if medium.size != evidence.size:
         medium.close()
         raise EvidenceError(f"{segments[0]} has changed: {medium.size} bytes, not {evidence.size}")

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import re
+import stat
 from typing import TYPE_CHECKING
 
 from triage.errors import EvidenceError
 from triage.evidence import ewf
+from triage.evidence.ewf_index import DESCRIPTOR
+from triage.evidence.ewf_scan import looks_like_segment, read_descriptor
+from triage.evidence.ewf_walk import holds_chunks
 from triage.evidence.sniff import EWF, EWF2, HEAD, RAW, TAIL, Container, sniff
 
 if TYPE_CHECKING:
@@ -14,6 +18,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _EWF_EXTENSION = re.compile(r"\.[a-z](?:\d\d|[a-z]{2})$", re.IGNORECASE)
+_E01_EXTENSION = re.compile(r"\.e(?:\d\d|[a-z]{2})$", re.IGNORECASE)
 _RAW_PART = re.compile(r"^(?P<stem>.*)\.(?P<number>\d{3,})$")
 
 
@@ -24,6 +29,9 @@ def check_file(path: Path) -> Container:
             raise EvidenceError(f"{path} is a directory", hint="give the image file; folders are not read as evidence yet")
         if not path.exists():
             raise EvidenceError(f"{path} does not exist", hint="check the path")
+        kind = path.stat().st_mode
+        if not (stat.S_ISREG(kind) or stat.S_ISBLK(kind)):  # opening a pipe would wait for whoever writes into it
+            raise EvidenceError(f"{path} is a pipe, socket or character device, not a file or disk", hint="give the image file")
         size = path.stat().st_size
         with path.open("rb") as file:
             head = file.read(HEAD)
@@ -37,9 +45,26 @@ def check_file(path: Path) -> Container:
     if not size or not head:
         raise EvidenceError(f"{path} is empty (0 bytes)", hint="copy or acquire it again")
     container = sniff(head, tail, size)
+    if container.kind in ("raw", "text") and _E01_EXTENSION.search(path.name) and path.is_file() and _is_damaged_segment(path):
+        container = EWF
     if not container.readable:
         raise EvidenceError(f"{path} is a {container.title}, which is not read as evidence", hint=container.hint or None)
     return container
+
+
+def _is_damaged_segment(path: Path) -> bool:
+    """Whether a file with an E01's name and other first bytes is one all the same: by what it holds, or by its siblings."""
+    if looks_like_segment(path) or holds_chunks(path):
+        return True
+    number = number_by_name(path) or 0
+    for other in (number + 1, number - 1):
+        sibling = path.with_name(path.name[:-3] + segment_extension(path.name[-3], other)) if other > 0 else path
+        try:
+            if sibling != path and ewf.segment_number(sibling) == other:
+                return True
+        except (EvidenceError, OSError):
+            pass
+    return False
 
 
 def find_segments(path: Path) -> tuple[Container, list[Path]]:
@@ -87,23 +112,53 @@ def _ewf_segments(path: Path) -> list[Path]:
         if sibling != path and sibling.name[-3].lower() not in _same_series(path.name[-3].lower()):
             continue
         try:
-            number = ewf.segment_number(sibling)
+            number: int | None = ewf.segment_number(sibling)
         except EvidenceError:
-            if sibling == path:
-                raise
-            continue  # photo.iso beside photo.E01; a segment with a ruined header shows as missing below
+            # photo.iso beside photo.E01; or a segment whose first bytes are ruined: its name says which it is.
+            number = number_by_name(sibling) if sibling == path or _is_ruined(sibling) else None
+        if number is None:
+            continue
         if number in found and not found[number].samefile(sibling):
             raise EvidenceError(f"{found[number].name} and {sibling.name} are both segment {number}", hint="keep one of them")
         found[number] = sibling
-    missing = [n for n in range(1, max(found) + 1) if n not in found]
+    names = {p.name.lower(): p for p in path.parent.iterdir()}
+    missing = []
+    for n in range(1, max(found) + 1):
+        if n in found:
+            continue
+        there = names.get((path.name[:-3] + segment_extension(path.name[-3], n)).lower())
+        if there is None or not there.is_file():
+            missing.append(n)
+            continue
+        if not there.stat().st_size:
+            raise EvidenceError(f"{there.name} is empty (0 bytes)", hint="copy it again")
+        # It is there and says that it is none, or another: damaged, not missing. What else it says does not count.
+        found = {k: p for k, p in found.items() if p != there}
+        found[n] = there
+    missing = [n for n in missing if n <= max(found)]
+    while not missing and (following := names.get((path.name[:-3] + segment_extension(path.name[-3], max(found) + 1)).lower())):
+        if following in found.values() or not following.is_file() or not _goes_on(found[max(found)]):
+            break
+        found[max(found) + 1] = following
     if missing:
-        names = [f"{path.name[:-3]}{segment_extension(path.name[-3], n)}" for n in missing[:5]]
+        shown = [f"{path.name[:-3]}{segment_extension(path.name[-3], n)}" for n in missing[:5]]
         more = f" and {len(missing) - 5} more" if len(missing) > 5 else ""
-        ruined = [n for n in names if (path.parent / n).exists()]
-        if ruined:
-            raise EvidenceError(f"segment {ruined[0]} of {path.name}'s set has no E01 header", hint="get a fresh copy of it")
-        raise EvidenceError(f"segment {', '.join(names)}{more} of {path.name}'s set is missing", hint="put it beside the others")
-    return [found[n] for n in sorted(found)]
+        raise EvidenceError(f"segment {', '.join(shown)}{more} of {path.name}'s set is missing", hint="put it beside the others")
+    return [found[n] for n in sorted(found) if n]
+
+
+def _goes_on(path: Path) -> bool:
+    """Whether a segment ends by saying that another follows."""
+    with path.open("rb") as file:
+        size = file.seek(0, 2)
+        file.seek(max(0, size - DESCRIPTOR))
+        last = read_descriptor(file.read(DESCRIPTOR), max(0, size - DESCRIPTOR), size)
+    return last is not None and last.kind == "next"
+
+
+def _is_ruined(path: Path) -> bool:
+    """Whether a file named like a segment is one, though its first bytes are not."""
+    return bool(_E01_EXTENSION.search(path.name)) and looks_like_segment(path)
 
 
 def _same_series(letter: str) -> str:
@@ -118,6 +173,19 @@ def segment_extension(letter: str, number: int) -> str:
     first, rest = divmod(number - 100, 26 * 26)
     base = ord("A") if letter.isupper() else ord("a")
     return f"{chr(ord(letter) + first)}{chr(base + rest // 26)}{chr(base + rest % 26)}"
+
+
+def number_by_name(path: Path) -> int | None:
+    """Return the number that a segment's extension stands for, ``None`` when it stands for none. ``S…`` is a series of its own."""
+    extension = path.suffix[1:].lower()
+    if len(extension) != 3 or not extension[0].isalpha() or not extension.isascii():
+        return None
+    if extension[1:].isdigit():
+        return int(extension[1:]) or None
+    if not extension[1:].isalpha():
+        return None
+    first = ord(extension[0] if extension[0] < "e" or extension[0] == "s" else "e")
+    return 100 + (ord(extension[0]) - first) * 676 + (ord(extension[1]) - 97) * 26 + ord(extension[2]) - 97
 
 
 def _raw_parts(path: Path) -> list[Path]:
