@@ -37,10 +37,10 @@ class LibewfMedium:
         self._handle = pyewf.handle()
         try:
             self._handle.open([str(path) for path in paths])
-        except OSError as error:
+            self.size = int(self._handle.get_media_size())
+            self.sector_size = int(self._handle.get_bytes_per_sector()) or 512
+        except (OSError, ValueError) as error:  # of a set without a usable segment, "ValueError: invalid number of files"
             raise EvidenceError(f"{paths[0].name} cannot be opened by libewf: {_reason(error)}", hint="get a whole copy") from error
-        self.size = int(self._handle.get_media_size())
-        self.sector_size = int(self._handle.get_bytes_per_sector()) or 512
         self.damaged: dict[int, tuple[int, str]] = {}
 
     @property
@@ -75,6 +75,6 @@ class LibewfMedium:
         self._handle.close()
 
 
-def _reason(error: OSError) -> str:
+def _reason(error: Exception) -> str:
     """Return the last, plainest clause of libewf's nested message."""
     return str(error).rsplit(".", 2)[-2].strip() if str(error).count(".") >= 2 else str(error)
