@@ -219,11 +219,12 @@ def fat_with(change: str) -> bytes:
     elif change == "folder":
         loop(b"DIR")
     else:
-        struct.pack_into("<I", raw, places[b"B"] + 28, 2_000_000)
+        struct.pack_into("<I", raw, places[b"B"] + 28, 0xFFFFFFFF if change == "more than the medium" else 2_000_000)
     return bytes(raw)
 
 
-@pytest.mark.parametrize(("change", "path"), [("file", "vol1/B.TXT"), ("size", "vol1/B.TXT"), ("folder", None)])
+@pytest.mark.parametrize(("change", "path"), [
+    ("file", "vol1/B.TXT"), ("size", "vol1/B.TXT"), ("more than the medium", "vol1/B.TXT"), ("folder", None)])
 def test_a_chain_of_clusters_that_bites_itself_or_a_size_that_lies_costs_that_file(change: str, path: str | None, tmp_path: Path) -> None:
     (tmp_path / "fat.raw").write_bytes(fat_with(change))
     began = time.monotonic()
@@ -237,3 +238,4 @@ def test_a_chain_of_clusters_that_bites_itself_or_a_size_that_lies_costs_that_fi
         assert found[path]["outcome"] in ("failed", "partial")
         assert found[path]["md5"] is None
         assert "cannot be read" in found[path]["outcome_reason"]
+        assert messages(tmp_path / "case", path)
