@@ -295,14 +295,30 @@ def test_every_mark_is_found_at_every_alignment_of_a_sector() -> None:
 
 
 def test_beyond_the_budget_only_each_mib_is_looked_at_and_that_is_said(fat: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("triage.filesystem.scan.DENSE", 1 << 20)
-    monkeypatch.setattr(Scan.__init__, "__defaults__", (1 << 20, 0, 0, 0))
+    monkeypatch.setattr(Scan.__init__, "__defaults__", (1 << 20, *Scan.__init__.__defaults__[1:]))
     disk = bytearray(6 << 20)
     for at in (2 << 20, (4 << 20) + 4096):
         disk[at : at + len(fat)] = fat
     volumes, problems = volumes_of(Bytes(bytes(disk)))
     assert [v.offset for v in volumes if is_listed(v)] == [2 << 20]
     assert "only the beginning of each MiB was looked at" in messages(problems)
+
+
+def test_a_huge_area_takes_a_bounded_number_of_looks() -> None:
+    class Vast:
+        size, sector_size = 1 << 50, 512
+        looks = 0
+
+        def read_at(self, _: int, length: int) -> bytes:
+            self.looks += 1
+            return bytes(length)
+
+    medium: Any = Vast()
+    scan = Scan(medium, lambda: None, budget=1 << 20)
+    assert list(scan.area(0, medium.size)) == []
+    assert medium.looks < 70_000
+    assert scan.sparse == medium.size - (1 << 20)
+    assert scan.step == 1 << 34
 
 
 def test_what_cannot_be_read_is_counted_and_the_rest_is_searched(fat: bytes) -> None:

@@ -1,7 +1,8 @@
 """The search for file systems by their marks, in what no known volume covers.
 
-Every sector of 512 bytes is looked at, with NumPy, up to a budget; behind it only where partitions begin since about 2007: at each MiB,
-and in the sector before it, where copies of boot sectors lie. What was passed over is counted.
+Every sector of 512 bytes is looked at, with NumPy, up to a budget; behind it only where partitions begin since about 2007: at each MiB
+(in areas beyond 64 GiB at every second, fourth …), and in the sector before it, where copies of boot sectors lie. What was passed over
+is counted.
 """
 
 from __future__ import annotations
@@ -23,6 +24,8 @@ DENSE = 4 << 30
 """Bytes of which every sector is looked at."""
 PIECE = 8 << 20
 STEP = 1 << 20
+PROBES = 65_536
+"""Places that are looked at behind the budget in one area, at most: the step grows until that is enough."""
 MAX_CANDIDATES = 100_000
 """Marks that are followed up: a hostile medium may have one in each sector."""
 
@@ -57,12 +60,13 @@ _TESTS = tuple(_test(*row) for row in MARKS)
 class Scan:
     """One search over a medium, in areas that are asked for one after the other.
 
-    ``sparse`` bytes were looked at once a MiB only, ``unread`` ones could not be read; ``candidates`` marks were followed up.
+    ``sparse`` bytes were looked at only once every ``step`` bytes, ``unread`` ones could not be read; ``candidates`` marks were followed.
     """
 
     medium: Medium
     beat: Callable[[], None]
     budget: int = DENSE
+    step: int = STEP
     sparse: int = 0
     unread: int = 0
     candidates: int = 0
@@ -77,8 +81,12 @@ class Scan:
             yield from self._look(at, length, first)
             at += length
         if at < end:
+            step = STEP
+            while (end - at) // step > PROBES:
+                step *= 2
             self.sparse += end - at
-            for place in range(-(-at // STEP) * STEP, end, STEP):
+            self.step = max(self.step, step)
+            for place in range(-(-at // step) * step, end, step):
                 yield from self._look(place - SECTOR, min(4096 + SECTOR, end - place + SECTOR), first)
 
     def _look(self, at: int, length: int, lowest: int) -> Iterator[Header]:
@@ -88,6 +96,8 @@ class Scan:
         if not data or self.candidates >= MAX_CANDIDATES:
             return
         words = np.frombuffer(data, "<u4").reshape(-1, SECTOR // 4)
+        if not words.any():
+            return
         hits: set[tuple[int, str]] = set()
         for test in _TESTS:
             for row in np.flatnonzero((words[:, test.column] & np.uint32(test.mask)) == test.value).tolist():

@@ -197,7 +197,8 @@ class _Listing:
     def _say_of_scan(self, scan: Scan) -> None:
         reach = "every sector was looked at"
         if scan.sparse:
-            reach = f"of {scan.sparse} bytes only the beginning of each MiB was looked at, of the rest every sector"
+            every = "each MiB" if scan.step == 1 << 20 else f"every {scan.step >> 20} MiB"
+            reach = f"of {scan.sparse} bytes only the beginning of {every} was looked at, of the rest every sector"
         if self._found and not any(map(is_recognised, self._volumes)):
             self._problem(
                 Severity.WARNING,
