@@ -25,9 +25,9 @@ class Listed:
     """The allocated names of one volume, by metadata address as TSK numbers it.
 
     ``addresses`` has one element a name (streams left out), and so has ``digests``: see :func:`name_digest`; ``links`` the stored number
-    of links and ``names`` the number of names seen, of what is not a directory and says that it has another number than one. ``paths`` is kept only for file systems whose check
-    goes by path: each path with where its first run begins on the medium, and the size. ``free`` is set by a
-    check that reads the file system's own books: bytes that they call free.
+    of links and ``names`` the number of names seen, of what is not a directory and says that it has another number than one. ``paths``
+    is kept only for file systems whose check goes by path: each path with where its first run begins on the medium, and the size.
+    ``free`` is set by a check that reads the file system's own books: bytes that they call free.
     """
 
     addresses: array[int] = field(default_factory=lambda: array("Q"))

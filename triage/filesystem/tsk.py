@@ -284,7 +284,7 @@ class Walker:
         if reader.unreadable:
             message = f"{reader.unreadable} bytes of the file system's own structures cannot be read: names may be missing"
             yield self._maker.problem(Severity.ERROR, message)
-        yield from self._recovered(missed, visited)
+        yield from self._recovered(missed, visited, found)
         yield from self._placed(found)
 
     def _placed(self, found: list[Found]) -> Iterator[Entry | Problem]:
@@ -300,8 +300,11 @@ class Walker:
             message = f"{len(found)} entries in use were not listed by Sleuth Kit; they were found by our own reading of the file system"
             yield self._maker.problem(Severity.WARNING, message)
 
-    def _recovered(self, missed: list[Missed], visited: set[int]) -> Iterator[Entry | Problem]:
-        """List entries that are in use and that no name led to: directories first, since what they hold has names then."""
+    def _recovered(self, missed: list[Missed], visited: set[int], found: list[Found]) -> Iterator[Entry | Problem]:
+        """List entries that are in use and that no name led to: directories first, since what they hold has names then.
+
+        What TSK cannot open and is known otherwise goes to ``found``.
+        """
         lost = {m.address for m in missed}
         addresses = self._listed.addresses
         seen, known = set(addresses), len(addresses)
@@ -342,6 +345,8 @@ class Walker:
                 yield from self._drain()
         yield from self._judged()
         if missed:
+            found.extend(m.otherwise for m in missed if m.otherwise is not None and m.address not in seen)
+            seen.update(m.address for m in missed if m.otherwise is not None)
             unopened = len(lost - seen)
             message = f"{len(lost)} entries in use were reached by no name: directories are damaged, or these were deleted while open"
             message += f"; {unopened} of them cannot be opened and are not listed" if unopened else "; they are listed apart"

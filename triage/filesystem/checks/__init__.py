@@ -52,12 +52,14 @@ class Fault:
 class Missed:
     """An entry in use that the walk did not list, by TSK's metadata address.
 
-    ``name`` and ``folder`` (the metadata address of the directory that holds it) where they are known.
+    ``name`` and ``folder`` (the metadata address of the directory that holds it) where they are known. ``otherwise`` is listed in its
+    stead when TSK cannot open the address.
     """
 
     address: int
     name: bytes = b""
     folder: int | None = None
+    otherwise: Found | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from triage.escape import show_name
-from triage.filesystem.checks import Fault, Missed, hfsformat
+from triage.filesystem.checks import Fault, Found, Missed, hfsformat
 from triage.filesystem.checks.columns import KEPT, count_bitmap, uncovered
-from triage.filesystem.checks.hfscatalog import ATTRIBUTE_FORK, Attributes, Catalog, Overflow, Rows
+from triage.filesystem.checks.hfscatalog import ATTRIBUTE_FORK, DATA_FORK, Attributes, Catalog, Overflow, Rows
 from triage.filesystem.checks.hfsformat import Disk, Extent
 from triage.filesystem.checks.hfstree import Tree, read_tree_header
 from triage.model import Severity
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from triage.filesystem.listed import Listed
 
 _BITMAP_PIECE = 256 << 10
+_MAX_DEPTH = 1024
 
 
 def check(reader: VolumeReader, listed: Listed) -> Iterator[Fault | Missed]:
@@ -49,7 +50,7 @@ def check(reader: VolumeReader, listed: Listed) -> Iterator[Fault | Missed]:
     names = _Names(disk, catalog)
     yield from _records(names, strict=not pending)
     yield from _forks(disk, catalog, overflow, attributes)
-    yield from _listed(names, listed)
+    yield from _listed(names, overflow, listed)
     yield from _blocks(disk, catalog, overflow, attributes, listed, strict=not pending)
 
 
@@ -219,7 +220,7 @@ def _places(numbers: list[int]) -> str:
     return ", ".join(str(n) for n in numbers[:KEPT]) + (" …" if len(numbers) > KEPT else "")
 
 
-def _listed(names: _Names, listed: Listed) -> Iterator[Fault | Missed]:
+def _listed(names: _Names, overflow: Overflow, listed: Listed) -> Iterator[Fault | Missed]:
     """Hold the catalog against the names that were listed. Hard links are listed with the address of what they lead to."""
     identity, digest, link = names.id, names.catalog.column("things", "digest"), names.catalog.column("things", "link")
     rows = np.arange(len(identity))
@@ -238,8 +239,52 @@ def _listed(names: _Names, listed: Listed) -> Iterator[Fault | Missed]:
     if len(unknown):
         message = f"{len(unknown)} names were listed that the catalog does not have like that: these names or their folders may be wrong"
         yield Fault(Severity.ERROR, message, detail="IDs " + _places(unknown.tolist()))
+    places = _Places(names, overflow) if lost.any() else None
     for row in rows[lost].tolist():
-        yield Missed(int(identity[row]), hfsformat.utf8(names.name(row)), int(names.parent[row]))
+        otherwise = places.found(row) if places is not None else None
+        yield Missed(int(identity[row]), hfsformat.utf8(names.name(row)), int(names.parent[row]), otherwise)
+
+
+class _Places:
+    """Where the files of the catalog are: their paths, sizes and extents, for those that TSK cannot open."""
+
+    def __init__(self, names: _Names, overflow: Overflow) -> None:
+        self._names = names
+        self._order = np.argsort(names.id, kind="stable")
+        self._sorted = names.id[self._order]
+        catalog = names.catalog
+        self._sizes = {
+            identity: size
+            for identity, fork, size in zip(*(catalog.column("forks", c).tolist() for c in ("id", "fork", "size")), strict=True)
+            if fork == DATA_FORK
+        }
+        owner, fork, start, count = (
+            np.concatenate([rows.column("extents", c) for rows in (catalog, overflow)]) for c in ("owner", "fork", "start", "count")
+        )
+        order = np.argsort(owner, kind="stable")
+        order = order[fork[order] == DATA_FORK]
+        self._owner, self._start, self._count = owner[order], start[order], count[order]
+
+    def found(self, row: int) -> Found:
+        """Return a file or folder by its place."""
+        identity, block, base = int(self._names.id[row]), self._names.disk.header.block, self._names.disk.base
+        first, last = (int(np.searchsorted(self._owner, identity, side)) for side in ("left", "right"))
+        extents = zip(self._start[first:last].tolist(), self._count[first:last].tolist(), strict=True)
+        runs = tuple((base + start * block, count * block) for start, count in extents)
+        return Found(self._path(row), max(0, self._sizes.get(identity, 0)), runs, directory=bool(self._names.folder[row]))
+
+    def _path(self, row: int) -> tuple[bytes, ...]:
+        path = [hfsformat.utf8(self._names.name(row))]
+        for _ in range(_MAX_DEPTH):
+            parent = int(self._names.parent[row])
+            if parent == hfsformat.ROOT:
+                return tuple(reversed(path))
+            at = int(np.searchsorted(self._sorted, parent))
+            if at >= len(self._sorted) or self._sorted[at] != parent:
+                break
+            row = int(self._order[at])
+            path.append(hfsformat.utf8(self._names.name(row)))
+        return (b"$OrphanFiles", path[0])
 
 
 def _blocks(disk: Disk, catalog: Catalog, overflow: Overflow, attributes: Attributes, listed: Listed, *, strict: bool) -> Iterator[Fault]:

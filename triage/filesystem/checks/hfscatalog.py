@@ -62,17 +62,16 @@ class Rows:
         self.columns.add(**{f"{table}.{name}": column for name, column in columns.items()})
 
     def _extents(self, here: Bytes, at: Column, node: Column, owner: Column, fork: Column) -> Column:
-        """Keep the eight extents at each place; return how many blocks they have in all."""
-        total = np.zeros(len(at), np.int64)
-        going = np.ones(len(at), bool)
-        for number in range(8):
-            start, count = here.at(at + 8 * number, 4), here.at(at + 8 * number + 4, 4)
-            going &= count > 0
-            fits = start + count <= self._blocks
-            self.wrong.add("lie outside of the volume", owner[going & ~fits])
-            total += np.where(going, count, 0)
-            keep = going & fits
-            self._add("extents", node=node[keep], owner=owner[keep], fork=fork[keep], start=start[keep], count=count[keep])
+        """Keep the eight extents at each place, in their order; return how many blocks they have in all."""
+        places = at[:, None] + 8 * np.arange(8)
+        start, count = here.at(places, 4), here.at(places + 4, 4)
+        going = np.logical_and.accumulate(count > 0, axis=1)
+        fits = start + count <= self._blocks
+        node, owner, fork = (np.repeat(column[:, None], 8, axis=1) for column in (node, owner, fork))
+        self.wrong.add("lie outside of the volume", owner[going & ~fits])
+        keep = going & fits
+        self._add("extents", node=node[keep], owner=owner[keep], fork=fork[keep], start=start[keep], count=count[keep])
+        total: Column = np.where(going, count, 0).sum(axis=1)
         return total
 
 

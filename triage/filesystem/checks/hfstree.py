@@ -75,7 +75,13 @@ class Tree:
         here = Bytes(data[: number * size], ">")
         start = np.arange(number, dtype=np.int64) * size
         kind, records = here.raw[start + 8], here.at(start + 10, 2)
-        self._columns.add(following=here.at(start, 4), before=here.at(start + 4, 4), kind=kind, height=here.raw[start + 9], records=records)
+        self._columns.add(
+            following=here.at(start, 4),
+            before=here.at(start + 4, 4),
+            kind=kind,
+            height=here.raw[start + 9].astype(np.int64),
+            records=records,
+        )
         fits = (records <= (size - _DESCRIPTOR) // 4) & ((kind == LEAF) | (kind == INDEX) | (kind == MAP) | (kind == HEADER))
         used = fits & (records > 0)
         rows = np.repeat(np.nonzero(used)[0], records[used])
