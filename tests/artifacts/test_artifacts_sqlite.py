@@ -110,15 +110,19 @@ def test_uncommitted_left_over_and_damaged_frames_are_counted(logged: tuple[byte
     frame = 24 + 4096
     total = (len(wal) - 32) // frame
     unfinished = next(n for n in range(total) if not any(wal[32 + n * frame + 4 : 32 + n * frame + 8]))
+
+    def other(at: int, by: int = 0xFF) -> bytes:
+        return wal[:at] + bytes([wal[at] ^ by]) + wal[at + 1 :]
+
     for change, sentence in [
         (wal[: 32 + (unfinished + 1) * frame], "belongs to no finished transaction and was not used"),
-        (wal[: 32 + 24 + 10] + b"\xaa" + wal[32 + 24 + 11 :], f"behind a damaged one, and was not used ({total} times)"),
-        (wal[:40] + b"\1\2\3\4" + wal[44:], "is left over from before and was not used"),
+        (other(32 + 24 + 10), f"behind a damaged one, and was not used ({total} times)"),
+        (other(40), "is left over from before and was not used"),
         (wal + wal[32 : 32 + frame], "behind a damaged one"),
         (wal[:-5], "ends inside a frame"),
         (b"x" * 100, "no header that is known"),
-        (wal[:10] + b"\x20" + wal[11:], "another page size"),
-        (wal[:20] + b"x" + wal[21:], "wrong checksum: none of it"),
+        (other(10, 0x30), "another page size"),
+        (other(20), "wrong checksum: none of it"),
     ]:
         notes = Notes()
         apply_wal(main, change, 1 << 30, notes)

@@ -26,6 +26,7 @@ from triage.filesystem.checks import VolumeReader, check_for
 from triage.filesystem.extdir import read_ext_directory
 from triage.filesystem.headers import MARKS, header_at
 from triage.filesystem.image import MediumImage
+from triage.filesystem.isomend import iso_patches
 from triage.filesystem.listed import Listed
 from triage.filesystem.scan import Scan
 from triage.filesystem.signatures import identify_volume
@@ -217,6 +218,13 @@ def _volumes_in(name: str):
     return run
 
 
+def _disc(data: bytes) -> None:
+    medium = PatchedMedium("iso9660.raw.gz", data)
+    for offset, patch in iso_patches(medium, 0):
+        assert 0 <= offset < medium.size + 1 << 20
+        assert len(patch) <= 1 << 24
+
+
 def _check_in(name: str, file_system: str):
     def run(data: bytes) -> None:
         medium = PatchedMedium(name, data)
@@ -317,6 +325,7 @@ TARGETS = [
         ("triage.filesystem.tables", "triage.filesystem.image"),
         tokens=(b"EFI PART", b"\x55\xaa"),
     ),
+    Target("disc-mending", _disc, lambda: scripts("iso9660.raw.gz"), ("triage.filesystem.isomend",)),
     Target("ext-directories", _extdir, _extdirs, ("triage.filesystem.extdir",)),
     Target(
         "times",
@@ -337,7 +346,7 @@ TARGETS = [
             lambda name=name: scripts(name),
             ("triage.filesystem.volumes", "triage.filesystem.describe", "triage.filesystem.overlay", "triage.filesystem.headers"),
         )
-        for name in ("gpt.E01", "damaged-mbr.raw.gz", "exfat.raw")
+        for name in ("gpt.E01", "damaged-mbr.raw.gz", "exfat.raw", "iso9660.raw.gz")
     ),
     *(
         Target(
