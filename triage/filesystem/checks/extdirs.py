@@ -133,6 +133,8 @@ class Directories:
                 self._dots(address, block, chain, shown)
             for offset, inode, length, name_length, file_type in chain:
                 name = block[offset + 8 : offset + 8 + name_length]
+                if inode and not name_length:
+                    self._tally.add(CHAIN, f"{shown}, block {number}: a record without a name")
                 if length >= 24 + name_length and self._lost:
                     self._guess(block, offset + (8 + name_length + 3 & ~3), offset + length, address)
                 if not inode or not name_length or (not number and name in (b".", b"..")):

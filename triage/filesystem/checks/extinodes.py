@@ -80,6 +80,7 @@ FREE = Kind(
 DIRECTORIES = Kind(
     Severity.ERROR, "{n} [group counts|groups count] more or fewer directories than there are: directories may be missing", cross=True
 )
+PADDING = Kind(Severity.WARNING, "the {n} [bitmap|bitmaps] named here [is|are] damaged behind the last bit that counts", cross=True)
 MANY = Kind(Severity.ERROR, "the inode tables of {n} [group was|groups were] not read: they are larger than they can be")
 UNREADABLE = Kind(Severity.ERROR, "the inode tables of {n} [group|groups] lie outside of the volume: names are missing")
 
@@ -115,6 +116,13 @@ def special_inodes(layout: ExtLayout) -> frozenset[int]:
     """Return the inodes that no name leads to: the reserved ones but the root, and those that the superblock names."""
     named = {layout.number(offset, 4) for offset in _SPECIAL}
     return frozenset((set(range(1, min(layout.first_inode, 1024))) | named) - {ROOT, 0})
+
+
+def padded(reader: VolumeReader, place: int, block: int, bits: int) -> bool:
+    """Whether a bitmap is filled up with ones behind its last bit, as every program that makes one does."""
+    data = np.frombuffer(reader.read(place * block + bits // 8, block - bits // 8), dtype=np.uint8)
+    first = data[:1] | np.uint8((1 << bits % 8) - 1)
+    return bool((first == 0xFF).all() and (data[1:] == 0xFF).all())
 
 
 class InodeTables:
@@ -155,6 +163,8 @@ class InodeTables:
             data = self._reader.read(int(groups.inode_bitmap[group]) * layout.block, -(-layout.inodes_per_group // 8))
             there = np.unpackbits(np.frombuffer(data, dtype=np.uint8), bitorder="little", count=min(count, len(data) * 8))
             bits[: len(there)] = there
+            if not padded(self._reader, int(groups.inode_bitmap[group]), layout.block, layout.inodes_per_group):
+                self._tally.add(PADDING, f"inode bitmap of group {group}")
             mask = 0xFFFFFFFF if layout.descriptor >= 64 else 0xFFFF
             if layout.checksums and crc32c(layout.seed, data) & mask != groups.inode_bitmap_checksum[group]:
                 self._tally.add(BITMAP_SUM, f"group {group}")

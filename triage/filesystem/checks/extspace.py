@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from triage.filesystem.checks.extinodes import PADDING, padded
 from triage.filesystem.checks.exttally import PLACES, Kind
 from triage.filesystem.crc32c import crc32c
 from triage.filesystem.extlayout import (
@@ -133,6 +134,8 @@ def _group(
         marked = np.zeros(count, dtype=bool)
         there = np.unpackbits(np.frombuffer(data, dtype=np.uint8), bitorder="little", count=min(count, len(data) * 8))
         marked[: len(there)] = there
+        if not padded(reader, int(groups.block_bitmap[group]), layout.block, count):
+            tally.add(PADDING, f"block bitmap of group {group}")
         if layout.checksums:
             mask = 0xFFFFFFFF if layout.descriptor >= 64 else 0xFFFF
             if crc32c(layout.seed, data[: layout.per_group // layout.cluster // 8]) & mask != groups.block_bitmap_checksum[group]:

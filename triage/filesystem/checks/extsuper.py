@@ -155,13 +155,17 @@ def check_reserved(reader: VolumeReader, layout: ExtLayout, listing: int | None,
     reserved = min(reserved, each)
     listed = _numbers(reader.read(listing * layout.block, layout.block), each)
     wanted = np.arange(first, first + reserved)
-    wrong = listed[(start + np.arange(reserved)) % each] != wanted
+    places = (start + np.arange(reserved)) % each
+    wrong = listed[places] != wanted
+    listed[places] = 0
+    if listed.any():
+        tally.add(RESERVED, f"block {listing}")
     copies = [group * layout.per_group for group in range(1, min(layout.groups, 1 << 20)) if layout.has_superblock(group)][:each]
     for done in range(0, reserved, _PIECE // layout.block):
         count = min(_PIECE // layout.block, reserved - done)
         table = _numbers(reader.read((first + done) * layout.block, count * layout.block), count * each).reshape(count, each)
-        places = wanted[done : done + count, None] + np.array(copies, dtype=np.int64)[None, :]
-        wrong[done : done + count] |= (table[:, : len(copies)] != places).any(axis=1)
+        table[:, : len(copies)] -= wanted[done : done + count, None] + np.array(copies, dtype=np.int64)[None, :]
+        wrong[done : done + count] |= table.any(axis=1)
     tally.add_all(RESERVED, "block", wanted[wrong])
 
 
