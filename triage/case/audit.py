@@ -13,7 +13,7 @@ import sys
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from triage.case.database import open_private
+from triage.case.database import append, open_private
 from triage.errors import CaseError, OutputError
 
 if TYPE_CHECKING:
@@ -61,9 +61,7 @@ class AuditLog:
 
     def _write(self, line: bytes) -> None:
         try:
-            self._file.seek(0, os.SEEK_END)
-            self._file.write(line)
-            self._file.flush()
+            append(self._file, line)
             os.fsync(self._file.fileno())
         except OSError as error:
             raise OutputError(f"{self._path} cannot be written: {error.strerror or error}") from error

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, BinaryIO, NoReturn
 
 from triage.case.schema import VERSION
@@ -70,6 +70,23 @@ def open_private(path: Path) -> BinaryIO:
     """Open a file to read and append to, making one that nobody else may read when it is not there; raises ``OSError``."""
     flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0)
     return os.fdopen(os.open(path, flags, 0o600), "a+b")
+
+
+def append(file: BinaryIO, data: bytes) -> None:
+    """Write at the end of a file that :func:`open_private` opened, all of it or nothing; raises ``OSError``.
+
+    Nothing stays in a buffer that would be written later, or fail to be when the file is closed.
+    """
+    descriptor = file.fileno()
+    start = os.lseek(descriptor, 0, os.SEEK_END)
+    try:
+        left = memoryview(data)
+        while left:
+            left = left[os.write(descriptor, left) :]
+    except OSError:
+        with suppress(OSError):
+            os.ftruncate(descriptor, start)
+        raise
 
 
 @contextmanager

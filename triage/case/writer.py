@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from triage.case import database, schema
 from triage.case.audit import AuditLog
-from triage.case.database import NAME, open_private, writing
+from triage.case.database import NAME, append, open_private, writing
 from triage.case.items import COLUMNS, WorkItem, entry_of
 from triage.case.ledger import medium_ledger
 from triage.errors import CaseError, OutputError
@@ -442,8 +442,7 @@ class CaseWriter:
     def _append(self, lines: Sequence[str]) -> None:
         """Append findings to the stream that can be followed while the run goes on."""
         try:
-            self._findings.write("".join(lines).encode())
-            self._findings.flush()
+            append(self._findings, "".join(lines).encode())
         except OSError as error:
             raise OutputError(
                 f"{self.folder} cannot be written: {error.strerror or error}", hint="make room, then run the same command again: it resumes"

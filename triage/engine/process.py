@@ -47,7 +47,10 @@ class WorkerProcess:
 
     def __init__(self, events: queue.SimpleQueue[Event], settings: dict[str, Any]) -> None:
         self._events = events
-        self.slot = Slot()
+        try:
+            self.slot = Slot()
+        except OSError as error:
+            raise EngineError(f"a worker process cannot be started: {error.strerror or error}") from error
         command = [sys.executable, "-I", "-B", "-c", _START, _ROOT, self.slot.handle, json.dumps({**settings, "parent": os.getpid()})]
         environment = dict(_ENVIRONMENT)
         for name in _HANDED_ON:
