@@ -109,6 +109,16 @@ def test_no_command_sends_the_terminal_what_it_does_not_send_for_harmless_eviden
         assert len(rest) > 20, command
 
 
+def test_a_terminal_is_shown_text_and_no_bytes(hostile: World) -> None:
+    code, sent = on_terminal(["cat", str(hostile.disk), "vol1/all.txt"])
+    shown = words(sent)
+    assert code == 0
+    assert "\\x1b[2J" in shown
+    assert "\u65e5\u672c\u8a9e.png" in shown
+    assert "\\x80\\x81\\x82" in shown, "what is no text"
+    assert "<script>alert(1)</script>" in shown
+
+
 def test_lines_of_80_columns_are_no_longer(hostile: World) -> None:
     from rich.cells import cell_len
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import codecs
 import sys
 from pathlib import Path
 
 import click
 
-from triage.commands.common import find, opened, walk
+from triage.commands.common import find, opened, tell_container, walk
 from triage.errors import UsageError
 from triage.escape import show
 from triage.model import Kind
@@ -27,7 +28,8 @@ def cat(evidence: Path, path: str, limit: int | None) -> None:
       triage cat disk.E01 vol1/Users/alex/note.txt
       triage cat disk.E01 vol1/photo.jpg > photo.bin
     """
-    with opened(evidence) as (session, record, volumes, _):
+    with opened(evidence) as (session, record, volumes, problems):
+        tell_container(problems)
         entries, _ = walk(record, volumes)
         found = find(entries, path)
         if len(found) > 1:
@@ -39,11 +41,17 @@ def cat(evidence: Path, path: str, limit: int | None) -> None:
             raise UsageError(f"{path} has no bytes of its own ({entry.kind.value}, {entry.state.value})")
         length = entry.size if limit is None else min(limit, entry.size)
         terminal = sys.stdout.isatty()
+        decoder = codecs.getincrementaldecoder("utf-8")("backslashreplace")  # a character may lie in two pieces
         for piece in session.read(entry.locator, length):
             if terminal:
-                text = piece.decode("utf-8", "backslashreplace")
-                click.echo("\n".join("\t".join(show(cell) for cell in line.split("\t")) for line in text.split("\n")), nl=False)
+                _print(decoder.decode(piece))
             else:
                 sys.stdout.buffer.write(piece)
     if terminal:
+        _print(decoder.decode(b"", final=True))
         click.echo()
+
+
+def _print(text: str) -> None:
+    """Print text that is inert but for its line breaks and tabs."""
+    click.echo("\n".join("\t".join(show(cell) for cell in line.split("\t")) for line in text.split("\n")), nl=False)
