@@ -96,10 +96,16 @@ def _fat(medium: Medium, base: int, data: bytes) -> Header | None:
     size = total * sector
     if begins(base):
         return Header("FAT", base, size)
-    behind = little(data, 50, 2)
-    if wide and 0 < behind < reserved and begins(base - behind * sector):
-        return Header("FAT", base - behind * sector, size, copy=base, home=base - behind * sector, length=sector)
-    return None
+    behind = little(data, 50, 2) * sector if wide and little(data, 50, 2) < reserved else 0
+    copy = Header("FAT", base - behind, size, copy=base, home=base - behind, length=sector)
+    if behind and begins(base - behind):
+        return copy
+    if data[0] not in (0xEB, 0xE9) or not (data[54:57] == b"FAT" or data[82:87] == b"FAT32"):
+        return None
+    # Neither table begins as it should, so they are damaged too, but the sector says its name twice.
+    if behind and peek(medium, base + behind, 90) != data[:90] and not (base - behind) % (1 << 20):
+        return copy
+    return Header("FAT", base, size)
 
 
 def _exfat(medium: Medium, base: int, data: bytes) -> Header | None:
