@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 from typing import TYPE_CHECKING, NamedTuple
@@ -45,7 +46,7 @@ def finished(small_image: Path, tmp_path_factory: pytest.TempPathFactory) -> Pat
 @pytest.fixture
 def world(small_image: Path, finished: Path, image: Callable[[str], Path], tmp_path: Path) -> World:
     whole = image("ntfs.E01").read_bytes()
-    (tmp_path / "truncated.E01").write_bytes(whole[: len(whole) // 2])
+    (tmp_path / "truncated.E01").write_bytes(whole[:500])
     shutil.copy(image("split-ewf.E01"), tmp_path / "first.E01")
     (tmp_path / "part.001").write_bytes(bytes(1 << 20))
     (tmp_path / "part.003").write_bytes(bytes(1 << 20))
@@ -156,6 +157,51 @@ def test_a_locked_volume_is_a_case_that_says_so_and_code_3(world: World, capsys:
     assert "LOCKED" in capsys.readouterr().out
     assert run(["ls", str(world.folder / "locked.raw")]) == 0
     assert "locked" in capsys.readouterr().err
+
+
+def test_a_damaged_e01_is_examined_as_far_as_it_can_be_proven_and_ends_with_code_3(
+    image: Callable[[str], Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    whole = image("ntfs.E01").read_bytes()
+    disk = tmp_path / "cut.E01"
+    disk.write_bytes(whole[: len(whole) // 2])
+    case = tmp_path / "case"
+    assert run(["run", str(disk), "--case", str(case), "-q"]) == 3
+    err = capsys.readouterr().err
+    assert re.search(r"error: the E01 is damaged: cut\.E01 is truncated: .* of 240 chunks", err)
+    assert "the case is kept" in err.splitlines()[-1]
+    assert "Traceback" not in err
+    assert (case / "report" / "index.html").is_file()
+    assert "cut.E01 is truncated" in (case / "report" / "report.json").read_text(encoding="utf-8")
+    assert run(["files", str(case), "--format", "jsonl"]) == 0
+    assert "vol1/$MFT" in capsys.readouterr().out
+    for words, code, said in (
+        (["info", str(disk)], 0, "240 chunks"),
+        (["ls", str(disk)], 0, "vol1"),
+        (["cat", str(disk), "vol1/$MFT", "--limit", "4"], 0, "FILE"),
+        (["extract", str(disk), "vol1/$Bitmap", "--out", str(tmp_path / "out")], 0, "Bitmap"),
+        (["verify", str(disk)], 3, "incomplete"),
+    ):
+        assert run(words) == code
+        out, err = capsys.readouterr()
+        assert said in out + err
+        assert "the E01 is damaged" in out + err
+
+
+def test_a_damaged_e01_of_which_every_byte_is_there_is_verified_and_said_to_be_salvaged(
+    image: Callable[[str], Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    raw = bytearray(image("ntfs.E01").read_bytes())
+    for name in (b"volume\0", b"table\0"):
+        raw[raw.find(name) : raw.find(name) + 40] = b"x" * 40
+    disk = tmp_path / "disk.E01"
+    disk.write_bytes(raw)
+    assert run(["verify", str(disk), "--format", "json"]) == 0
+    out, err = capsys.readouterr()
+    row = json.loads(out)[0]
+    assert row["verdict"] == "verified"
+    assert "240 of 240 chunks" in row["salvaged"]
+    assert "error: the E01 is damaged" in err
 
 
 def test_a_damaged_partition_table_is_worked_around_and_said(

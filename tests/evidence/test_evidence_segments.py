@@ -159,7 +159,7 @@ def test_a_segment_with_ruined_first_bytes_is_known_by_its_name(which: int, give
     made.paths[which].write_bytes(raw)
     assert find_segments(made.paths[given_path])[1] == made.paths
     evidence, medium, _ = open_evidence(made.paths[given_path])
-    assert f"image.E0{which + 1} is damaged: its first bytes are not those of segment {which + 1}" in evidence.facts[SALVAGED]
+    assert f"the E01 is damaged: image.E0{which + 1}: its first bytes are not those of segment {which + 1}" in evidence.facts[SALVAGED]
     assert medium.read_at(0, len(DATA)) == DATA
     assert verify(medium, evidence.stored_digests).verdict == "verified"
     medium.close()
@@ -169,7 +169,7 @@ def test_a_segment_that_says_another_number_is_known_by_its_name_where_one_is_mi
     made = write_ewf(tmp_path, DATA, extensions=THREE)
     damage(made.paths[1], 9, lambda _: 99)
     evidence, medium, _ = open_evidence(made.paths[0])
-    assert "image.E02 is damaged" in evidence.facts[SALVAGED]
+    assert "damaged: image.E02: its first bytes" in evidence.facts[SALVAGED]
     assert medium.read_at(0, len(DATA)) == DATA
     medium.close()
 

@@ -63,6 +63,11 @@ def tell(problems: Sequence[Problem]) -> None:
             click.echo(f"triage: {severity}: {count - _ALIKE:,} more: {show(message)}", err=True)
 
 
+def tell_container(problems: Sequence[Problem]) -> None:
+    """Print what is wrong with the evidence's container: whatever is read of it may lack something."""
+    tell([p for p in problems if p.stage == "evidence"])
+
+
 def find(entries: Sequence[Entry], name: str) -> list[Entry]:
     """Return the entries that a path or id names; raise ``UsageError`` when there is none."""
     wanted = name.strip("/")

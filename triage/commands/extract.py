@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Self
 
 import click
 
-from triage.commands.common import find, opened, row_of, tell, walk
+from triage.commands.common import find, opened, row_of, tell, tell_container, walk
 from triage.commands.output import emit, format_option, say
 from triage.content.types import identify
 from triage.engine.budget import ReadBudget
@@ -46,7 +46,8 @@ def extract(evidence: Path, path: tuple[str, ...], out: Path, fmt: str | None) -
       triage extract disk.E01 vol1/Users/alex/Pictures --out pictures
     """
     _Folder.check(out)
-    with opened(evidence) as (session, record, volumes, _):
+    with opened(evidence) as (session, record, volumes, problems):
+        tell_container(problems)
         entries, damaged = walk(record, volumes)
         chosen: dict[str, Entry] = {}
         for name in path:

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 
 import click
 
-from triage.commands.common import opened
+from triage.commands.common import opened, tell_container
 from triage.commands.output import emit, format_option
 from triage.commands.progress import make_observer
 from triage.errors import EvidenceError
+from triage.evidence.opening import SALVAGED
 from triage.evidence.segments import group
 
 if TYPE_CHECKING:
@@ -28,6 +29,7 @@ def verify(evidence: tuple[Path, ...], quiet: bool, fmt: str | None) -> None:
     """Read the whole medium and compare its digests with those stored by the acquisition.
 
     The verdict is `verified`, `mismatch`, `no stored hash` (which is not verified) or `incomplete` (a part cannot be read).
+    What a damaged E01 still gives and its digests prove is `verified`, and said to be salvaged.
     `mismatch` and `incomplete` end with exit code 3.
 
     \b
@@ -37,7 +39,8 @@ def verify(evidence: tuple[Path, ...], quiet: bool, fmt: str | None) -> None:
     rows: list[Json] = []
     with make_observer(quiet=quiet) as observer:
         for path in group(evidence):
-            with opened(path) as (session, record, _, _):
+            with opened(path) as (session, record, _, problems):
+                tell_container(problems)
                 observer.stage("verifying")
                 size = record.size
                 answer = session.verify(
@@ -55,6 +58,7 @@ def verify(evidence: tuple[Path, ...], quiet: bool, fmt: str | None) -> None:
                         **{f"stored_{k}": answer["stored"].get(k) for k in ("md5", "sha1")},
                         **{k: answer["computed"].get(k) for k in ("md5", "sha1", "sha256")},
                         "reasons": answer["reasons"],
+                        "salvaged": record.facts.get(SALVAGED),
                     }
                 )
     if fmt == "table" or (fmt is None and sys.stdout.isatty()):

@@ -273,7 +273,7 @@ class SalvagedMedium(EwfMedium):
     def verdict(self) -> str:
         """One line for the operator, after :meth:`check`."""
         text = (
-            f"the E01 is damaged: {self.reason.message}; {self.recovered} of {self.chunks} chunks "
+            f"the E01 is damaged: {self.reason.message.replace(' is damaged: ', ': ', 1)}; {self.recovered} of {self.chunks} chunks "
             f"({self.recovered_bytes} of {self.size} bytes) could be recovered and proven by their checksums"
         )
         if self.unplaced:
