@@ -432,6 +432,24 @@ def _encrypted(d: Disk) -> None:
     d.put(d.inode(NOTE) + 0x20, "<I", d.get(d.inode(NOTE) + 0x20, "<I") | 0x800)
 
 
+@damage("2 bitmaps named here are damaged behind the last bit")
+def _padding(d: Disk) -> None:
+    d.raw[int(d.groups.inode_bitmap[0]) * d.layout.block + d.layout.block - 3] = 0
+    d.raw[int(d.groups.block_bitmap[0]) * d.layout.block + d.layout.block - 3] = 0
+
+
+@damage("block 0: a record without a name")
+def _nameless(d: Disk) -> None:
+    d.raw[d.record(FOLDER, b"note08") + 6] = 0
+
+
+@damage("2 blocks kept for growing the file system are damaged")
+def _reserve(d: Disk) -> None:
+    first = (d.layout.first + 1 + d.layout.descriptor_blocks) * d.layout.block
+    d.raw[first] ^= 1
+    d.raw[first + 2 * d.layout.block - 1] = 7
+
+
 @damage("the file system is larger than its volume: the image is cut short")
 def _cut_short(d: Disk) -> None:
     del d.raw[-4096:]

@@ -75,18 +75,16 @@ def _system(layout: ExtLayout, groups: Groups) -> tuple[Numbers, Numbers]:
     reserved = layout.number(0xCE, 2) if layout.compat & COMPAT_RESIZE_INODE else 0
     old = min(layout.number(0x104, 4), layout.descriptor_blocks) if meta else layout.descriptor_blocks + reserved
     joined = layout.number(0x104, 4) * each if meta else layout.groups
+    boot = int(layout.block == 1024 and not layout.first)  # bigalloc with small blocks: the first superblock is in block 1
     for group in range(len(groups)):
         home = layout.group_start(group)
         copy = layout.has_superblock(group)
         if copy:
             starts.append(home)
-            lengths.append(1 + old)
+            lengths.append(1 + old + (boot if not group else 0))
         if meta and group >= joined and group % each in (0, 1, each - 1):
             starts.append(home + copy)
             lengths.append(1)
-    if layout.block == 1024 and not layout.first:  # bigalloc with small blocks: the superblock is in block 1
-        starts.append(1)
-        lengths.append(1 + old)
     if layout.incompat & INCOMPAT_MMP:
         starts.append(layout.number(0x168, 8))
         lengths.append(1)
