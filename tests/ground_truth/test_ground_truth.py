@@ -41,6 +41,14 @@ NOT_READ = {  # how a file's name ends -> what the refusal must call it
     ".qcow2": "QCOW", ".qcow": "QCOW", ".vmdk": "VMDK", ".vhd": "VHD", ".vhdx": "VHDX", ".dmg": "DMG", ".ad1": "AD1",
     ".aff": "AFF", ".vdi": "VDI", ".zip": "ZIP", ".gz": "gzip", ".xml": "text", ".txt": "text", ".tsv": "text",
 }
+ONLY_OURS = {
+    # What covers the encrypted part of BitLocker To Go: names with a space between letters, which TSK takes for no names.
+    "dfvfs/bdetogo.raw": (r"(PAD|COV) \d{4}\..*", 268, "were not listed by Sleuth Kit"),
+    # Its size is beyond the volume's, so TSK takes it for no entry; the name that the truth has is a deleted one of the same name.
+    "fatcat/infinite-file.img.gz": ("BigMamma", 1, "were not listed by Sleuth Kit"),
+    # In a directory that the FAT has in use and no name leads to.
+    "fatcat/repair.img.gz": (r"\$OrphanFiles/orphan_file\.txt", 1, "directories in use are reached by no name"),
+}
 
 
 def _zipped(base: str) -> tuple[Path, str] | None:
@@ -143,6 +151,21 @@ def rows_by_place(files: list[dict[str, Any]], volumes: list[dict[str, Any]]) ->
     return placed
 
 
+def without_what_only_we_list(base: str, placed: dict[Any, list[dict[str, Any]]], problems: list[dict[str, Any]]) -> dict[Any, Any]:
+    """Take out the names in use that TSK leaves out and the self-check brings back; how many there must be stands in ``ONLY_OURS``."""
+    if base not in ONLY_OURS:
+        return placed
+    pattern, count, said = ONLY_OURS[base]
+    brought = [(place, row) for place, rows in placed.items() for row in rows
+               if re.fullmatch(pattern, place[1])
+               and (row["state"] == "orphan" or (row["state"] == "allocated" and row["meta_addr"] is None))]
+    assert len(brought) == count
+    assert any(said in problem["message"] for problem in problems)
+    for place, row in brought:
+        placed[place].remove(row)
+    return {place: rows for place, rows in placed.items() if rows}
+
+
 def _text(value: str) -> str | None:
     return None if value in ("None", "") else value
 
@@ -238,7 +261,7 @@ class Comparison:
 def test_names_states_sizes_and_digests_agree_with_the_truth(base: str, evidence_root: Path, scratch: Path) -> None:
     files, volumes, problems = examine(_unpack(base, scratch), scratch)
     wanted = read_truth(base)
-    compared = Comparison(wanted, rows_by_place(files, volumes))
+    compared = Comparison(wanted, without_what_only_we_list(base, rows_by_place(files, volumes), problems))
     assert not compared.differences
     assert compared.compared >= sum(map(len, wanted.values()))
 
