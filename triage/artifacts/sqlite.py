@@ -347,7 +347,7 @@ class _State:
         try:
             with closing(self._connection.execute("PRAGMA main.quick_check(10)")) as cursor:
                 lines = [show(str(row[0]))[:200] for row in cursor.fetchall()]
-        except _FAULTS as error:
+        except (*_FAULTS, MemoryError) as error:  # SQLite says "out of memory" of some schemas whose root pages cannot be
             lines = [f"the check itself failed ({_named(error)})"]
         finally:
             self._pragma = ""
