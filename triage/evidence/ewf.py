@@ -122,6 +122,8 @@ def _read_segment(index: EwfIndex, number: int, descriptor: int, path: Path) -> 
         end = following if following > offset else offset + length
         if end > size:
             raise _truncated(path, end, size)
+        if end < body:
+            raise DamagedSetError(f"{path.name} is damaged: the section at byte {offset} ends inside its header", hint="get a fresh copy")
         if kind == "sectors":
             sectors_end = end
         elif kind in ("table", "table2"):

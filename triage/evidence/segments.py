@@ -112,7 +112,7 @@ def _ewf_segments(path: Path) -> list[Path]:
         if sibling != path and sibling.name[-3].lower() not in _same_series(path.name[-3].lower()):
             continue
         try:
-            number: int | None = ewf.segment_number(sibling)
+            number: int | None = ewf.segment_number(sibling) or number_by_name(sibling)  # there is no segment 0: damaged
         except EvidenceError:
             # photo.iso beside photo.E01; or a segment whose first bytes are ruined: its name says which it is.
             number = number_by_name(sibling) if sibling == path or _is_ruined(sibling) else None
