@@ -121,19 +121,7 @@ class EntryTimes:
 
     def of(self, address: int) -> dict[str, Any] | None:
         """Return ``mtime``, ``atime`` and ``crtime`` (and the ``time_basis`` of exFAT's); ``None`` for what is no file's entry."""
-        if not _FIRST_ADDRESS <= address <= self._last:
-            return None
-        at = self._start + (address - _FIRST_ADDRESS) * 32
-        if at + 32 > self._end:
-            return None
-        base = at & -_PIECE
-        if base != self._piece_at:
-            try:
-                self._piece = self._medium.read_at(base, _PIECE)
-            except OSError:  # the medium remembers what could not be read
-                self._piece = b""
-            self._piece_at = base
-        slot = self._piece[at - base : at - base + 32]
+        slot = self.slots(address, 1)
         if len(slot) < 32:
             return None
         if self._exfat:
@@ -141,3 +129,23 @@ class EntryTimes:
         if slot[11] & 0x0F == 0x0F:
             return None  # a part of a long name
         return {name: stamp.nanoseconds for name, stamp in fat_stamps(slot).items()}
+
+    def slots(self, address: int, count: int) -> bytes:
+        """Return the 32 bytes of each of ``count`` directory entries that lie together; fewer where there are no more."""
+        if not _FIRST_ADDRESS <= address <= self._last:
+            return b""
+        at = self._start + (address - _FIRST_ADDRESS) * 32
+        end = min(at + 32 * count, self._end)
+        base = at & -_PIECE
+        if base + _PIECE < end:
+            try:
+                return self._medium.read_at(at, end - at)
+            except OSError:
+                return b""
+        if base != self._piece_at:
+            try:
+                self._piece = self._medium.read_at(base, _PIECE)
+            except OSError:  # the medium remembers what could not be read
+                self._piece = b""
+            self._piece_at = base
+        return self._piece[at - base : end - base] if end - at >= 32 else b""

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from triage.filesystem.checks import Fault, Found, Missed, VolumeReader, check_for
 from triage.filesystem.checks.hfsformat import embedded
+from triage.filesystem.dosname import DosNames
 from triage.filesystem.dostime import EntryTimes
 from triage.filesystem.extdir import index_names, index_size, read_ext_directory
 from triage.filesystem.exttimes import ExtTimes
@@ -112,7 +113,9 @@ class Walker:
         self._listed = Listed()
         self._maker = EntryMaker(self._fs, volume, announce, medium.size, self._listed.ownership)
         if self._fat:
-            self._maker.times = EntryTimes(self._fs, medium, volume, exfat=self._name == "exFAT")
+            slots = EntryTimes(self._fs, medium, volume, exfat=self._name == "exFAT")
+            self._maker.times = slots
+            self._maker.names = DosNames(slots, exfat=self._name == "exFAT")
         elif self._name.startswith("ext"):
             self._maker.times = ExtTimes(medium, volume)
         elif self._name == "HFS+":

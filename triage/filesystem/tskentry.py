@@ -69,6 +69,13 @@ class Times(Protocol):
         """Return an entry's fields by name, ``None`` to take TSK's; what is wrong with them, if anything, stands under ``wrong``."""
 
 
+class Names(Protocol):
+    """Where names are read that TSK does not give whole."""
+
+    def exact(self, address: int, text: bytes) -> tuple[bytes, bool]:
+        """Return the stored name behind TSK's text, and whether that text is still what to show."""
+
+
 class EntryMaker:
     """Makes the entries of one volume.
 
@@ -90,6 +97,7 @@ class EntryMaker:
         # FAT stores no zone; ISO 9660 does, and TSK leaves it out.
         self._basis = TimeBasis.LOCAL if name.startswith(("FAT", "ISO")) else TimeBasis.UTC
         self._reparse: tuple[int, int] | None = None  # of the entry in hand: attribute id and size
+        self.names: Names | None = None
         self._name_sizes: set[int] = set()  # of the entry in hand: sizes of its $FILE_NAME attributes
         self.ownership = ownership
         self.times: Times | None = None
@@ -234,6 +242,13 @@ class EntryMaker:
             display, exact = show_name(text)
             path, full = f"{shown}/{display}", raw + b"/" + text
             self.problems[said:] = [p.replace(path=path) for p in self.problems[said:]]
+        elif self.names is not None and kind in (Kind.FILE, Kind.DIRECTORY) and meta_type not in (_VIRTUAL_FILE, _VIRTUAL_DIRECTORY):
+            stored, keep = self.names.exact(address, text)
+            if stored != text:
+                text, exact, full = stored, False, raw + b"/" + stored
+                display = display if keep else show_name(stored)[0]
+                path = f"{shown}/{display}"
+                self.problems[said:] = [p.replace(path=path) for p in self.problems[said:]]
         size = int(meta.size)
         target = self._link_target(file, meta) if kind is Kind.LINK else None
         unpacked = True
