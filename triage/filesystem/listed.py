@@ -27,7 +27,8 @@ class Listed:
     ``addresses`` has one element a name (streams left out), and so has ``digests``: see :func:`name_digest`; ``links`` the stored number
     of links and ``names`` the number of names seen, of what is not a directory and says that it has another number than one. ``paths``
     is kept only for file systems whose check goes by path: each path with where its first run begins on the medium, and the size.
-    ``free`` is set by a check that reads the file system's own books: bytes that they call free.
+    ``unopened`` are the addresses of names whose metadata TSK could not open. ``free`` is set by a check that reads the file system's
+    own books: bytes that they call free.
     """
 
     addresses: array[int] = field(default_factory=lambda: array("Q"))
@@ -37,6 +38,7 @@ class Listed:
     folders: dict[int, Folder] = field(default_factory=dict)
     ownership: Ownership = field(default_factory=Ownership)
     paths: dict[str, tuple[int | None, int]] | None = None
+    unopened: set[int] = field(default_factory=set)
     free: int | None = None
 
     def note(self, entry: Entry, folder: int) -> None:
@@ -46,6 +48,8 @@ class Listed:
             return
         self.addresses.append(address)
         self.digests.append(name_digest(entry.name_raw if entry.name_raw is not None else entry.name.encode(), folder))
+        if entry.locator is None and entry.nlink is None:
+            self.unopened.add(address)
         if self.paths is not None:
             self.paths[entry.path] = (entry.runs[0].image_offset if entry.runs else None, entry.size)
         here = self.folders.get(folder)

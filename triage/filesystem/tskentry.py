@@ -167,6 +167,8 @@ class EntryMaker:
     ) -> Iterator[tuple[Entry, int]]:
         """Make the entry of a name and those of its streams."""
         meta = file.info.meta
+        if self._hfs and meta is not None and not int(meta.addr):
+            meta = None  # TSK leaves them empty where the catalog leads nowhere; it would look like a deleted file
         reused = False
         if meta is None and name is not None and int(name.meta_addr) and (orphan or not int(name.flags) & _ALLOCATED):
             file, reused = self._deleted_metadata(file, name)

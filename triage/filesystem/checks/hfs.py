@@ -30,7 +30,7 @@ _BITMAP_PIECE = 256 << 10
 _MAX_DEPTH = 1024
 
 
-def check(reader: VolumeReader, listed: Listed) -> Iterator[Fault | Missed]:
+def check(reader: VolumeReader, listed: Listed) -> Iterator[Fault | Missed | Found]:
     """Yield what differs and what was missed."""
     disk, faults = _headers(reader)
     yield from faults
@@ -220,7 +220,7 @@ def _places(numbers: list[int]) -> str:
     return ", ".join(str(n) for n in numbers[:KEPT]) + (" …" if len(numbers) > KEPT else "")
 
 
-def _listed(names: _Names, overflow: Overflow, listed: Listed) -> Iterator[Fault | Missed]:
+def _listed(names: _Names, overflow: Overflow, listed: Listed) -> Iterator[Fault | Missed | Found]:
     """Hold the catalog against the names that were listed. Hard links are listed with the address of what they lead to."""
     identity, digest, link = names.id, names.catalog.column("things", "digest"), names.catalog.column("things", "link")
     rows = np.arange(len(identity))
@@ -239,10 +239,14 @@ def _listed(names: _Names, overflow: Overflow, listed: Listed) -> Iterator[Fault
     if len(unknown):
         message = f"{len(unknown)} names were listed that the catalog does not have like that: these names or their folders may be wrong"
         yield Fault(Severity.ERROR, message, detail="IDs " + _places(unknown.tolist()))
-    places = _Places(names, overflow) if lost.any() else None
+    bare = users & ~link & np.isin(identity, np.fromiter(listed.unopened, np.int64, len(listed.unopened)))
+    if not lost.any() and not bare.any():
+        return
+    places = _Places(names, overflow)
     for row in rows[lost].tolist():
-        otherwise = places.found(row) if places is not None else None
-        yield Missed(int(identity[row]), hfsformat.utf8(names.name(row)), int(names.parent[row]), otherwise)
+        yield Missed(int(identity[row]), hfsformat.utf8(names.name(row)), int(names.parent[row]), places.found(row))
+    for row in rows[bare].tolist():
+        yield places.found(row)
 
 
 class _Places:
@@ -319,7 +323,8 @@ def _blocks(disk: Disk, catalog: Catalog, overflow: Overflow, attributes: Attrib
     if strict and counts.checked == header.blocks and counts.checked - counts.marked != header.free:
         message = f"{counts.checked - counts.marked} blocks are free, the volume header says {header.free}"
         yield Fault(Severity.WARNING, message)
-    seen = np.isin(owner, np.array(listed.addresses, dtype=np.int64)) & (fork != ATTRIBUTE_FORK)
+    opened = np.array([a for a in listed.addresses if a not in listed.unopened], dtype=np.int64)
+    seen = np.isin(owner, opened) & (fork != ATTRIBUTE_FORK)
     at = disk.reader.volume.offset + disk.base
     unseen = uncovered(listed.ownership.ranges(), start[seen] * header.block + at, (start + count)[seen] * header.block + at)
     if unseen:
