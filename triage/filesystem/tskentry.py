@@ -145,6 +145,8 @@ class EntryMaker:
             self.ownership.add(run.image_offset or 0, run.length)
         readable = bool(runs) or not found.size
         return self.bare(0, text, kind, raw, shown, len(above), allocated=True, counted=counted).replace(
+            # Not the identifier of a bare name with that path, which may be listed as well.
+            id=self._id(0, None, -1, None, raw + b"/" + text, counted),
             size=found.size,
             crtime=found.crtime,
             time_basis=self._basis,
