@@ -23,6 +23,7 @@ from triage.evidence.sniff import HEAD, TAIL, sniff
 from triage.evidence.verify import verify
 from triage.filesystem import dostime, exttimes, hfstimes, ntfsname, ntfstimes
 from triage.filesystem.checks import VolumeReader, check_for
+from triage.filesystem.dosname import DosNames
 from triage.filesystem.extdir import read_ext_directory
 from triage.filesystem.headers import MARKS, header_at
 from triage.filesystem.image import MediumImage
@@ -279,6 +280,24 @@ def _stored_times(data: bytes) -> None:
             hfs.of(address)
 
 
+def _dos_entries(data: bytes) -> None:
+    """Times and names of damaged FAT and exFAT entries, as far as TSK opens the volume."""
+    for name, exfat in (("fat12.raw", False), ("exfat.raw", True)):
+        medium = PatchedMedium(name, data)
+        try:
+            fs = pytsk3.FS_Info(MediumImage(medium), 0)
+        except OSError:
+            continue
+        volume = Volume(evidence="fuzz", number=1, offset=0, size=medium.size, scheme="none")
+        entries = dostime.EntryTimes(fs, medium, volume, exfat=exfat)
+        names = DosNames(entries, exfat=exfat)
+        for address in (*range(0, 300), int(fs.info.last_inum), 1 << 40):
+            entries.of(address)
+            for text in (b"a^b.txt", b"^", b"plain"):
+                exact, _ = names.exact(address, text)
+                assert isinstance(exact, bytes)
+
+
 _CHECK_MODULES = ("triage.filesystem.checks.",)
 TARGETS = [
     Target("sniff", _sniff, _containers, ("triage.evidence.sniff",)),
@@ -324,6 +343,12 @@ TARGETS = [
         _table_seeds,
         ("triage.filesystem.tables", "triage.filesystem.image"),
         tokens=(b"EFI PART", b"\x55\xaa"),
+    ),
+    Target(
+        "dos-entries",
+        _dos_entries,
+        lambda: scripts("fat12.raw")[::3] + scripts("exfat.raw")[::3],
+        ("triage.filesystem.dostime", "triage.filesystem.dosname"),
     ),
     Target("disc-mending", _disc, lambda: scripts("iso9660.raw.gz"), ("triage.filesystem.isomend",)),
     Target("ext-directories", _extdir, _extdirs, ("triage.filesystem.extdir",)),
