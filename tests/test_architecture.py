@@ -40,6 +40,7 @@ ONLY_IN = {
     "magic": {"content"},
     "pylibmagic": {"content"},
     "PIL": {"content"},
+    "cryptography": {"case"},
     "re2": {"artifacts"},
     "xml": {"artifacts"},
     "plistlib": set(),

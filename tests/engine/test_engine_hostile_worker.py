@@ -48,7 +48,7 @@ LONG = 'x = "A" * (60 << 20)\n    '
 FINDING = '{"entry": "x", "plugin": "exif@1#", "kind": "k", "title": "t", "data": {}, "ranges": []}'
 # Those that are no answer at all cost the item that was announced, the others nothing.
 GARBAGE = {
-    "pickle": 'out.write(b"\\x80\\x04cos\\nsystem\\n(S\'touch /tmp/owned\'\\ntR."); out.flush(); time.sleep(60)',
+    "pickle": 'out.write(b"\\x80\\x04cos\\nsystem\\n(S\'touch owned\'\\ntR."); out.flush(); time.sleep(60)',
     "four gigabytes": 'raw(b"J", (1 << 32) - 1, b"x"); time.sleep(60)',
     "deep": 'text(b"[" * 5_000_000); time.sleep(60)',
     "deep object": 'text(b\'{"a":\' * 1_000_000 + b"1" + b"}" * 1_000_000); time.sleep(60)',

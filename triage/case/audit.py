@@ -11,6 +11,7 @@ import json
 import os
 import sys
 from datetime import UTC, datetime
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from triage.case.database import append, open_private
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 FIRST = "0" * 64
+NAME = "audit.jsonl"
+TORN = "is not a whole record"
 
 
 class AuditLog:
@@ -77,6 +80,12 @@ def verify(path: Path, noted: str = "") -> tuple[int, list[str]]:
     ``noted`` is the beginning of the digest that a run printed at its end: without it nothing shows that the last lines are
     missing, or the last one changed.
     """
+    number, faults, _ = follow(path, noted)
+    return number, faults
+
+
+def follow(path: Path, noted: str = "") -> tuple[int, list[str], str]:
+    """Do what :func:`verify` does; return the last line's digest as well."""
     faults: list[str] = []
     previous, number = FIRST, 0
     seen, line = not noted, b"\n"
@@ -90,14 +99,21 @@ def verify(path: Path, noted: str = "") -> tuple[int, list[str]]:
                 if record["n"] != number:
                     faults.append(f"line {number} says that it is line {record['n']}")
             except (ValueError, TypeError, KeyError, RecursionError):
-                faults.append(f"line {number} is not a whole record")
+                faults.append(f"line {number} {TORN}")
             previous = hashlib.sha256(text).hexdigest()
             seen = seen or previous.startswith(noted.lower())
     if not line.endswith(b"\n"):
         faults.append(f"line {number} is cut short")
     if not seen:
         faults.append(f"no line has the noted digest {noted}: the line that had it was changed or removed")
-    return number, faults
+    return number, faults, previous
+
+
+def digest_of_line(path: Path, number: int) -> str:
+    """Return the digest of a line, counted from 1; empty when there is none."""
+    with path.open("rb") as file:
+        line = next(islice(file, number - 1, number), None) if number > 0 else None
+    return hashlib.sha256(line.rstrip(b"\n")).hexdigest() if line is not None else ""
 
 
 def _lock(descriptor: int, path: Path) -> None:

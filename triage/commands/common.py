@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 from collections import Counter
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -47,6 +48,13 @@ def walk(evidence: Evidence, volumes: Sequence[Volume]) -> tuple[list[Entry], li
 
     list_entries(evidence, volumes, Limits(), take)
     return sorted(entries.values(), key=lambda e: (e.path, e.id)), problems
+
+
+def ask_passphrase() -> str:
+    """Ask for a key's passphrase on the terminal, without showing it; raise ``UsageError`` when there is no terminal."""
+    if not sys.stdin.isatty():
+        raise UsageError("the key has a passphrase, and there is no terminal to ask for it on", hint="run the command on a terminal")
+    return str(click.prompt("passphrase", hide_input=True, err=True))
 
 
 def tell(problems: Sequence[Problem]) -> None:

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import click
 
+from triage.case import seal as seals
+from triage.commands.common import ask_passphrase
 from triage.commands.progress import make_observer
 from triage.commands.summary import print_summary, tell_container_problems, write_case_report
 from triage.engine.run import RunOptions, RunResult
@@ -57,6 +59,9 @@ class ConditionMetError(TriageError):
     "--plugin-path", "plugin_paths", multiple=True, type=click.Path(path_type=Path), metavar="FILE|DIR", help="More plugins. Repeat."
 )
 @click.option("--fail-on", type=click.Choice(["notable", "problem"]), help="Exit with 8 if a notable file, or any problem, was found.")
+@click.option(
+    "--seal", "seal_key", type=click.Path(path_type=Path), metavar="FILE", help="At the end, sign the case as `triage audit seal` does."
+)
 @click.option("--no-report", is_flag=True, help="Only the case; `triage report` writes the report later.")
 @click.option("-q", "--quiet", is_flag=True, help="No progress and no summary.")
 def run(
@@ -73,6 +78,7 @@ def run(
     verify: bool,
     plugin_paths: tuple[Path, ...],
     fail_on: str | None,
+    seal_key: Path | None,
     no_report: bool,
     quiet: bool,
 ) -> None:
@@ -90,6 +96,7 @@ def run(
         budget = parse_duration(time_budget) if time_budget is not None else None
     except ValueError as error:
         raise UsageError(f"--time-budget: {error}", hint="like: --time-budget 15m") from error
+    key = seals.load_private_key(seal_key, ask_passphrase) if seal_key is not None else None  # before hours of work, not after
     context = click.get_current_context()
     options = RunOptions(
         evidence=evidence,
@@ -111,6 +118,8 @@ def run(
         if not no_report:
             observer.stage("writing the report")
             write_case_report(case)
+    if key is not None:
+        seals.seal(case, key)
     if not result.unreadable:
         tell_container_problems(case)
     if not quiet:

@@ -37,10 +37,14 @@ _BLKROGET = 0x125E
 
 @dataclass(frozen=True, slots=True)
 class Before:
-    """What was known of an evidence's files before anything was read: their facts, and a SHA-256 of all bytes or nothing."""
+    """What was known of an evidence's files before anything was read: their facts, and a SHA-256 of all bytes or nothing.
+
+    ``full``: that digest was asked for, and stands in the verdict.
+    """
 
     files: list[dict[str, int]]
     whole: str = ""
+    full: bool = False
 
     def to_json(self) -> Json:
         """Return what the case keeps for the next run."""
@@ -58,7 +62,7 @@ def note(paths: Sequence[Path], *, full: bool) -> Before:
         time.sleep(left / 1e9)
         files = fingerprint.stat_facts(paths)
     small = all(stat.S_ISREG(p.stat().st_mode) for p in paths) and sum(f["size"] for f in files) <= SMALL
-    return Before(files, fingerprint.whole(paths) if full or small else "")
+    return Before(files, fingerprint.whole(paths) if full or small else "", full)
 
 
 def advice(paths: Sequence[Path]) -> list[Problem]:
@@ -109,7 +113,7 @@ def compare_with_last_run(writer: CaseWriter, evidence: Sequence[Evidence], befo
                 "they were moved or copied, or written to; triage verify compares the stored digests"
             )
             writer.add_problems([Problem(severity=Severity.WARNING, stage=STAGE, evidence=one.id, message=message)])
-        before[one.id] = Before(now.files, now.whole or read)
+        before[one.id] = Before(now.files, now.whole or read, now.full)
     writer.set_fact("files", {**known, **{one.id: before[one.id].to_json() for one in evidence}})
 
 
@@ -143,7 +147,10 @@ def _still(one: Evidence, paths: Sequence[Path], then: Before, stage: Callable[[
             return False, ""
         if then.whole:
             stage("comparing the evidence with what it was")
-            return fingerprint.whole(paths) == then.whole, f"unchanged (SHA-256 of all bytes {then.whole})"
+            if fingerprint.whole(paths) != then.whole:
+                return False, ""
+            if then.full:
+                return True, f"unchanged (SHA-256 of all bytes {then.whole})"
         if any(stat.S_ISBLK(p.stat().st_mode) for p in paths):
             return True, "unchanged (sampled digest; a device has no times to compare)"
     except (OSError, EvidenceError):  # it is gone, or cannot be read any more
