@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 class Target:
     """A parser under test.
 
-    ``run`` must return, or raise one of ``allowed``; anything else is a failure. ``modules`` are the modules that it exercises.
+    ``run`` must return, or raise one of ``allowed``; anything else is a failure. ``modules`` are those that it
+    exercises; ``*`` at the end of one stands for all that begin so.
     """
 
     name: str

@@ -291,32 +291,21 @@ def _dos_entries(data: bytes) -> None:
         volume = Volume(evidence="fuzz", number=1, offset=0, size=medium.size, scheme="none")
         entries = dostime.EntryTimes(fs, medium, volume, exfat=exfat)
         names = DosNames(entries, exfat=exfat)
-        for address in (*range(0, 300), int(fs.info.last_inum), 1 << 40):
+        for address in (*range(300), int(fs.info.last_inum), 1 << 40):
             entries.of(address)
             for text in (b"a^b.txt", b"^", b"plain"):
                 exact, _ = names.exact(address, text)
                 assert isinstance(exact, bytes)
 
 
-_CHECK_MODULES = ("triage.filesystem.checks.",)
+_CHECK_MODULES = ("triage.filesystem.checks.*",)
 TARGETS = [
     Target("sniff", _sniff, _containers, ("triage.evidence.sniff",)),
     Target(
         "ewf",
         _ewf,
         _ewf_seeds,
-        (
-            "triage.evidence.ewf",
-            "triage.evidence.ewf_index",
-            "triage.evidence.ewf_scan",
-            "triage.evidence.ewf_walk",
-            "triage.evidence.ewf_groups",
-            "triage.evidence.ewf_salvage",
-            "triage.evidence.libewf",
-            "triage.evidence.opening",
-            "triage.evidence.verify",
-            "triage.evidence.medium",
-        ),
+        ("triage.evidence.ewf*", "triage.evidence.libewf", "triage.evidence.opening", "triage.evidence.verify", "triage.evidence.medium"),
         (EvidenceError,),
         (b"volume\0\0", b"sectors\0", b"table\0\0\0", b"table2\0\0", b"next\0\0\0\0", b"done\0\0\0\0", b"hash\0\0\0\0"),
     ),
