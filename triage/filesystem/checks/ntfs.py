@@ -91,17 +91,9 @@ def _boot(reader: VolumeReader) -> tuple[Boot | None, list[Fault]]:
         if kept is None:
             faults.append(Fault(Severity.ERROR, "neither boot sector can be used: whether names are missing was not checked"))
         boot = kept
-    elif len(copy) == 512 and kept is None:
-        # The end by the volume's own size, since the one in the boot sector may be what is damaged.
-        kept = ntfsmft.read_boot(reader.read(reader.size // 512 * 512 - 512, 512))
-        message = "the boot sector and its copy at the volume's end differ: names may be missing"
-        if kept is None:
-            faults.append(
-                Fault(Severity.WARNING, "the boot sector's copy at the volume's end is damaged or not where the boot sector says")
-            )
-        else:
-            faults.append(Fault(Severity.ERROR, message))
-    elif kept is not None and kept != boot:
+    elif len(copy) == 512 and kept is None and ntfsmft.read_boot(reader.read(reader.size // 512 * 512 - 512, 512)) is None:
+        faults.append(Fault(Severity.WARNING, "the boot sector's copy at the volume's end is damaged or not where the boot sector says"))
+    elif len(copy) == 512 and kept != boot:  # also when the copy lies at the volume's end and the boot sector says elsewhere
         faults.append(Fault(Severity.ERROR, "the boot sector and its copy at the volume's end differ: names may be missing"))
     elif kept is not None and first[72:80] != copy[72:80]:
         faults.append(Fault(Severity.WARNING, "the boot sector and its copy give different serial numbers"))
