@@ -337,6 +337,11 @@ def _deleted_while_open(d: Disk) -> None:
     d.put(d.inode(NOTE) + 0x1A, "<H", 0)
 
 
+@damage("1 inode in use has a time of deletion")
+def _deletion_time(d: Disk) -> None:
+    d.put(d.inode(NOTE) + 0x14, "<I", 1_700_000_000)
+
+
 @damage("1 directory counts more or fewer folders")
 def _folder_links(d: Disk) -> None:
     d.put(d.inode(FOLDER) + 0x1A, "<H", 9)

@@ -71,6 +71,7 @@ UNMARKED = Kind(
 UNLINKED = Kind(
     Severity.WARNING, "{n} [file was|files were] deleted while still open: the content is still in place, without a name", cross=True
 )
+DELETED = Kind(Severity.WARNING, "{n} [inode|inodes] in use [has|have] a time of deletion: the inode is damaged", cross=True)
 BITMAP_SUM = Kind(
     Severity.WARNING, "{n} inode [bitmap fails its|bitmaps fail their] checksum: what exists may be taken for deleted", cross=True
 )
@@ -228,6 +229,7 @@ class InodeTables:
         alive = known & (rows["links"] > 0) & (rows["dtime"] == 0) & sound & ~own
         tally.add_all(MODE, "inode", addresses[marked & ~known & (rows["mode"] != 0) & ~own])
         tally.add_all(EMPTY, "inode", addresses[marked & (rows["mode"] == 0) & ~own])
+        tally.add_all(DELETED, "inode", addresses[marked & known & (rows["links"] > 0) & (rows["dtime"] != 0) & ~own])
         tally.add_all(UNMARKED, "inode", addresses[alive & ~marked])
         tally.add_all(UNLINKED, "inode", addresses[marked & known & (rows["links"] == 0) & ~own & (rows["flags"] & FLAG_EA_INODE == 0)])
         used = marked & ((rows["mode"] != 0) | own) | alive
