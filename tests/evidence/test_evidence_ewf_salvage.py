@@ -15,10 +15,12 @@ from hypothesis import strategies as st
 
 from triage.errors import EvidenceError
 from triage.evidence import ewf_walk
+from triage.evidence.ewf import EwfMedium
 from triage.evidence.ewf_salvage import SalvagedMedium
 from triage.evidence.ewf_scan import FIRST, checksummed, find_sections, read_descriptor
 from triage.evidence.medium import DamagedRangeError, open_read_only
 from triage.evidence.opening import SALVAGED, open_evidence, reopen
+from triage.evidence.segments import find_segments
 from triage.evidence.verify import verify
 
 if TYPE_CHECKING:
@@ -442,6 +444,39 @@ def test_every_byte_that_is_given_is_right(
     again = reopen(evidence)
     assert again.size == evidence.size
     again.close()
+
+
+# ---- real sets ---------------------------------------------------------------------------------------------------------------
+
+REAL = ["made/ntfs.E01", "dfvfs/ext2.split.E01", "plaso/image-split.E01", "plaso/image.E01", "bulk_extractor/ansi.E01",
+        "sleuthkit/image.E01", "velociraptor/partition_image.E01"]
+
+
+@pytest.mark.parametrize("kinds", [(), ("table", "table2"), ("volume", "disk", "data"), ("table", "volume", "data", "header", "hash")],
+                         ids=["whole", "no tables", "no volume", "one table and no other small section"])
+@pytest.mark.parametrize("name", REAL)
+def test_sets_of_several_tools_lose_nothing_with_their_small_sections(
+    name: str, kinds: tuple[str, ...], evidence_root: Path, tmp_path: Path
+) -> None:
+    segments = find_segments(evidence_root / "images" / name)[1]
+    healthy = EwfMedium(segments)
+    copies = []
+    for segment in segments:
+        raw = bytearray(segment.read_bytes())
+        file = open_read_only(segment)
+        for section in find_sections(file, len(raw), lambda: None):
+            if section.kind in kinds:
+                raw[section.at : section.end] = b"Z" * (section.end - section.at)
+        os.close(file)
+        copies.append(tmp_path / segment.name)
+        copies[-1].write_bytes(raw)
+    medium = SalvagedMedium(copies, EvidenceError("damaged"))
+    medium.check(lambda: None)
+    assert (medium.recovered, medium.size) == (healthy.chunks, healthy.size)
+    for number in range(healthy.chunks):
+        assert medium.read_chunk(number) == healthy.read_chunk(number)
+    medium.close()
+    healthy.close()
 
 
 # ---- its parts -------------------------------------------------------------------------------------------------------------

@@ -17,8 +17,9 @@ import numpy as np
 
 from triage.evidence.ewf import decode_offsets
 from triage.evidence.ewf_index import DESCRIPTOR, VOLUME_BODY, checksum_fits
+from triage.evidence.ewf_runs import Place, Walked, moved
 from triage.evidence.ewf_scan import Section, find_heads
-from triage.evidence.ewf_walk import Place, Reader, Walked, walk
+from triage.evidence.ewf_walk import Reader, walk
 from triage.evidence.medium import pread
 
 if TYPE_CHECKING:
@@ -106,11 +107,11 @@ class Group:
         return found
 
     def place(self, position: int, size: int) -> Place:
-        """Return what the sound table says of a chunk; ``length`` 0 when nothing says where it ends."""
+        """Return what the sound table says of a chunk; ``length`` 0 for the last, behind which there may be padding."""
         if self.offsets is None or self.packed is None:
             raise IndexError(position)
         offset = int(self.offsets[position])
-        end = int(self.offsets[position + 1]) if position + 1 < len(self.offsets) else self.end or offset
+        end = int(self.offsets[position + 1]) if position + 1 < len(self.offsets) else offset
         return Place(offset, max(0, end - offset), size, bool(self.packed[position]))
 
     def _all_plain(self, size: int, rest: int) -> dict[int, Place]:
@@ -323,7 +324,8 @@ def frame(group: Group, file: int, size: int, expected: int | None, *, last: boo
         tried.close([start + at], size)
         tried.hold([(t.entries & 0x7FFFFFFF).tolist() for t in tables], _scraps(raw))
         low, high = tried.bounds(count)
-        said = [(n, number) for n, number in enumerate(tried.backed) if number is not None]
+        near = [n for n in range(len(low)) if tried.backed[n] is not None or high[n] - low[n] < moved(count)]
+        said = [(n, number) for n in near if (number := tried.alone[n]) is not None]
         if said and all(low[n] <= number <= high[n] for n, number in said):
             fitting.append((tables, tried))
     if len(fitting) == 1:

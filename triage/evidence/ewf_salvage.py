@@ -26,7 +26,6 @@ from triage.evidence.ewf_index import (
     DESCRIPTOR,
     MAX_SMALL,
     VOLUME_BODY,
-    DamagedSetError,
     EwfIndex,
     Measures,
     UnsupportedVariantError,
@@ -34,8 +33,9 @@ from triage.evidence.ewf_index import (
     read_measures,
     read_small,
 )
+from triage.evidence.ewf_runs import Place, most_stored
 from triage.evidence.ewf_scan import Section, find_sections
-from triage.evidence.ewf_walk import USUAL, Place, measure, most_stored, prove, search_size
+from triage.evidence.ewf_walk import USUAL, measure, prove, search_size
 from triage.evidence.medium import DamagedRangeError, open_read_only, pread
 
 if TYPE_CHECKING:
@@ -205,8 +205,9 @@ class SalvagedMedium(EwfMedium):
         found = self._find(last)
         if found is not None:
             segment, place = found
-            raw = pread(self._files[segment], place.length or most_stored(size), place.offset)
-            size = measured_last(raw, size)
+            end = next((g.end for first, g in self._spans if first + (g.count or 0) == total and g.end), 0)
+            length = place.length or (end - place.offset if end else most_stored(size))
+            size = measured_last(pread(self._files[segment], max(0, length), place.offset), size)
         self.index.sectors = (last * self._chunk + size) // 512
         self.index.warnings.append(
             f"nothing whole says how large the medium is: {self.index.sectors * 512} bytes are what its chunks come to"
@@ -364,6 +365,3 @@ def number_groups(groups: list[Group], total: int | None) -> int | None:
         number -= group.count
         group.base = number
     return total
-
-
-__all__ = ["DamagedSetError", "SalvagedMedium", "number_groups"]

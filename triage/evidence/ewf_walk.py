@@ -12,11 +12,10 @@ from __future__ import annotations
 import os
 import zlib
 from bisect import bisect_right
-from dataclasses import dataclass, field
-from itertools import pairwise
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from triage.evidence.ewf_index import checksum_fits
+from triage.evidence.ewf_runs import Place, Walked, most_stored
 from triage.evidence.ewf_scan import checksummed
 from triage.evidence.medium import open_read_only, pread
 
@@ -33,31 +32,8 @@ _SAMPLES = 64
 _MOST_TRIES = 200_000
 _MOST_WORK = 16 << 30
 """How many places of one sectors section are tried for a chunk's beginning, and how many bytes are summed up for it."""
-_MOST_REPEATS = 4
-_ANY = 1 << 62
 _MOST_SUMMED = 1 << 20
 """Bytes of the largest chunks whose checksum is looked for at every byte."""
-_MOVED = 128
-"""Entries in a block of 512 bytes."""
-
-
-class Place(NamedTuple):
-    """Where a chunk is stored: bytes of its segment file, how many bytes it holds, and how it is kept."""
-
-    offset: int
-    length: int
-    size: int
-    packed: bool
-
-    @property
-    def end(self) -> int:
-        """The byte behind it."""
-        return self.offset + self.length
-
-
-def most_stored(size: int) -> int:
-    """Return how many bytes a chunk of ``size`` bytes takes at most: deflate adds 5 a block of 16 KiB at worst, zlib 6."""
-    return size + size // 1000 + 64
 
 
 def prove(data: bytes | memoryview, offset: int, size: int, rest: int | None = None) -> Place | None:
@@ -166,181 +142,6 @@ class Reader:
             self._window = memoryview(pread(self.file, min(window, self.limit - self._start), self._start))
             skip = offset - self._start
         return self._window[skip : skip + length]
-
-
-class _Names:
-    """What damaged tables say: the offset at each position, and where each offset stands."""
-
-    def __init__(self, tables: Sequence[Sequence[int]]) -> None:
-        self.tables = tables
-        self._places: list[dict[int, list[int]]] = []
-        for table in tables:
-            places: dict[int, list[int]] = {}
-            for n, offset in enumerate(table):
-                found = places.setdefault(offset, [])
-                if len(found) < _MOST_REPEATS:
-                    found.append(n)
-            self._places.append(places)
-
-    def between(self, first: int, second: int) -> int | None:
-        """Return how many chunks begin from byte ``first`` until before byte ``second``, if that can still be told.
-
-        It can when a table names both bytes, with rising offsets between. Only the distance within one table counts: a block of
-        entries that was copied elsewhere keeps it.
-        """
-        said: set[int] = set()
-        for table, places in zip(self.tables, self._places, strict=True):
-            for i in places.get(first, ()):
-                for j in places.get(second, ()):
-                    between = table[i : j + 1]
-                    if j > i and all(a < b for a, b in pairwise(between)):
-                        said.add(j - i)
-        return said.pop() if len(said) == 1 else None
-
-    def votes(self, offset: int) -> list[set[int]]:
-        """Return, for each table, the positions at which it names an offset."""
-        return [set(places.get(offset, ())) for places in self._places]
-
-
-@dataclass(slots=True)
-class Walked:
-    """A section's chunks as they were found: runs of chunks that lie back to back, and the holes before, between and behind them.
-
-    ``start`` is where the first chunk should begin, for certain if ``sure``. ``closed``: the last run ends where the section does;
-    else ``tail`` chunks at least lie behind it. ``holes`` are how many chunks lie in the hole before each run, where that is
-    known, ``least`` how many at least; ``backed`` are first numbers that tables give.
-    """
-
-    start: int = 0
-    sure: bool = False
-    runs: list[list[Place]] = field(default_factory=list)
-    closed: bool = False
-    tail: int = 0
-    holes: list[int | None] = field(default_factory=list)
-    least: list[int] = field(default_factory=list)
-    backed: list[int | None] = field(default_factory=list)
-
-    @property
-    def found(self) -> int:
-        """How many chunks were found, with or without a number."""
-        return sum(map(len, self.runs))
-
-    @property
-    def count(self) -> int | None:
-        """How many chunks the section has, if that is certain by what was found alone."""
-        if not self.runs or not self.closed or None in self.holes:
-            return None
-        return self.found + sum(h or 0 for h in self.holes)
-
-    def front(self) -> dict[int, Place]:
-        """Return the chunks whose number from the section's start is certain, whatever their count."""
-        return self._numbered(None)
-
-    def back(self) -> dict[int, Place]:
-        """Return the chunks whose number from the section's end is certain, whatever their count; 0 is the last."""
-        found: dict[int, Place] = {}
-        behind = 0
-        for run, hole in zip(reversed(self.runs), reversed(self.holes), strict=True) if self.closed else ():
-            found.update({behind + n: place for n, place in enumerate(reversed(run))})
-            if hole is None:
-                break
-            behind += len(run) + hole
-        return found
-
-    def numbered(self, count: int) -> dict[int, Place]:
-        """Return the chunks by their number once the section has ``count`` for certain; none when that does not go."""
-        return self._numbered(count)
-
-    def _numbered(self, count: int | None) -> dict[int, Place]:
-        """Number the runs by what must lie before and behind each: certain where the least and the greatest number are the same."""
-        low, high = self.bounds(count)
-        for n, number in enumerate(self.backed):
-            if number is not None and low[n] <= number <= high[n]:
-                low[n] = high[n] = number
-                self._narrow(low, high)
-        if any(least > most for least, most in zip(low, high, strict=True)):
-            return {}
-        certain = zip(self.runs, low, high, strict=True)
-        return {least + n: place for run, least, most in certain if least == most for n, place in enumerate(run)}
-
-    def bounds(self, count: int | None) -> tuple[list[int], list[int]]:
-        """Return the least and the greatest number that each run can begin with, by the holes and the count."""
-        low = list(self.least)
-        high = [_ANY] * len(self.runs)
-        if self.runs:
-            if self.holes[0] is not None:
-                low[0] = high[0] = self.holes[0]
-            if count is not None:
-                high[-1] = min(high[-1], count - len(self.runs[-1]) - self.tail)
-                if self.closed:
-                    low[-1] = max(low[-1], high[-1])
-            self._narrow(low, high)
-        return low, high
-
-    def _narrow(self, low: list[int], high: list[int]) -> None:
-        """Carry what is known of each run's number to its neighbours."""
-        lengths = [len(run) for run in self.runs]
-        for n in range(1, len(lengths)):
-            hole = self.holes[n]
-            low[n] = max(low[n], low[n - 1] + lengths[n - 1] + (self.least[n] if hole is None else hole))
-            if hole is not None:
-                high[n] = min(high[n], high[n - 1] + lengths[n - 1] + hole)
-        for n in range(len(lengths) - 2, -1, -1):
-            hole = self.holes[n + 1]
-            high[n] = min(high[n], high[n + 1] - lengths[n] - (self.least[n + 1] if hole is None else hole))
-            if hole is not None:
-                low[n] = max(low[n], low[n + 1] - lengths[n] - hole)
-
-
-    def close(self, ends: Sequence[int], size: int) -> None:
-        """See whether the last run ends where the section does, or how many chunks must lie behind it."""
-        last = self.runs[-1][-1].end
-        self.closed = last in ends
-        self.tail = 0 if self.closed else min((-(-(end - last) // most_stored(size)) for end in ends if end > last), default=0)
-
-    def hold(self, tables: Sequence[Sequence[int]], scraps: Sequence[Sequence[int]] = ()) -> None:
-        """Number the runs by what damaged tables name. ``scraps`` are entries whose place in their table is not known."""
-        names, more = _Names(tables), _Names(scraps)
-        behind = self.start
-        self.holes, self.backed = [], []
-        for run in self.runs:
-            hole = 0 if run[0].offset == behind else names.between(behind, run[0].offset)
-            self.holes.append(more.between(behind, run[0].offset) if hole is None else hole)
-            behind = run[-1].end
-        first = 0
-        while first < len(self.runs):  # runs whose distance is known are numbered as one
-            last = first + 1
-            while last < len(self.runs) and self.holes[last] is not None:
-                last += 1
-            self.backed += self._backed(first, last, names)
-            first = last
-
-    def _backed(self, first: int, last: int, names: _Names) -> list[int | None]:
-        """Return the first numbers of a block of runs if the positions of their entries say them and nothing speaks against it.
-
-        A copied block of 512 bytes may have moved entries: two tables must name a chunk at the same position, or the positions of
-        one lie further apart than such a block is long.
-        """
-        said: set[int] = set()
-        backed = False
-        positions: list[set[int]] = [set() for _ in names.tables]
-        starts: list[int] = []
-        at = 0
-        for n in range(first, last):
-            at += (self.holes[n] or 0) if n > first else 0
-            starts.append(at)
-            for place in self.runs[n]:
-                votes = names.votes(place.offset)
-                said |= {i - at for i in set().union(*votes)} if votes else set()
-                backed = backed or (len(votes) > 1 and bool(set.intersection(*votes)))
-                for table, vote in enumerate(votes):
-                    positions[table] |= vote
-                at += 1
-        backed = backed or any(found and max(found) - min(found) > _MOVED for found in positions)
-        if not backed or len(said) != 1:
-            return [None] * (last - first)
-        number = said.pop()
-        return [number + start for start in starts]
 
 
 def walk(
