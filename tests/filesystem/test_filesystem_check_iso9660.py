@@ -7,6 +7,7 @@ import random
 import shutil
 import struct
 import subprocess
+import time
 from typing import TYPE_CHECKING
 
 import pytest
@@ -16,15 +17,26 @@ from triage.escape import show
 from triage.evidence.medium import FileMedium
 from triage.filesystem.checks import VolumeReader
 from triage.filesystem.checks.isodisc import Disc, Tally, read_descriptors, read_rock
-from triage.model import Kind, Severity, State, TimeBasis, Volume
+from triage.filesystem.isotimes import local_time
+from triage.model import Kind, Severity, State, TimeBasis, Volume, iso_time
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
 SECTOR = 2048
 # Of the built-in disc: see tests/images/builder/others.py and the listing that isoinfo -p prints.
 PRIMARY, JOLIET, TERMINATOR, JOLIET_TABLE_BIG, JOLIET_ROOT, JOLIET_PAPERS, PRIMARY_ROOT = 16, 17, 18, 26, 31, 33, 28
+
+
+@pytest.fixture(autouse=True, scope="module")
+def utc() -> Iterator[None]:
+    """TSK makes times by the process's zone; workers have none."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TZ", "UTC")
+        time.tzset()
+        yield
+    time.tzset()
 
 
 @pytest.fixture
@@ -62,7 +74,7 @@ def test_real_discs_are_sound(name: str, evidence_root: Path) -> None:
     found = Walked(evidence_root / "images" / name)
     assert found.entries
     assert found.problems == []
-    assert {e.time_basis for e in found.entries} == {TimeBasis.LOCAL}, "TSK leaves the record's zone out"
+    assert {e.time_basis for e in found.entries} == {TimeBasis.UTC}, "the record's zone is taken in"
 
 
 @pytest.fixture(scope="module")
@@ -109,6 +121,35 @@ def test_a_raw_disc_with_sector_headers_is_sound(front: int, disc: bytearray, wa
     found = walk(framed)
     assert names(found) == names(walk(bytes(disc)))
     assert found.problems == []
+
+
+# ---- times ------------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("name", "path", "moment"), [
+    ("plaso/iso9660.raw", "vol1/PASSWORDS.TXT", "2021-07-22T14:07:32Z"),  # 16:07:32 in a zone two hours ahead
+    ("strelka/test.iso", "vol1/lorem.txt", "2022-12-12T00:44:49Z"),  # 18:44:49 in a zone six hours behind
+])
+def test_a_time_is_in_utc_by_the_zone_beside_it(name: str, path: str, moment: str, evidence_root: Path) -> None:
+    """TSK leaves the zone out: its times are off by hours."""
+    assert iso_time(Walked(evidence_root / "images" / name).at(path).crtime) == moment
+
+
+@pytest.mark.parametrize(("zone", "hours"), [(0, 0), (52, 13), (208, -12), (53, None), (128, None)])
+def test_a_zone_that_cannot_be_leaves_a_local_time(zone: int, hours: int | None, disc: bytearray, walk: Callable[[bytes], Walked]) -> None:
+    plain = walk(bytes(disc)).at("vol1/README.TXT")
+    for at in (JOLIET_ROOT * SECTOR + 68 + 24, PRIMARY_ROOT * SECTOR + disc[PRIMARY_ROOT * SECTOR :].index(b"README.TXT;1") - 33 + 24):
+        disc[at] = zone
+    entry = walk(bytes(disc)).at("vol1/README.TXT")
+    assert plain.crtime is not None
+    assert entry.time_basis is (TimeBasis.LOCAL if hours is None else TimeBasis.UTC)
+    assert entry.crtime == plain.crtime - (hours or 0) * 3600 * 10**9
+
+
+def test_a_month_that_cannot_be_is_no_time() -> None:
+    assert local_time(bytes((124, 13, 1, 0, 0, 0, 0))) is None
+    assert local_time(bytes((124, 2, 29, 23, 59, 59, 0))) == 1709251199 * 10**9
+    assert local_time(b"") is None
 
 
 # ---- what TSK loses on sound discs ------------------------------------------------------------------------------------------

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import struct
 from dataclasses import dataclass, field
+from itertools import count
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from triage.filesystem.checks import Fault, Found, Missed, VolumeReader, check_for
@@ -19,6 +20,7 @@ from triage.filesystem.extdir import index_names, index_size, read_ext_directory
 from triage.filesystem.exttimes import ExtTimes
 from triage.filesystem.hfstimes import HfsTimes
 from triage.filesystem.image import tsk_reason
+from triage.filesystem.isotimes import IsoZones
 from triage.filesystem.listed import Folder, Listed
 from triage.filesystem.orphans import OrphanGuard
 from triage.filesystem.tskentry import EXT_KINDS, OPENING, EntryMaker
@@ -121,6 +123,7 @@ class Walker:
         elif self._name == "HFS+":
             self._maker.times = HfsTimes(self._fs)
             self._maker.base += embedded(VolumeReader(medium, volume, lambda: None))
+        self._zones: IsoZones | None = None
         self._orphan_directory: int | None = None
         self._held: list[Entry] = []  # deleted ones wait until it is known who owns their blocks
         self.totals = WalkTotals()
@@ -131,6 +134,8 @@ class Walker:
         self._listed.folders[root] = Folder(self._volume.name, None)
         if self._name == "ISO 9660":
             self._listed.paths = {}
+            beats = count(1)
+            self._zones = IsoZones(self._medium, self._volume, lambda: self._announce(self.NAMES, root, next(beats)))
         visited = {root}
         yield from self._descend(_Place(root, b"", self._volume.name, 0), visited)
         yield from self._judged()
@@ -186,6 +191,8 @@ class Walker:
         return True
 
     def _emit(self, entry: Entry) -> Iterator[Entry]:
+        if self._zones is not None:
+            entry = self._zones.in_utc(entry)
         self.totals.names += 1
         if entry.kind is Kind.DIRECTORY:
             self.totals.directories += 1

@@ -94,7 +94,7 @@ class EntryMaker:
         name = file_system_name(fs)
         self._ntfs = name == "NTFS"
         self._hfs = name == "HFS+"
-        # FAT stores no zone; ISO 9660 does, and TSK leaves it out.
+        # FAT stores no zone; ISO 9660 does, and TSK leaves it out: see isotimes.
         self._basis = TimeBasis.LOCAL if name.startswith(("FAT", "ISO")) else TimeBasis.UTC
         self._reparse: tuple[int, int] | None = None  # of the entry in hand: attribute id and size
         self.names: Names | None = None

@@ -9,7 +9,6 @@ from the root on, by both byte orders.
 
 from __future__ import annotations
 
-from calendar import timegm
 from collections import Counter
 from typing import TYPE_CHECKING
 
@@ -17,6 +16,7 @@ from triage.escape import show, show_name
 from triage.filesystem.checks import Fault, Found
 from triage.filesystem.checks.isodisc import Disc, Tally, read_descriptors
 from triage.filesystem.checks.isotree import Tree
+from triage.filesystem.isotimes import local_time
 from triage.model import Severity
 
 if TYPE_CHECKING:
@@ -150,7 +150,7 @@ def _found(disc: Disc, node: Node, *, rock: bool = False) -> Iterator[Found]:
         runs: tuple[tuple[int, int], ...] = ()
     else:
         runs = tuple((start, length) for start, length in node.pieces if length and start + length <= disc.size)
-    yield Found(path=node.path(rock=rock), size=node.size, runs=runs, directory=node.directory, crtime=_time(node.time))
+    yield Found(path=node.path(rock=rock), size=node.size, runs=runs, directory=node.directory, crtime=local_time(node.time))
 
 
 def _compare(disc: Disc, main: Tree, other: Tree, odd: Tally) -> Iterator[Found]:
@@ -263,11 +263,3 @@ def _names_differ(ours: Node, theirs: Node) -> bool:
 
 def _times_differ(ours: Node, theirs: Node) -> bool:
     return ours.time != theirs.time
-
-
-def _time(stored: bytes) -> int | None:
-    """Return a record's time (9.1.5) in nanoseconds as if it were UTC, as TSK does; ``None`` where it is no time."""
-    if len(stored) < 7 or not 1 <= stored[1] <= 12 or not 1 <= stored[2] <= 31 or stored[3] > 23 or stored[4] > 59 or stored[5] > 59:
-        return None
-    return timegm((1900 + stored[0], *stored[1:6], 0, 0, 0)) * 1_000_000_000
-
