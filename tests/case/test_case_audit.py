@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import random
+import time
 from typing import TYPE_CHECKING
 
 import pytest
@@ -90,6 +92,20 @@ def test_a_thousand_changes_all_show(tmp_path: Path) -> None:
             unseen_without_the_digest += 1
             assert changed[:-1] == lines[: max(0, len(changed) - 1)], f"change {number} is not at the end"
     assert unseen_without_the_digest < 150
+
+
+def test_a_hundred_thousand_lines_are_checked_in_seconds(tmp_path: Path) -> None:
+    path = tmp_path / "audit.jsonl"
+    previous = FIRST
+    with path.open("wb") as file:
+        for number in range(1, 100_001):
+            record = {"n": number, "at": "", "event": "listed", "data": {"names": number}, "prev": previous}
+            line = json.dumps(record, sort_keys=True, separators=(",", ":")).encode()
+            file.write(line + b"\n")
+            previous = hashlib.sha256(line).hexdigest()
+    began = time.process_time()
+    assert verify(path, previous) == (100_000, [])
+    assert time.process_time() - began < 5
 
 
 @settings(max_examples=60, deadline=None)
