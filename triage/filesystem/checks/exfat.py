@@ -37,7 +37,7 @@ def check(reader: VolumeReader, listed: Listed) -> Iterator[Fault | Missed | Fou
         return
     yield from check_boot(reader, boot)
     # What lies behind the volume's end cannot be read: neither tables nor memory follow a number that is too large.
-    clusters = min(boot.clusters, max(0, boot.fat_size // 4 - 2))
+    clusters = min(boot.clusters, max(0, min(boot.fat_size, reader.size - boot.fat_start) // 4 - 2))
     table = Table(reader, boot.fat_start, 32, clusters)
     media, second = (int(value) for value in table.read(0, 2))
     if media not in (0x0FFFFFF8, 0x0FFFFFFF) or second < 0x0FFFFFF8:

@@ -39,7 +39,8 @@ def check(reader: VolumeReader, listed: Listed) -> Iterator[Fault | Missed | Fou
         yield Fault(Severity.ERROR, message)
         return
     # What lies behind the volume's end cannot be read: neither tables nor memory follow a number that is too large.
-    clusters = min(boot.clusters, max(0, boot.fat_size * 8 // bits - 2))
+    table_bytes = min(boot.fat_size, reader.size - boot.fat_start)
+    clusters = min(boot.clusters, max(0, table_bytes * 8 // bits - 2))
     tables = [Table(reader, boot.fat_start + n * boot.fat_size, bits, clusters) for n in range(boot.fats)]
     yield from check_boot(reader, boot, tables[0])
     faults = Faults()
