@@ -159,10 +159,19 @@ def test_a_flood_waits_in_the_pipe_and_not_in_our_memory(small_image: Path, tmp_
     attack(monkeypatch, "state", 'while True: real(out, {"done": "state", "held": ["x" * 100_000]})', tmp_path / "mark")
     with Session() as session:
         session.held()
-        assert until(lambda: session._worker.silent_for() == 0 and session._events.qsize() >= process._UNREAD - 1)
+        assert until(lambda: session._worker.silent_for() < 0.01 and session._events.qsize() >= process._UNREAD - 1)
         assert session._events.qsize() <= process._UNREAD
         with pytest.raises(EvidenceError, match="does not fit"):
             session.open(small_image)
+
+
+def test_of_large_answers_one_waits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    large = 'while True: real(out, {"done": "state", "held": ["x" * 8_000_000]})'
+    attack(monkeypatch, "state", large, tmp_path / "mark")
+    with Session() as session:
+        session.held()
+        assert until(lambda: session._events.qsize() == 1)
+        assert not until(lambda: session._events.qsize() > 1, 0.5)
 
 
 OPENED = {

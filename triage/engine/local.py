@@ -165,7 +165,7 @@ class LocalEngine:
             except queue.Empty:
                 self._watch()
             else:
-                event.worker.taken()
+                event.worker.taken(event)
                 self._take(event, waiting, plan)
                 self._watch_now_and_then()
             tick()

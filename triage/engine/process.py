@@ -21,6 +21,8 @@ _START = "import sys; sys.path.insert(0, sys.argv[1]); from triage.engine.worker
 _ROOT = str(Path(__file__).resolve().parents[2])
 _UNREAD = 8
 """Answers that wait to be looked at at most: a worker that floods its parent waits, it does not fill the memory."""
+_LARGE = 4 << 20
+"""Bytes from which on an answer takes all the places: one of those is enough."""
 _PAGE = os.sysconf("SC_PAGE_SIZE") if hasattr(os, "sysconf") else 4096
 _ENVIRONMENT = {
     "TZ": "UTC",
@@ -40,6 +42,7 @@ class Event(NamedTuple):
     message: dict[str, Any] | None
     data: bytes | None = None
     fault: str = ""
+    weight: int = 1
 
 
 class WorkerProcess:
@@ -93,21 +96,26 @@ class WorkerProcess:
         fault = ""
         try:
             while stdout is not None:
-                self._room.acquire()
-                if self._closing:
-                    break
-                frame = frames.read_frame(stdout)
-                if frame is None:
+                if not self._wait_for_room(1) or (frame := frames.read_frame(stdout)) is None:
                     break
                 kind, payload = frame
+                weight = 1 if len(payload) < _LARGE else _UNREAD
+                if not self._wait_for_room(weight - 1):
+                    break
                 if kind == frames.JSON:
-                    self._events.put(Event(self, frames.parse_json(payload)))
+                    self._events.put(Event(self, frames.parse_json(payload), weight=weight))
                 else:
-                    self._events.put(Event(self, None, payload))
+                    self._events.put(Event(self, None, payload, weight=weight))
         except Exception as error:  # whatever it was: without the event below the parent would wait for ever
             fault = str(error) or type(error).__name__
             self._process.kill()
         self._events.put(Event(self, None, None, fault))
+
+    def _wait_for_room(self, places: int) -> bool:
+        """Wait until so many more answers may lie in the queue; return whether anybody still wants them."""
+        for _ in range(places):
+            self._room.acquire()
+        return not self._closing
 
     def _write(self) -> None:
         """Write what is sent: a pipe that is full because the worker is busy must not hold up the parent."""
@@ -124,10 +132,10 @@ class WorkerProcess:
         self._moved = time.monotonic()
         self._outbox.put(message)
 
-    def taken(self) -> None:
+    def taken(self, event: Event) -> None:
         """Note that one of this worker's events was taken out of the queue: the next may come in."""
         self._moved = time.monotonic()
-        self._room.release()
+        self._room.release(event.weight)
 
     def silent_for(self) -> float:
         """Return for how many seconds nothing has moved: no announcement, no beat, no message to it, nothing that waits for us."""
@@ -169,7 +177,7 @@ class WorkerProcess:
         """Let the worker go: it ends when its input does, and is killed if it does not."""
         self._outbox.put(None)
         self._closing = True
-        self._room.release()
+        self._room.release(2 * _UNREAD)
         try:
             self._process.wait(timeout=1)
         except subprocess.TimeoutExpired:

@@ -168,7 +168,7 @@ class Session:
                 pass
             else:
                 if event.worker is self._worker:
-                    event.worker.taken()
+                    event.worker.taken(event)
                     break
                 self._events.put(event)  # an idle worker of the engine has died: the engine will see to it
                 time.sleep(0.01)
