@@ -446,6 +446,24 @@ def test_every_byte_that_is_given_is_right(
     again.close()
 
 
+@pytest.mark.parametrize("rest", ["noise", "heads of streams", "heads of tables", "descriptors"])
+def test_what_is_made_to_look_like_a_set_misleads_nothing(rest: str, tmp_path: Path) -> None:
+    made = write_ewf(tmp_path, DATA)
+    raw = bytearray(made.paths[0].read_bytes())
+    cut = chunk_starts(made)[30] + 5
+    head = struct.pack("<I16x", 5)
+    raw[cut:] = {
+        "noise": random.Random(2).randbytes(1 << 20),
+        "heads of streams": b"\x78\x9c" * (1 << 19),
+        "heads of tables": (head + zlib.adler32(head).to_bytes(4, "little")) * 40_000,
+        "descriptors": raw[section_of(made, "table")[0] : section_of(made, "table")[0] + 76] * 10_000,
+    }[rest]
+    made.paths[0].write_bytes(raw)
+    _, medium, _ = opened(made)
+    assert lost_chunks(medium, DATA) == list(range(30, CHUNKS))
+    medium.close()
+
+
 # ---- real sets ---------------------------------------------------------------------------------------------------------------
 
 REAL = ["made/ntfs.E01", "dfvfs/ext2.split.E01", "plaso/image-split.E01", "plaso/image.E01", "bulk_extractor/ansi.E01",

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 _HEAD = 24
 _MAX_ENTRIES = 1 << 20
-_TAIL = 4 << 20
+_TAIL = 1 << 20
 """How far behind a group's last chunk its tables are looked for."""
 _FIRST_ENTRY = DESCRIPTOR + _HEAD
 _REST = frozenset(76 + more + data for more in (0, 112, 156, 268) for data in (0, DESCRIPTOR + VOLUME_BODY))
@@ -240,6 +240,8 @@ def settle(group: Group, file: int, size: int, rest: int, beat: Callable[[], Non
     if group.hidden and not group.walked.found:
         group.count = 0  # nothing in it is a chunk: descriptors and small sections that were damaged
         return ""
+    if group.count is not None and group.count < group.walked.found:
+        group.count = None  # a head that was made to mislead: there are more
     if group.walked.found and _search_tables(group, file, size, last=last):
         return ""
     if group.count is None:
@@ -261,7 +263,7 @@ def _search_tables(group: Group, file: int, size: int, *, last: bool) -> bool:
             group.tables.append(read_table(file, section))
     # Only tables whose head is whole stand where they seem to, and their copies before or behind them; the others are scraps.
     group.tables = sorted((t for t in group.tables if t.count is not None or t.section.sure), key=lambda t: t.section.at)
-    said = {t.count for t in group.tables if t.count is not None}
+    said = {t.count for t in group.tables if t.count is not None and t.count >= group.walked.found}
     if group.count is None and len(said) == 1:
         group.count = said.pop()
     if len(group.tables) == 1:
@@ -283,9 +285,9 @@ def _search_tables(group: Group, file: int, size: int, *, last: bool) -> bool:
     return False
 
 
-def _scraps(raw: bytes) -> list[list[int]]:
+def _scraps(raw: bytes) -> list[np.ndarray]:
     """Return bytes that may hold a table's entries as offsets, from each of the four places where one may begin."""
-    return [(np.frombuffer(raw, "<u4", (len(raw) - n) // 4, n) & 0x7FFFFFFF).tolist() for n in range(4) if len(raw) >= n + 4]
+    return [np.frombuffer(raw, "<u4", (len(raw) - n) // 4, n).astype(np.int64) & 0x7FFFFFFF for n in range(4) if len(raw) >= n + 4]
 
 
 def frame(group: Group, file: int, size: int, expected: int | None, *, last: bool) -> None:
@@ -300,12 +302,12 @@ def frame(group: Group, file: int, size: int, expected: int | None, *, last: boo
     walked = group.walked
     start = walked.runs[-1][-1].end
     raw = pread(file, min(max(0, group.behind - start), _TAIL), start)
-    chunks = {place.offset for run in walked.runs for place in run}
+    chunks = np.array([place.offset for run in walked.runs for place in run])
     found: dict[int, list[int]] = {}
-    for phase, entries in enumerate(_scraps(raw)):
-        for n, offset in enumerate(entries):
-            if offset in chunks:
-                found.setdefault(offset, []).append(4 * n + phase)
+    scraps = _scraps(raw)
+    for phase, entries in enumerate(scraps):
+        for n in np.nonzero(np.isin(entries, chunks))[0].tolist():
+            found.setdefault(int(entries[n]), []).append(4 * n + phase)
     distances = Counter(b - a for places in found.values() for a, b in pairwise(sorted(places)))
     length, times = max(distances.items(), key=lambda d: (d[1], d[0]), default=(0, 0))
     if times > 2 and times * 4 >= sum(distances.values()) * 3:
@@ -322,7 +324,7 @@ def frame(group: Group, file: int, size: int, expected: int | None, *, last: boo
         tables = [read_table(file, Section("table", start + a, start + a + length, sure=False)) for a in (at, at + length)]
         tried = Walked(walked.start, walked.sure, walked.runs, least=walked.least)
         tried.close([start + at], size)
-        tried.hold([(t.entries & 0x7FFFFFFF).tolist() for t in tables], _scraps(raw))
+        tried.hold([t.entries.astype(np.int64) & 0x7FFFFFFF for t in tables], scraps)
         low, high = tried.bounds(count)
         near = [n for n in range(len(low)) if tried.backed[n] is not None or high[n] - low[n] < moved(count)]
         said = [(n, number) for n in near if (number := tried.alone[n]) is not None]
@@ -333,14 +335,14 @@ def frame(group: Group, file: int, size: int, expected: int | None, *, last: boo
         group.count = count
 
 
-def _named(group: Group, size: int) -> list[list[int]]:
+def _named(group: Group, size: int) -> list[np.ndarray]:
     """Return the offsets that a group's damaged tables name, each at its position."""
-    named: list[list[int]] = []
+    named = []
     for table in group.tables:
-        if group.limit < 1 << 31:  # one wrong entry would turn the flags of all behind it into offsets past 2 GiB
-            named.append(((table.entries & 0x7FFFFFFF).astype(np.int64) + _base_of(table, group)).tolist())
-        else:
-            named.append(table.absolute(_base_of(table, group), size)[0].tolist())
+        base = _base_of(table, group)
+        # Below 2 GiB, one wrong entry would turn the flags of all behind it into offsets past 2 GiB.
+        small = group.limit < 1 << 31
+        named.append((table.entries.astype(np.int64) & 0x7FFFFFFF) + base if small else table.absolute(base, size)[0])
     return named
 
 

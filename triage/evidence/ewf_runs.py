@@ -8,8 +8,9 @@ certain.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from itertools import pairwise
 from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
 
 from triage.evidence.ewf_index import DESCRIPTOR
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 _ANY = 1 << 62
 _MOST_REPEATS = 4
 """Positions of one offset in one table that are looked at."""
+_MOST_BETWEEN = 1 << 17
 _MOVED = 128
 """Entries in a block of 512 bytes."""
 
@@ -43,15 +45,15 @@ def most_stored(size: int) -> int:
 
 
 class _Names:
-    """What damaged tables say: the offset at each position, and where each offset stands."""
+    """What damaged tables say of some offsets: at which positions they stand."""
 
-    def __init__(self, tables: Sequence[Sequence[int]]) -> None:
+    def __init__(self, tables: Sequence[np.ndarray], wanted: np.ndarray) -> None:
         self.tables = tables
         self._places: list[dict[int, list[int]]] = []
         for table in tables:
             places: dict[int, list[int]] = {}
-            for n, offset in enumerate(table):
-                found = places.setdefault(offset, [])
+            for n in np.nonzero(np.isin(table, wanted))[0].tolist():
+                found = places.setdefault(int(table[n]), [])
                 if len(found) < _MOST_REPEATS:
                     found.append(n)
             self._places.append(places)
@@ -66,8 +68,7 @@ class _Names:
         for table, places in zip(self.tables, self._places, strict=True):
             for i in places.get(first, ()):
                 for j in places.get(second, ()):
-                    between = table[i : j + 1]
-                    if j > i and all(a < b for a, b in pairwise(between)):
+                    if i < j <= i + _MOST_BETWEEN and (np.diff(table[i : j + 1]) > 0).all():
                         said.add(j - i)
         return said.pop() if len(said) == 1 else None
 
@@ -179,15 +180,20 @@ class Walked:
                 low[n] = max(low[n], low[n + 1] - lengths[n] - hole)
 
 
+    def borders(self) -> np.ndarray:
+        """Return every byte where a chunk was found to begin or to end."""
+        return np.unique([self.start, *(byte for run in self.runs for place in run for byte in (place.offset, place.end))])
+
     def close(self, ends: Sequence[int], size: int) -> None:
         """See whether the last run ends where the section does, or how many chunks must lie behind it."""
         last = self.runs[-1][-1].end
         self.closed = last in ends
         self.tail = 0 if self.closed else min((-(-(end - last) // most_stored(size)) for end in ends if end > last), default=0)
 
-    def hold(self, tables: Sequence[Sequence[int]], scraps: Sequence[Sequence[int]] = ()) -> None:
+    def hold(self, tables: Sequence[np.ndarray], scraps: Sequence[np.ndarray] = ()) -> None:
         """Number the runs by what damaged tables name. ``scraps`` are entries whose place in their table is not known."""
-        names, more = _Names(tables), _Names(scraps)
+        wanted = self.borders()
+        names, more = _Names(tables, wanted), _Names(scraps, wanted)
         behind = self.start
         self.holes, self.backed, self.alone = [], [], []
         for run in self.runs:

@@ -14,6 +14,8 @@ import zlib
 from bisect import bisect_right
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from triage.evidence.ewf_index import checksum_fits
 from triage.evidence.ewf_runs import Place, Walked, most_stored
 from triage.evidence.ewf_scan import checksummed
@@ -145,7 +147,7 @@ class Reader:
 
 
 def walk(
-    reader: Reader, start: int, ends: Sequence[int], size: int, *, rest: int | None, tables: Sequence[Sequence[int]], sure: bool
+    reader: Reader, start: int, ends: Sequence[int], size: int, *, rest: int | None, tables: Sequence[np.ndarray], sure: bool
 ) -> Walked:
     """Find a sectors section's chunks from ``start`` on. It ends at one of ``ends``, or somewhere before the reader's limit.
 
@@ -164,11 +166,11 @@ def walk(
 
 
 def _runs(
-    reader: Reader, start: int, ends: Sequence[int], size: int, rest: int | None, tables: Sequence[Sequence[int]]
+    reader: Reader, start: int, ends: Sequence[int], size: int, rest: int | None, tables: Sequence[np.ndarray]
 ) -> Iterator[list[Place]]:
     """Yield runs of chunks that lie back to back, in order."""
     limit = reader.limit
-    named = sorted({offset for table in tables for offset in table if start <= offset < limit})
+    named: list[int] = np.unique(np.concatenate([t[(t >= start) & (t < limit)] for t in tables])).tolist() if tables else []
     reach = max(most_stored(size), size + 4)
     tries = max(1000, min(_MOST_TRIES, _MOST_WORK // size))
     at = start
@@ -216,6 +218,7 @@ def _candidates(reader: Reader, at: int, limit: int, size: int, named: Sequence[
     step = 4096
     start = at + 1
     while start < limit:
+        reader.beat()
         block = bytes(reader.at(start, step + 1))
         places = [at + size + 4] if start <= at + size + 4 < start + step else []
         for head in _ZLIB_HEADS:
