@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import tempfile
+from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -47,6 +48,10 @@ def _libraries() -> list[Json]:
         elif version == "not installed":
             state, detail = _absent(name)
         rows.append({"check": name, "state": state, "detail": detail})
+    try:  # no result depends on it: it is none of the versions that a case records
+        rows.append({"check": "cryptography", "state": "ok", "detail": metadata.version("cryptography")})
+    except metadata.PackageNotFoundError:
+        rows.append({"check": "cryptography", "state": "missing", "detail": "cases cannot be sealed (pip install 'triage[seal]')"})
     return rows
 
 
