@@ -21,7 +21,7 @@ from triage.evidence.opening import open_evidence
 from triage.evidence.segments import find_segments
 from triage.evidence.sniff import HEAD, TAIL, sniff
 from triage.evidence.verify import verify
-from triage.filesystem import dostime, exttimes, hfstimes, ntfsname, ntfstimes
+from triage.filesystem import dostime, exttimes, hfstimes, isotimes, ntfsname, ntfstimes
 from triage.filesystem.checks import VolumeReader, check_for
 from triage.filesystem.dosname import DosNames
 from triage.filesystem.extdir import read_ext_directory
@@ -224,6 +224,9 @@ def _disc(data: bytes) -> None:
     for offset, patch in iso_patches(medium, 0):
         assert 0 <= offset < medium.size + 1 << 20
         assert len(patch) <= 1 << 24
+    volume = Volume(evidence="fuzz", number=1, offset=0, size=medium.size, scheme="none", file_system="ISO 9660")
+    isotimes.IsoZones(medium, volume, lambda: None)
+    isotimes.local_time(data[:7])
 
 
 def _check_in(name: str, file_system: str):
@@ -339,7 +342,7 @@ TARGETS = [
         lambda: scripts("fat12.raw")[::3] + scripts("exfat.raw")[::3],
         ("triage.filesystem.dostime", "triage.filesystem.dosname"),
     ),
-    Target("disc-mending", _disc, lambda: scripts("iso9660.raw.gz"), ("triage.filesystem.isomend",)),
+    Target("discs", _disc, lambda: scripts("iso9660.raw.gz"), ("triage.filesystem.isomend", "triage.filesystem.isotimes")),
     Target("ext-directories", _extdir, _extdirs, ("triage.filesystem.extdir",)),
     Target(
         "times",
