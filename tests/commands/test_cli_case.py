@@ -214,3 +214,17 @@ def test_the_first_page_is_there_and_can_be_made_again(case: Path, tmp_path: Pat
     first = (case / "report" / "report.json").read_bytes()
     assert run(["report", str(case), "--format", "json", "--out", str(tmp_path / "again")]) == 0
     assert (tmp_path / "again" / "report.json").read_bytes() == first
+
+
+def test_the_summary_names_a_volume_whose_names_may_be_missing(
+    image: Callable[[str], Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    sound, damaged = image("ext2.raw"), tmp_path / "damaged.raw"
+    data = bytearray(sound.read_bytes())
+    root = data.index(b"lost+found") // 1024 * 1024
+    data[root + 24 : root + 1024] = bytes(1000)  # all but the first two names
+    damaged.write_bytes(data)
+    assert run(["run", str(damaged), "--case", str(tmp_path / "case"), "--no-report"]) == 0
+    assert "LISTED IN PART: vol1 (ext2): names may be missing" in capsys.readouterr().out
+    assert run(["run", str(sound), "--case", str(tmp_path / "sound"), "--no-report"]) == 0
+    assert "LISTED IN PART" not in capsys.readouterr().out

@@ -55,6 +55,11 @@ def print_summary(case: Path, result: RunResult, *, report: bool) -> None:
         click.echo(f"LOCKED: {show(name)}: nothing in it was examined")
     for name in coverage["unreadable_volumes"]:
         click.echo(f"NOT READ: {show(name)}: nothing in it was examined")
+    partly = [name for name in coverage["partly_listed_volumes"] if name not in coverage["locked_volumes"]]
+    for name in partly[:_LINES]:
+        click.echo(f"LISTED IN PART: {show(name)}: names may be missing, see the problems")
+    if len(partly) > _LINES:
+        click.echo(f"LISTED IN PART: {len(partly) - _LINES} more volumes")
     if top:
         click.echo("\nlook at first:")
     for row in top:
