@@ -446,6 +446,24 @@ def test_every_byte_that_is_given_is_right(
     again.close()
 
 
+def test_a_chunk_that_a_moved_block_brought_into_another_is_not_counted(tmp_path: Path) -> None:
+    """Its checksum is right and it lies in a hole, where one chunk less than there seems to be is missing elsewhere."""
+    data = bytearray(random.Random(1).randbytes(40 * CHUNK))
+    data[5 * CHUNK : 6 * CHUNK] = bytes(CHUNK)
+    made = write_ewf(tmp_path, bytes(data), packed=lambda n: n == 5)
+    starts = chunk_starts(made)
+    path, table, _ = made.where("table")
+    raw = bytearray(path.read_bytes())
+    small = raw[starts[5] : starts[6]]
+    raw[starts[20] + 1000 : starts[20] + 1000 + len(small)] = small
+    raw[starts[30] + 9 : starts[31] + 9] = bytes(starts[31] - starts[30])
+    path.write_bytes(raw)
+    wreck(path, (table + 24, table + 400), section_of(made, "table2"))
+    _, medium, _ = opened(made)
+    assert {20, 30, 31} <= set(lost_chunks(medium, bytes(data)))  # which holds every byte that is given against the medium's
+    medium.close()
+
+
 @pytest.mark.parametrize("rest", ["noise", "heads of streams", "heads of tables", "descriptors"])
 def test_what_is_made_to_look_like_a_set_misleads_nothing(rest: str, tmp_path: Path) -> None:
     made = write_ewf(tmp_path, DATA)

@@ -240,7 +240,7 @@ def settle(group: Group, file: int, size: int, rest: int, beat: Callable[[], Non
     if group.hidden and not group.walked.found:
         group.count = 0  # nothing in it is a chunk: descriptors and small sections that were damaged
         return ""
-    if group.count is not None and group.count < group.walked.found:
+    if group.count is not None and group.count < group.walked.kept:
         group.count = None  # a head that was made to mislead: there are more
     if group.walked.found and _search_tables(group, file, size, last=last):
         return ""
@@ -254,34 +254,42 @@ def _search_tables(group: Group, file: int, size: int, *, last: bool) -> bool:
 
     If none is, what is left of their entries still says how many chunks lie between two, wherever in the table it was.
     """
-    start = group.walked.runs[-1][-1].end
+    start = group.walked.all_runs[-1][-1].end
     raw = pread(file, min(max(0, group.behind - start), _TAIL), start)
     known = {t.section.at for t in group.tables}
+    heads = []
     for at in list(find_heads(raw))[:_MOST_HEADS]:
-        section = Section("table", start + at - DESCRIPTOR, start + at + 28 + 4 * int.from_bytes(raw[at : at + 4], "little"), sure=False)
+        end = start + at + 28 + 4 * int.from_bytes(raw[at : at + 4], "little")
+        section = Section("table", start + at - DESCRIPTOR, end, sure=False)
         if section.at not in known:
-            group.tables.append(read_table(file, section))
-    # Only tables whose head is whole stand where they seem to, and their copies before or behind them; the others are scraps.
-    group.tables = sorted((t for t in group.tables if t.count is not None or t.section.sure), key=lambda t: t.section.at)
-    said = {t.count for t in group.tables if t.count is not None and t.count >= group.walked.found}
+            heads.append(read_table(file, section))
+    said = {t.count for t in (*group.tables, *heads) if t.count is not None and t.count >= group.walked.kept}
     if group.count is None and len(said) == 1:
         group.count = said.pop()
-    if len(group.tables) == 1:
-        section = group.tables[0].section
-        length = section.end - section.at
-        for at in (section.at - length, section.at + length):
-            if at >= start:
-                group.tables.append(read_table(file, Section("table2", at, at + length, sure=False)))
+    own, group.tables = group.tables, sorted([*group.tables, *heads], key=lambda t: (not t.whole, t.count is None, t.section.at))
     table = _sound(group, size) or _mixed(group, size)
     if table is not None:
         group.offsets, group.packed = table
         group.count = len(group.offsets)
         group.walked = Walked()
         return True
-    group.walked.hold(_named(group, size), _scraps(raw))
-    group.walked.close(group.ends(), size)
-    if group.count is None and not group.tables:
-        frame(group, file, size, None, last=last)
+    # Entries only say a number where it is certain that they stand where they stood: behind a believed descriptor, or where the
+    # chunks are known to end. What merely looks like a table may have been moved there.
+    group.tables = sorted((t for t in own if t.section.sure), key=lambda t: t.section.at)
+    length = _FIRST_ENTRY + 4 + 4 * (group.count or 0)
+    places = [group.end, group.end + length] if group.end is not None and group.count else []
+    if not places and len(group.tables) == 1:
+        section = group.tables[0].section
+        places = [section.at + (section.end - section.at) * (1 if section.kind == "table" else -1)]
+    taken = {t.section.at for t in group.tables}
+    length = length if group.count else sum(t.section.end - t.section.at for t in group.tables)
+    for at in places:
+        if at >= start and at not in taken:
+            group.tables.append(read_table(file, Section("table2", at, at + length, sure=False)))
+    group.tables.sort(key=lambda t: t.section.at)
+    group.walked.hold(group.ends(), _named(group, size), _scraps(raw))
+    if not group.tables:
+        frame(group, file, size, group.count, last=last, heads=[t.section.at for t in heads])
     return False
 
 
@@ -290,19 +298,20 @@ def _scraps(raw: bytes) -> list[np.ndarray]:
     return [np.frombuffer(raw, "<u4", (len(raw) - n) // 4, n).astype(np.int64) & 0x7FFFFFFF for n in range(4) if len(raw) >= n + 4]
 
 
-def frame(group: Group, file: int, size: int, expected: int | None, *, last: bool) -> None:
+def frame(group: Group, file: int, size: int, expected: int | None, *, last: bool, heads: Sequence[int] = ()) -> None:
     """Find out where the tables of a group lay that have lost their heads, and so what number each entry that is left stands for.
 
     How many entries they had is said by the distance between the two entries of a chunk in both, or is ``expected``: what all
     other groups leave of the medium's chunks. Then they end where one of the ways that a segment can end begins (``last``: the
-    set's last segment), or begin where the last run ends. It is believed when just one of these puts every run where it can be.
+    set's last segment), begin where the last run ends, or have one of ``heads``. It is believed when just one of these puts every
+    run where it can be.
     """
     if not group.walked.found or group.tables:
         return
     walked = group.walked
-    start = walked.runs[-1][-1].end
+    start = walked.all_runs[-1][-1].end
     raw = pread(file, min(max(0, group.behind - start), _TAIL), start)
-    chunks = np.array([place.offset for run in walked.runs for place in run])
+    chunks = np.array([place.offset for run in walked.all_runs for place in run])
     found: dict[int, list[int]] = {}
     scraps = _scraps(raw)
     for phase, entries in enumerate(scraps):
@@ -314,17 +323,18 @@ def frame(group: Group, file: int, size: int, expected: int | None, *, last: boo
         count, odd = divmod(length - _FIRST_ENTRY - 4, 4)
     else:
         count, odd = expected or 0, 0
-    if odd or count < walked.found or len(found) < _FEWEST:
+    if odd or count < walked.kept or len(found) < _FEWEST:
         return
     length = _FIRST_ENTRY + 4 + 4 * count
     fitting: list[tuple[list[RawTable], Walked]] = []
-    for at in sorted({0, *(group.behind - start - more - 2 * length for more in (_REST if last else (DESCRIPTOR,)))}):
+    places = {0, *(group.behind - start - more - 2 * length for more in (_REST if last else (DESCRIPTOR,)))}
+    places |= {at - start - before for at in heads for before in (0, length)}
+    for at in sorted(places if group.end is None else {group.end - start}):
         if at < 0 or at + 2 * length > len(raw):
             continue
         tables = [read_table(file, Section("table", start + a, start + a + length, sure=False)) for a in (at, at + length)]
-        tried = Walked(walked.start, walked.sure, walked.runs, least=walked.least)
-        tried.close([start + at], size)
-        tried.hold([t.entries.astype(np.int64) & 0x7FFFFFFF for t in tables], scraps)
+        tried = Walked(walked.start, walked.sure, size, walked.all_runs)
+        tried.hold([start + at], [t.entries.astype(np.int64) & 0x7FFFFFFF for t in tables], scraps)
         low, high = tried.bounds(count)
         near = [n for n in range(len(low)) if tried.backed[n] is not None or high[n] - low[n] < moved(count)]
         said = [(n, number) for n in near if (number := tried.alone[n]) is not None]

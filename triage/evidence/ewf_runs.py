@@ -21,6 +21,8 @@ _ANY = 1 << 62
 _MOST_REPEATS = 4
 """Positions of one offset in one table that are looked at."""
 _MOST_BETWEEN = 1 << 17
+_SHORT = 4096
+"""Bytes that a sector or page holds: so much may have been written to a wrong place at once."""
 _MOVED = 128
 """Entries in a block of 512 bytes."""
 
@@ -91,13 +93,16 @@ def moved(count: int) -> int:
 class Walked:
     """A section's chunks as they were found: runs of chunks that lie back to back, and the holes before, between and behind them.
 
-    ``start`` is where the first chunk should begin, for certain if ``sure``. ``closed``: the last run ends where the section does;
-    else ``tail`` chunks at least lie behind it. ``holes`` are how many chunks lie in the hole before each run, where that is
-    known, ``least`` how many at least; ``backed`` are first numbers that tables give, ``alone`` those that one block of one gives.
+    ``start`` is where the first chunk should begin, for certain if ``sure``; ``size`` a chunk's bytes; ``all_runs`` what was found,
+    ``runs`` less what a moved block may have brought. ``closed``: the last run ends where the section does; else ``tail`` chunks
+    at least lie behind it. ``holes`` are how many chunks lie in the hole before each run, where that is known, ``least`` how many
+    at least; ``backed`` are first numbers that tables give, ``alone`` those that one block of one gives.
     """
 
     start: int = 0
     sure: bool = False
+    size: int = 0
+    all_runs: list[list[Place]] = field(default_factory=list)
     runs: list[list[Place]] = field(default_factory=list)
     closed: bool = False
     tail: int = 0
@@ -109,6 +114,11 @@ class Walked:
     @property
     def found(self) -> int:
         """How many chunks were found, with or without a number."""
+        return sum(map(len, self.all_runs))
+
+    @property
+    def kept(self) -> int:
+        """How many chunks the section has at least."""
         return sum(map(len, self.runs))
 
     @property
@@ -116,7 +126,7 @@ class Walked:
         """How many chunks the section has, if that is certain by what was found alone."""
         if not self.runs or not self.closed or None in self.holes:
             return None
-        return self.found + sum(h or 0 for h in self.holes)
+        return self.kept + sum(h or 0 for h in self.holes)
 
     def front(self) -> dict[int, Place]:
         """Return the chunks whose number from the section's start is certain, whatever their count."""
@@ -140,9 +150,15 @@ class Walked:
     def _numbered(self, count: int | None) -> dict[int, Place]:
         """Number the runs by what must lie before and behind each: certain where the least and the greatest number are the same."""
         low, high = self.bounds(count)
-        for said in (self.backed, self.alone):
-            for n, number in enumerate(said):
-                near = said is self.backed or (count is not None and high[n] - low[n] < moved(count))
+        # What tables say must go with it; else something was taken for a chunk that is none, and only the ends are left.
+        said = [(n, number) for n, number in enumerate(self.alone) if number is not None]
+        if any(not low[n] <= number <= high[n] for n, number in said) and count is not None:
+            both = self._numbered(None)
+            both.update({count - 1 - n: place for n, place in self.back().items()})
+            return both
+        for numbers in (self.backed, self.alone):
+            for n, number in enumerate(numbers):
+                near = numbers is self.backed or (count is not None and high[n] - low[n] < moved(count))
                 if number is not None and low[n] <= number <= high[n] and near:
                     low[n] = high[n] = number
                     self._narrow(low, high)
@@ -184,22 +200,25 @@ class Walked:
         """Return every byte where a chunk was found to begin or to end."""
         return np.unique([self.start, *(byte for run in self.runs for place in run for byte in (place.offset, place.end))])
 
-    def close(self, ends: Sequence[int], size: int) -> None:
-        """See whether the last run ends where the section does, or how many chunks must lie behind it."""
-        last = self.runs[-1][-1].end
-        self.closed = last in ends
-        self.tail = 0 if self.closed else min((-(-(end - last) // most_stored(size)) for end in ends if end > last), default=0)
+    def hold(self, ends: Sequence[int], tables: Sequence[np.ndarray], scraps: Sequence[np.ndarray] = ()) -> None:
+        """Number the runs by what damaged tables name. The section ends at one of ``ends``, if that is known.
 
-    def hold(self, tables: Sequence[np.ndarray], scraps: Sequence[np.ndarray] = ()) -> None:
-        """Number the runs by what damaged tables name. ``scraps`` are entries whose place in their table is not known."""
-        wanted = self.borders()
+        ``scraps`` are entries whose place in their table is not known.
+        """
+        wanted = np.unique([self.start, *(byte for run in self.all_runs for place in run for byte in (place.offset, place.end))])
         names, more = _Names(tables, wanted), _Names(scraps, wanted)
+        self._keep(ends, names, more)
         behind = self.start
-        self.holes, self.backed, self.alone = [], [], []
+        self.holes, self.least, self.backed, self.alone = [], [], [], []
         for run in self.runs:
-            hole = 0 if run[0].offset == behind else names.between(behind, run[0].offset)
-            self.holes.append(more.between(behind, run[0].offset) if hole is None else hole)
+            begins = run[0].offset
+            hole = 0 if begins == behind else names.between(behind, begins)
+            self.holes.append(more.between(behind, begins) if hole is None else hole)
+            # Before the first, there may be other things than chunks.
+            self.least.append(max(1, -(-(begins - behind) // most_stored(self.size))) if self.sure or self.least else 0)
             behind = run[-1].end
+        self.closed = behind in ends
+        self.tail = 0 if self.closed else min((-(-(end - behind) // most_stored(self.size)) for end in ends if end > behind), default=0)
         first = 0
         while first < len(self.runs):  # runs whose distance is known are numbered as one
             last = first + 1
@@ -209,6 +228,20 @@ class Walked:
             self.backed += numbers if backed else [None] * len(numbers)
             self.alone += numbers
             first = last
+
+    def _keep(self, ends: Sequence[int], names: _Names, more: _Names) -> None:
+        """Leave out what may be a copy of chunks from elsewhere inside a damaged one: short runs, and those that tables leave out."""
+        runs = self.all_runs
+        self.runs = []
+        for n, run in enumerate(runs):
+            named = any(names.votes(run[0].offset)) or any(more.votes(run[0].offset))
+            if run[0].offset != self.start and run[-1].end not in ends and not named:
+                before = runs[n - 1][-1].end if n else self.start
+                after = runs[n + 1][0].offset if n + 1 < len(runs) else None
+                passed = after is not None and (names.between(before, after) or more.between(before, after))
+                if passed or run[-1].end - run[0].offset <= _SHORT:
+                    continue
+            self.runs.append(run)
 
     def _said(self, first: int, last: int, names: _Names) -> tuple[list[int | None], bool]:
         """Return the first numbers of a block of runs if the positions of all their entries say the same, and whether it is backed.

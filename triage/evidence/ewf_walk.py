@@ -154,14 +154,8 @@ def walk(
     ``size`` is a chunk's bytes, ``rest`` those of the medium's last if this section may hold it (0: not known). ``tables`` are
     the offsets that damaged tables name, in the file. ``sure``: the first chunk is known to begin at ``start``.
     """
-    result = Walked(start, sure, list(_runs(reader, start, ends, size, rest, tables)))
-    if result.runs:
-        behind = [start, *(run[-1].end for run in result.runs)]
-        result.least = [max(1, -(-(run[0].offset - behind[n]) // most_stored(size))) for n, run in enumerate(result.runs)]
-        if not sure:  # before the first, there may be other things than chunks
-            result.least[0] = 0
-        result.close(ends, size)
-        result.hold(tables)
+    result = Walked(start, sure, size, list(_runs(reader, start, ends, size, rest, tables)))
+    result.hold(ends, tables)
     return result
 
 
