@@ -155,11 +155,11 @@ def read_sets(pieces: Iterable[tuple[int, bytes]]) -> Iterator[Record | Special 
 
 
 def _slots(pieces: Iterable[tuple[int, bytes]]) -> Iterator[tuple[int, bytes]]:
-    """Yield each slot with where it lies; of the zeros at a piece's end only the first."""
+    """Yield each slot with where it lies, one that the end cuts filled with zeros; of the zeros at a piece's end only the first."""
     for offset, data in pieces:
         used = -(-len(data.rstrip(b"\0")) // SLOT) * SLOT
         for place in range(0, used, SLOT):
-            yield offset + place, data[place : place + SLOT]
+            yield offset + place, data[place : place + SLOT].ljust(SLOT, b"\0")
         if used + SLOT <= len(data):
             yield offset + used, bytes(SLOT)
 
