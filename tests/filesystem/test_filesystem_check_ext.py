@@ -15,21 +15,18 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from media_support import Walked, clear, exaggerate, flip, misplace, mutated, scramble
 
-from triage.evidence.opening import open_evidence
-from triage.filesystem.checks import Fault, Missed, VolumeReader, ext
+from triage.filesystem.checks import Fault, Missed, ext
 from triage.filesystem.checks.exthash import half_md4
 from triage.filesystem.crc32c import crc32c, crc32c_rows
 from triage.filesystem.extlayout import ExtLayout, Groups, inode_at, parse_superblock, read_descriptors, read_layout
-from triage.filesystem.image import tsk_image
-from triage.filesystem.tsk import Avoid, Walker
-from triage.filesystem.volumes import is_listed, list_volumes
-from triage.model import Entry, Problem, Severity, Volume
+from triage.filesystem.tsk import Avoid
+from triage.model import Entry, Severity
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from triage.filesystem.listed import Listed
 
 ROOT = Path(__file__).resolve().parents[2]
 EVIDENCE = (
@@ -50,45 +47,24 @@ SUPERBLOCK = gzip.decompress((ROOT / "bench" / "seeds" / "ext4.raw.gz").read_byt
 needs_e2fsprogs = pytest.mark.skipif(not all(map(shutil.which, ("mke2fs", "debugfs", "e2fsck"))), reason="needs e2fsprogs")
 
 
-class Walk:
-    """A walk with its self-check: entries, problems; and the self-check's own words."""
+def walk_of(path: Path, avoid: Avoid | None = None) -> Walked:
+    return Walked(path, avoid, 50_000, kind="ext")
 
-    def __init__(self, path: Path, *, avoid: Avoid | None = None) -> None:
-        evidence, medium, _ = open_evidence(path)
-        image = tsk_image(medium, evidence.paths)
-        volumes, found = list_volumes(image, medium, evidence.id)
-        self.entries: list[Entry] = []
-        self.problems: list[Problem] = list(found)
-        self.listed: list[tuple[Volume, Listed]] = []
-        self.medium = medium
-        for volume in volumes:
-            if is_listed(volume) and volume.file_system.startswith("ext") and "copy" not in volume.found_by:
-                walker = Walker(image, volume, lambda *_: None, avoid=avoid or Avoid(), max_entries=50_000, max_orphans=1000, medium=medium)
-                for row in walker.walk():
-                    (self.entries if isinstance(row, Entry) else self.problems).append(row)
-                self.listed.append((volume, walker._listed))
 
-    @property
-    def names(self) -> set[str]:
-        return {f"{e.path}|{e.kind}" for e in self.entries}
-
-    @property
-    def said(self) -> list[str]:
-        return [f"{p.severity}: {p.message} | {p.detail}" for p in self.problems]
+def names(found: Walked) -> set[tuple[str, str]]:
+    return {(path, kind) for path, kind, _ in found.names}
 
 
 def check(path: Path) -> tuple[list[Fault], list[Missed]]:
     """Return what the check alone yields on every ext volume of an image."""
-    walk = Walk(path, avoid=Avoid(checks=True))
-    found = [row for volume, listed in walk.listed for row in ext.check(VolumeReader(walk.medium, volume, lambda: None), listed)]
-    assert walk.listed, "TSK opened no ext volume"
+    found = walk_of(path, Avoid(checks=True)).check(ext.check)
     return [f for f in found if isinstance(f, Fault)], [m for m in found if isinstance(m, Missed)]
 
 
 class Disk:
     """A seed of the damage experiment as bytes that a test changes: several groups of 1 KiB blocks; ext4 with checksums."""
 
-    def __init__(self, tmp_path: Path, whole: bytes, usual: Walk) -> None:
+    def __init__(self, tmp_path: Path, whole: bytes, usual: Walked) -> None:
         self.raw = bytearray(whole)
         self.usual = usual
         self._path = tmp_path / "changed.raw"
@@ -138,17 +114,17 @@ class Disk:
 
 
 @pytest.fixture(scope="module")
-def seeds(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[bytes, Walk]]:
+def seeds(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[bytes, Walked]]:
     made = {}
     for kind in ("ext2", "ext4"):
         path = tmp_path_factory.mktemp("seed") / f"{kind}.raw"
         path.write_bytes(gzip.decompress((ROOT / "bench" / "seeds" / f"{kind}.raw.gz").read_bytes()))
-        made[kind] = path.read_bytes(), Walk(path)
+        made[kind] = path.read_bytes(), walk_of(path)
     return made
 
 
 @pytest.fixture
-def disk(tmp_path: Path, seeds: dict[str, tuple[bytes, Walk]]) -> Callable[[str], Disk]:
+def disk(tmp_path: Path, seeds: dict[str, tuple[bytes, Walked]]) -> Callable[[str], Disk]:
     return lambda kind: Disk(tmp_path, *seeds[kind])
 
 
@@ -213,9 +189,10 @@ def test_sound_volumes_of_every_shape_give_nothing(kind: str, features: str, tmp
     if "mmp" not in features:  # it would wait for another machine's sign of life
         subprocess.run(["e2fsck", "-fyD", str(path)], check=False, capture_output=True)  # makes the index
     assert check(path) == ([], [])
-    walk = Walk(path)
+    walk = walk_of(path)
     assert len([e for e in walk.entries if e.path.startswith("vol1/many/")]) == (2500 if kind == "ext3" else 300)
     assert not walk.problems
+    assert not walk.unlisted
 
 
 def test_features_that_are_not_known_are_said(disk: Callable[[str], Disk]) -> None:
@@ -509,8 +486,8 @@ def test_names_that_a_record_swallowed_are_listed_in_their_place(kind: str, disk
     assert before < behind
     changed.put(before + 4, "<H", behind + changed.get(behind + 4, "<H") - before)
     lost = changed.entry(NOTE)
-    walk = Walk(changed.write())
-    assert changed.usual.names <= walk.names
+    walk = walk_of(changed.write())
+    assert names(changed.usual) <= names(walk)
     (again,) = (e for e in walk.entries if e.path == lost.path and e.state.value == "allocated")
     assert (again.size, again.runs, again.mtime) == (lost.size, lost.runs, lost.mtime)
     assert any("reached by no name" in p.message and p.severity is Severity.ERROR for p in walk.problems)
@@ -521,7 +498,7 @@ def test_what_was_in_a_directory_that_is_gone_is_listed_with_its_content(kind: s
     changed = disk(kind)
     at = changed.block(FOLDER)
     changed.raw[at : at + changed.layout.block] = bytes(changed.layout.block)
-    walk = Walk(changed.write())
+    walk = walk_of(changed.write())
     below = [e for e in changed.usual.entries if e.path.startswith(FOLDER + "/") and e.state.value == "allocated"]
     found = {e.meta_addr: e for e in walk.entries if e.meta_allocated}
     assert len(below) > 20
@@ -535,7 +512,7 @@ def test_what_was_in_a_directory_that_is_gone_is_listed_with_its_content(kind: s
 def test_what_lies_under_a_directory_without_a_name_keeps_its_names(disk: Callable[[str], Disk]) -> None:
     changed = disk("ext2")
     changed.put(changed.raw.index(b"\7\2Letters\0") - 6, "<I", 0)
-    walk = Walk(changed.write())
+    walk = walk_of(changed.write())
     kept = {e.name for e in changed.usual.entries if e.path.startswith(FOLDER + "/") and e.state.value == "allocated"}
     assert kept <= {e.name for e in walk.entries if e.state.value != "deleted"}
     assert any("reached by no name" in p.message for p in walk.problems)
@@ -545,7 +522,7 @@ def test_what_a_walk_died_on_is_listed_by_its_name_where_only_the_self_check_fin
     changed = disk("ext2")
     before, behind = changed.record(FOLDER, b"note01.txt"), changed.record(FOLDER, b"note08.txt")
     changed.put(before + 4, "<H", behind + changed.get(behind + 4, "<H") - before)
-    walk = Walk(changed.write(), avoid=Avoid(metadata=frozenset({changed.entry(NOTE).meta_addr or 0})))
+    walk = walk_of(changed.write(), Avoid(metadata=frozenset({changed.entry(NOTE).meta_addr or 0})))
     (bare,) = (e for e in walk.entries if e.path == NOTE and e.state.value == "allocated")
     assert (bare.size, bare.runs, bare.locator) == (0, (), None)
     assert [p.path for p in walk.problems if "only its name is known" in p.message] == [NOTE]
@@ -563,22 +540,7 @@ def test_the_free_space_is_that_of_the_bitmaps(disk: Callable[[str], Disk]) -> N
 
 def _mutant(whole: bytes, used: list[int], number: int) -> bytes:
     chance = random.Random(number)
-    raw = bytearray(whole)
-    for _ in range(chance.choice((1, 1, 2, 4, 16))):
-        at = chance.choice(used) * 512
-        kind = chance.randrange(5)
-        if kind == 0:
-            raw[at + chance.randrange(512)] ^= 1 << chance.randrange(8)
-        elif kind == 1:
-            raw[at : at + 512] = bytes(512)
-        elif kind == 2:
-            raw[at : at + 512] = chance.randbytes(512)
-        elif kind == 3:
-            source = chance.choice(used) * 512
-            raw[at : at + 512] = raw[source : source + 512]
-        else:
-            place = at + chance.randrange(508)
-            raw[place : place + 4] = chance.choice((b"\0", b"\xff", b"\x7f")) * 4
+    raw = mutated(whole, used, chance, (flip, clear, scramble, misplace, exaggerate), times=(1, 1, 2, 4, 16))
     if chance.random() < 0.05:
         del raw[chance.randrange(4096, len(raw)) :]
     return bytes(raw)
@@ -600,10 +562,10 @@ def test_no_mutant_loses_a_name_in_silence(kind: str, disk: Callable[[str], Disk
     losing = 0
     for number in range(40):
         path.write_bytes(_mutant(whole, used, number))
-        walk = Walk(path)
-        lost = d.usual.names - walk.names
+        walk = walk_of(path)
+        lost = names(d.usual) - names(walk)
         losing += bool(lost)
-        assert not lost or walk.problems, f"mutant {number} lost {sorted(lost)[:3]}"
+        assert not lost or walk.problems or walk.unlisted, f"mutant {number} lost {sorted(lost)[:3]}"
         assert not any("could not be finished" in p.message for p in walk.problems), number
     assert losing > 5
 

@@ -16,16 +16,14 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from media_support import Walked, reader_of
 
-from triage.evidence.opening import open_evidence
 from triage.filesystem.checks import Fault, Found, Missed, VolumeReader, fat, fatdir
 from triage.filesystem.checks.clusters import END, Claims, Stop, Table, covered, runs_of
 from triage.filesystem.checks.fatboot import Boot, parse
-from triage.filesystem.image import tsk_image
 from triage.filesystem.listed import Listed
-from triage.filesystem.tsk import Avoid, Walker
-from triage.filesystem.volumes import is_listed, list_volumes
-from triage.model import Entry, Kind, Problem, Severity, Volume
+from triage.filesystem.tsk import Avoid
+from triage.model import Entry, Kind, Severity
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -39,47 +37,19 @@ SHORT = "vol1/note07.txt"
 LONG = "vol1/A longer name for file number 21.text"
 
 
-class Walk:
-    """A walk of every FAT volume with its self-check, and what the check alone says."""
-
-    def __init__(self, path: Path, *, checks: bool = True) -> None:
-        evidence, self.medium, _ = open_evidence(path)
-        image = tsk_image(self.medium, evidence.paths)
-        self.entries: list[Entry] = []
-        self.problems: list[Problem] = []
-        self.listed: list[tuple[Volume, Listed]] = []
-        avoid = Avoid(orphans=path.name.startswith("fat-orphans"), checks=not checks)
-        for volume in list_volumes(image, self.medium, evidence.id)[0]:
-            if is_listed(volume) and volume.file_system.startswith("FAT") and "copy" not in volume.found_by:
-                walker = Walker(image, volume, lambda *_: None, avoid=avoid, max_entries=20_000, max_orphans=500, medium=self.medium)
-                for row in walker.walk():
-                    (self.entries if isinstance(row, Entry) else self.problems).append(row)
-                self.listed.append((volume, walker._listed))
-
-    @property
-    def names(self) -> set[str]:
-        return {f"{e.path}|{e.kind}|{e.state}" for e in self.entries}
-
-    @property
-    def said(self) -> str:
-        return "\n".join(f"{p.severity} {p.path}: {p.message}" for p in self.problems)
-
-    def at(self, path: str) -> Entry:
-        (entry,) = (e for e in self.entries if e.path == path and e.name_allocated)
-        return entry
+def walk_of(path: Path, *, checks: bool = True) -> Walked:
+    return Walked(path, Avoid(orphans=path.name.startswith("fat-orphans"), checks=not checks), 20_000, kind="FAT")
 
 
 def check(path: Path) -> list[Fault | Missed | Found]:
     """Return what the check alone yields on every FAT volume of an image."""
-    walk = Walk(path, checks=False)
-    assert walk.listed, "no FAT volume"
-    return [row for volume, listed in walk.listed for row in fat.check(VolumeReader(walk.medium, volume, lambda: None), listed)]
+    return walk_of(path, checks=False).check(fat.check)
 
 
 class Disk:
     """A FAT volume as bytes that a test changes."""
 
-    known: ClassVar[dict[bytes, Walk]] = {}
+    known: ClassVar[dict[bytes, Walked]] = {}
 
     def __init__(self, raw: bytes, tmp_path: Path) -> None:
         self.raw = bytearray(raw)
@@ -90,15 +60,15 @@ class Disk:
         self.boot: Boot = boot
         digest = hashlib.sha256(raw).digest()
         if digest not in self.known:
-            self.known[digest] = Walk(self.write(), checks=False)
+            self.known[digest] = walk_of(self.write(), checks=False)
         self._usual = self.known[digest]
 
     def write(self) -> Path:
         self._path.write_bytes(self.raw)
         return self._path
 
-    def walk(self) -> Walk:
-        return Walk(self.write())
+    def walk(self) -> Walked:
+        return walk_of(self.write())
 
     def entry(self, path: str) -> Entry:
         return self._usual.at(path)
@@ -157,15 +127,15 @@ def test_nothing_is_said_of_sound_evidence(name: str, evidence_root: Path, tmp_p
 
 @pytest.mark.parametrize("name", ["fat12.raw", "fat32.E01"])
 def test_our_own_walk_finds_every_name_under_the_address_that_tsk_gives_it(name: str, image: Callable[[str], Path]) -> None:
-    walk = Walk(image(name), checks=False)
-    (volume, _), = walk.listed
+    walk = walk_of(image(name), checks=False)
+    (reader, _), = walk.listed
     nothing = Listed()
-    found = {(m.address, m.name) for m in fat.check(VolumeReader(walk.medium, volume, lambda: None), nothing) if isinstance(m, Missed)}
+    found = {(m.address, m.name) for m in fat.check(reader, nothing) if isinstance(m, Missed)}
     wanted = {(e.meta_addr, e.name_raw or e.name.encode()) for e in walk.entries
               if e.name_allocated and not e.name.startswith("$") and "(Volume Label Entry)" not in e.name}
     assert found == wanted
     assert nothing.free is not None
-    assert 0 < nothing.free < volume.size
+    assert 0 < nothing.free < reader.volume.size
 
 
 # ---- what is damaged -------------------------------------------------------------------------------------------------------
@@ -178,14 +148,7 @@ def test_a_field_that_differs_from_the_backup_boot_sector_is_named(fat32: Disk) 
 
 def test_a_file_system_opened_by_its_backup_is_said(fat32: Disk) -> None:
     fat32.raw[0:512] = bytes(512)
-    walk = Walk(fat32.write())
-    if not walk.listed:  # it was opened through the copy, which is said of the volume
-        evidence, medium, _ = open_evidence(fat32.write())
-        volumes, problems = list_volumes(tsk_image(medium, evidence.paths), medium, evidence.id)
-        assert any("copy" in v.found_by for v in volumes)
-        assert problems
-        return
-    assert "opened by its backup" in walk.said
+    assert "opened by its backup" in fat32.walk().said
 
 
 @pytest.mark.parametrize(("at", "value", "said"), [
@@ -228,7 +191,7 @@ def test_clusters_in_which_the_fats_differ_are_named(disk: Disk) -> None:
 def test_a_directory_that_only_the_second_fat_has_whole_keeps_its_names(fat32: Disk) -> None:
     fat32.chain(fat32.cluster("vol1/Letters"), END, copies=(0,))
     walk = fat32.walk()
-    assert {n for n in fat32._usual.names if n.endswith("|allocated")} <= walk.names
+    assert {n for n in fat32._usual.names if n[2] == "allocated"} <= walk.names
 
 
 def test_a_chain_in_a_circle_is_said(disk: Disk) -> None:
@@ -347,7 +310,7 @@ def test_an_empty_file_without_times_is_listed(disk: Disk) -> None:
 def test_a_directory_that_tsk_does_not_take_for_one_is_listed_with_what_it_holds(disk: Disk) -> None:
     struct.pack_into("<I", disk.raw, disk.slot("vol1/Work") + 28, 0xF0000000)
     walk = disk.walk()
-    assert {n for n in disk._usual.names if n.startswith("vol1/Work")} <= walk.names
+    assert {n for n in disk._usual.names if n[0].startswith("vol1/Work")} <= walk.names
     assert walk.at("vol1/Work").kind is Kind.DIRECTORY
 
 
@@ -382,14 +345,14 @@ def test_bytes_that_are_no_directory_bring_no_names(disk: Disk) -> None:
 def test_real_damage_is_told_at_once(name: str, said: list[str], evidence_root: Path, tmp_path: Path) -> None:
     path = unpacked(evidence_root / "images" / "fatcat" / f"{name}.img.gz", tmp_path)
     began = time.process_time()
-    walk = Walk(path)
+    walk = walk_of(path)
     assert time.process_time() - began < 10
     for text in said:
         assert text in walk.said
 
 
 def test_bitlocker_to_gos_own_names_are_all_listed(evidence_root: Path) -> None:
-    walk = Walk(evidence_root / "images" / "dfvfs" / "bdetogo.raw")
+    walk = walk_of(evidence_root / "images" / "dfvfs" / "bdetogo.raw")
     assert sum(1 for e in walk.entries if e.path.startswith("vol1/PAD ")) == 267
     assert walk.at("vol1/COV 0000. ER").size == 61_777_408
 
@@ -400,8 +363,8 @@ def test_bitlocker_to_gos_own_names_are_all_listed(evidence_root: Path) -> None:
 def test_numbers_in_the_boot_sector_do_not_decide_how_much_is_read(fat32: Disk) -> None:
     struct.pack_into("<I", fat32.raw, 32, 0xFFFFFFFF)
     struct.pack_into("<I", fat32.raw, 36, 0x00FFFFFF)
-    walk = Walk(fat32.write(), checks=False)
-    (volume, listed), = walk.listed
+    walk = walk_of(fat32.write(), checks=False)
+    (reader, listed), = walk.listed
     asked: list[int] = []
 
     class Counting(VolumeReader):
@@ -410,7 +373,7 @@ def test_numbers_in_the_boot_sector_do_not_decide_how_much_is_read(fat32: Disk) 
             return super().read(offset, length)
 
     began = time.process_time()
-    assert list(fat.check(Counting(walk.medium, volume, lambda: None), listed))
+    assert list(fat.check(Counting(walk.medium, reader.volume, lambda: None), listed))
     assert sum(asked) < 4 * len(fat32.raw)
     assert time.process_time() - began < 5
 
@@ -438,9 +401,9 @@ def test_whatever_is_damaged_ends_and_no_cluster_goes_missing_unsaid(number: int
             raw[boot.first_slot + chance.randrange(boot.root_entries * 4)] = chance.randrange(256)
     target = tmp_path / "mutant.raw"
     target.write_bytes(raw)
-    walk = Walk(target)
+    walk = walk_of(target)
     assert "could not be finished" not in walk.said
-    if any(n not in walk.names for n in usual.names if n.startswith(path)):
+    if any(n not in walk.names for n in usual.names if n[0].startswith(path)):
         assert walk.problems
 
 
@@ -455,16 +418,6 @@ def test_any_bytes_are_read_as_a_directory_to_their_end(data: bytes, skip: int) 
             one.name.decode()
 
 
-class _Bytes:
-    """The part of a volume reader that a table needs."""
-
-    def __init__(self, data: bytes) -> None:
-        self._data = data
-
-    def read(self, offset: int, length: int) -> bytes:
-        return self._data[offset : offset + length]
-
-
 @settings(max_examples=150, deadline=None)
 @given(st.lists(st.integers(0, 40), min_size=6, max_size=34), st.sampled_from([12, 16, 32]), st.integers(2, 33))
 def test_chains_are_those_that_a_walk_cluster_by_cluster_gives(values: list[int], bits: int, first: int) -> None:
@@ -475,7 +428,7 @@ def test_chains_are_those_that_a_walk_cluster_by_cluster_gives(values: list[int]
         raw = number.to_bytes(len(entries) * 3 // 2 + 2, "little")
     else:
         raw = array("H" if bits == 16 else "I", entries).tobytes()
-    table = Table(_Bytes(raw), 0, bits, len(entries) - 2)  # type: ignore[arg-type]
+    table = Table(reader_of(raw), 0, bits, len(entries) - 2)
     seen: list[int] = []
     at = first
     while 2 <= at < len(entries) and at not in seen:

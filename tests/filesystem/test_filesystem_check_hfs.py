@@ -11,13 +11,12 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from test_filesystem_walker import Walked
+from media_support import Walked, exaggerate_aligned, flip, misplace, mutated, reader_of, wipe
 
-from triage.filesystem.checks import Fault, Missed, VolumeReader, hfs, hfsformat
+from triage.filesystem.checks import Fault, Missed, hfs, hfsformat
 from triage.filesystem.checks.hfstree import read_tree_header
 from triage.filesystem.listed import Listed
 from triage.model import Severity
-from triage.model import Volume as Place
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -87,20 +86,6 @@ def walk(tmp_path: Path) -> Callable[[Hfs | bytes], Walked]:
     return walked
 
 
-def said(found: Walked) -> list[tuple[Severity, str, str]]:
-    return [(p.severity, p.message, p.detail) for p in found.problems]
-
-
-def the(found: Walked, words: str) -> tuple[Severity, str, str]:
-    """Return the one problem that says so."""
-    (problem,) = [p for p in said(found) if words in p[1]]
-    return problem
-
-
-def rows(found: Walked) -> set[tuple[str, str, str]]:
-    return {(e.path, e.kind.value, e.state.value) for e in found.entries}
-
-
 def made(*, hfsx: bool = False, node_size: int = NODE) -> Volume:
     volume = Volume(200, "Made", WHEN, hfsx=hfsx, node_size=node_size)
     volume.folder("a")
@@ -113,19 +98,19 @@ def made(*, hfsx: bool = False, node_size: int = NODE) -> Volume:
 
 
 def test_the_built_in_volume_gives_no_alarm(sound: Walked) -> None:
-    assert said(sound) == []
+    assert sound.told == []
     assert [e.path for e in sound.entries if e.name == "iNode53"] == ["vol1/^^^^HFS+ Private Data/iNode53"], "what hard links lead to"
 
 
 @pytest.mark.parametrize("name", ["dfvfs/hfsplus.raw", "strelka/test.dmg"])
 def test_real_volumes_give_no_alarm(name: str, evidence_root: Path) -> None:
-    assert said(Walked(evidence_root / "images" / name)) == []
+    assert Walked(evidence_root / "images" / name).told == []
 
 
 @pytest.mark.parametrize(("hfsx", "node_size"), [(True, 4096), (False, 8192), (True, 8192)])
 def test_other_forms_give_no_alarm(hfsx: bool, node_size: int, walk: Callable[[Hfs | bytes], Walked]) -> None:
     found = walk(made(hfsx=hfsx, node_size=node_size).image())
-    assert said(found) == []
+    assert found.told == []
     assert found.content(found.at("vol1/a/File 59.txt")) == b"x" * 59
 
 
@@ -145,8 +130,8 @@ def test_a_wrapped_volume_gives_no_alarm_and_its_files_lie_where_they_are_said_t
     whole: bytes, sound: Walked, walk: Callable[[Hfs | bytes], Walked]
 ) -> None:
     found = walk(_wrapped(whole))
-    assert said(found) == []
-    assert rows(found) == rows(sound)
+    assert found.told == []
+    assert found.names == sound.names
     entry, usual = found.at("vol1/Documents/vault.dat"), sound.at("vol1/Documents/vault.dat")
     (run,) = entry.runs
     assert run.image_offset is not None
@@ -155,7 +140,7 @@ def test_a_wrapped_volume_gives_no_alarm_and_its_files_lie_where_they_are_said_t
 
 def test_free_space_is_that_of_the_volume_header(whole: bytes) -> None:
     listed = Listed()
-    list(hfs.check(_reader(whole), listed))
+    list(hfs.check(reader_of(whole), listed))
     assert listed.free == struct.unpack_from(">I", whole, HEADER + FREE_BLOCKS)[0] * BLOCK > 0
 
 
@@ -173,13 +158,13 @@ def test_names_behind_a_damaged_index_are_listed_under_their_paths(
     volume.put(at, ">I", 0)
     found = walk(volume)
     # Of those, what is left to say: a hard link and streams.
-    assert {p.removeprefix("vol1/") for p, _, _ in rows(sound) - rows(found)} == {
+    assert {p.removeprefix("vol1/") for p, _, _ in sound.names - found.names} == {
         "Library/second name.txt",
         "Documents/Letters/forked:RSRC",
         "Documents/Letters/forked:org.example.note",
     }
-    assert the(found, "the catalog is damaged")[0] is Severity.ERROR
-    assert the(found, "not under all of their names")[2] == "IDs 55 (second name.txt)"
+    assert found.the("the catalog is damaged")[0] is Severity.ERROR
+    assert found.the("not under all of their names")[2] == "IDs 55 (second name.txt)"
     pieces = [(e.size, e.runs) for e in found.entries if e.name == "in many pieces.bin" and e.locator is not None]
     assert pieces == [(e.size, e.runs) for e in sound.entries if e.name == "in many pieces.bin"]
 
@@ -205,24 +190,24 @@ def test_a_folder_that_cannot_be_reached_is_listed_with_what_it_holds(volume: Hf
     key, _ = volume.record("Lake", 1)
     volume.put(key + 2, ">I", 9_999)
     found = walk(volume)
-    assert ("vol1/$OrphanFiles/Lake", "directory", "allocated") in rows(found)
+    assert ("vol1/$OrphanFiles/Lake", "directory", "allocated") in found.names
     assert any(e.name == "boat.bmp" and e.size == 9_270 for e in found.entries)
-    assert the(found, "lie in a folder that the catalog does not have")[2] == "IDs 18 (Lake)"
-    assert the(found, "another name, folder or kind by their ID")[0] is Severity.ERROR
+    assert found.the("lie in a folder that the catalog does not have")[2] == "IDs 18 (Lake)"
+    assert found.the("another name, folder or kind by their ID")[0] is Severity.ERROR
 
 
 def test_a_changed_letter_of_a_name_is_said(volume: Hfs, walk: Callable[[Hfs | bytes], Walked]) -> None:
     key, _ = volume.record("vault.dat", 2)
     volume.data[key + 9] = ord("f")
-    assert the(walk(volume), "another name, folder or kind by their ID")[::2] == (Severity.ERROR, "IDs 28 (fault.dat)")
+    assert walk(volume).the("another name, folder or kind by their ID")[::2] == (Severity.ERROR, "IDs 28 (fault.dat)")
 
 
 def test_an_id_that_two_files_have_is_said(volume: Hfs, walk: Callable[[Hfs | bytes], Walked]) -> None:
     _, body = volume.record("vault.dat", 2)
     volume.put(body + 8, ">I", 29)
     found = walk(volume)
-    assert the(found, "an ID that others have too")[0] is Severity.ERROR
-    assert the(found, "are in no folder: names are missing")[2] == "IDs 28"
+    assert found.the("an ID that others have too")[0] is Severity.ERROR
+    assert found.the("are in no folder: names are missing")[2] == "IDs 28"
 
 
 @pytest.mark.parametrize(
@@ -236,14 +221,14 @@ def test_an_id_that_two_files_have_is_said(volume: Hfs, walk: Callable[[Hfs | by
 )
 def test_counts_of_the_volume_header_are_held_against_the_volume(place: int, words: str, volume: Hfs) -> None:
     volume.put(HEADER + place, ">I", 7)
-    faults = [f for f in hfs.check(_reader(bytes(volume.data)), Listed()) if isinstance(f, Fault)]
+    faults = [f for f in hfs.check(reader_of(bytes(volume.data)), Listed()) if isinstance(f, Fault)]
     assert any(words in fault.message for fault in faults)
 
 
 def test_a_folder_that_counts_more_than_it_holds_is_said(volume: Hfs, walk: Callable[[Hfs | bytes], Walked]) -> None:
     _, body = volume.record("Holiday", 1)
     volume.put(body + 4, ">I", 10)
-    assert the(walk(volume), "another number of names than they count")[2] == "IDs 17 (Holiday)"
+    assert walk(volume).the("another number of names than they count")[2] == "IDs 17 (Holiday)"
 
 
 def test_a_file_that_its_mode_turns_into_a_device_is_said(volume: Hfs, walk: Callable[[Hfs | bytes], Walked]) -> None:
@@ -251,7 +236,7 @@ def test_a_file_that_its_mode_turns_into_a_device_is_said(volume: Hfs, walk: Cal
     volume.put(body + 42, ">H", 0o060644)
     found = walk(volume)
     assert found.at("vol1/Documents/vault.dat").kind.value == "special"
-    assert the(found, "of another kind than their mode")[2] == "IDs 28"
+    assert found.the("of another kind than their mode")[2] == "IDs 28"
 
 
 # ---- trees ------------------------------------------------------------------------------------------------------------------
@@ -274,7 +259,7 @@ def test_a_file_that_its_mode_turns_into_a_device_is_said(volume: Hfs, walk: Cal
 )
 def test_damage_to_the_catalog_tree_is_said(at: int, form: str, value: int, words: str, volume: Hfs) -> None:
     volume.put(volume.tree(hfsformat.CATALOG) + at, form, value)
-    faults = [f for f in hfs.check(_reader(bytes(volume.data)), Listed()) if isinstance(f, Fault)]
+    faults = [f for f in hfs.check(reader_of(bytes(volume.data)), Listed()) if isinstance(f, Fault)]
     assert any(f.severity is Severity.ERROR and f.message.startswith("the catalog is damaged") and words in f.detail for f in faults), (
         faults
     )
@@ -286,7 +271,7 @@ def test_a_damaged_attributes_tree_is_said(volume: Hfs, walk: Callable[[Hfs | by
     volume.data[at : at + 512] = bytes(512)
     found = walk(volume)
     assert not any(e.name == "forked:org.example.note" for e in found.entries)
-    assert the(found, "the attributes file: the tree's header is damaged")[0] is Severity.ERROR
+    assert found.the("the attributes file: the tree's header is damaged")[0] is Severity.ERROR
 
 
 def test_parts_of_a_file_that_are_gone_are_said(volume: Hfs, walk: Callable[[Hfs | bytes], Walked]) -> None:
@@ -294,14 +279,14 @@ def test_parts_of_a_file_that_are_gone_are_said(volume: Hfs, walk: Callable[[Hfs
     assert struct.unpack_from(">HBBII", volume.data, at) == (10, 0, 0, 46, 8)
     volume.put(at + 4, ">I", 4_600)
     found = walk(volume)
-    assert the(found, "their content is not whole")[2] == "IDs 46"
-    assert the(found, "have further extents and are not in the catalog")[2] == "IDs 4600"
+    assert found.the("their content is not whole")[2] == "IDs 46"
+    assert found.the("have further extents and are not in the catalog")[2] == "IDs 4600"
 
 
 def test_extents_outside_of_the_volume_are_said(volume: Hfs, walk: Callable[[Hfs | bytes], Walked]) -> None:
     _, body = volume.record("vault.dat", 2)
     volume.put(body + 88 + 16, ">I", 4_000_000)
-    assert the(walk(volume), "lie outside of the volume")[2] == "IDs 28"
+    assert walk(volume).the("lie outside of the volume")[2] == "IDs 28"
 
 
 # ---- blocks -----------------------------------------------------------------------------------------------------------------
@@ -309,15 +294,15 @@ def test_extents_outside_of_the_volume_are_said(volume: Hfs, walk: Callable[[Hfs
 
 def test_blocks_that_nobody_owns_or_that_are_marked_free_are_said(volume: Hfs, walk: Callable[[Hfs | bytes], Walked]) -> None:
     volume.data[BLOCK + 20] = 0x0F  # of blocks 160 to 167
-    assert the(walk(volume), "belong to no file")[1].startswith("4 blocks (16384 bytes) are marked in use")
+    assert walk(volume).the("belong to no file")[1].startswith("4 blocks (16384 bytes) are marked in use")
     volume.data[BLOCK] = 0x7F  # block 0 holds the volume header
-    assert the(walk(volume), "are marked free")[1].startswith("1 blocks")
+    assert walk(volume).the("are marked free")[1].startswith("1 blocks")
 
 
 def test_two_files_in_one_place_are_said(volume: Hfs, walk: Callable[[Hfs | bytes], Walked]) -> None:
     _, body = volume.record("vault.dat", 2)
     volume.put(body + 88 + 16, ">I", 10)
-    assert the(walk(volume), "more than one file")[0] is Severity.ERROR
+    assert walk(volume).the("more than one file")[0] is Severity.ERROR
 
 
 # ---- headers and journal ----------------------------------------------------------------------------------------------------
@@ -325,19 +310,19 @@ def test_two_files_in_one_place_are_said(volume: Hfs, walk: Callable[[Hfs | byte
 
 def test_a_damaged_copy_of_the_volume_header_is_said(volume: Hfs, walk: Callable[[Hfs | bytes], Walked]) -> None:
     volume.data[-1024:-512] = bytes(512)
-    assert the(walk(volume), "volume header's copy")[0] is Severity.WARNING
+    assert walk(volume).the("volume header's copy")[0] is Severity.WARNING
 
 
 @pytest.mark.parametrize(("at", "form", "value"), [(272 + 16, ">I", 90), (44, ">I", 300), (16, ">I", 5)])
 def test_headers_that_differ_are_said(at: int, form: str, value: int, volume: Hfs) -> None:
     volume.put(HEADER + at, form, value)
-    faults = [f for f in hfs.check(_reader(bytes(volume.data)), Listed()) if isinstance(f, Fault)]
+    faults = [f for f in hfs.check(reader_of(bytes(volume.data)), Listed()) if isinstance(f, Fault)]
     assert any(f.severity is Severity.ERROR and "the volume header and its copy differ" in f.message for f in faults)
 
 
 def test_the_copy_is_used_when_the_volume_header_is_gone(volume: Hfs, whole: bytes) -> None:
     volume.data[HEADER : HEADER + 512] = bytes(512)
-    found = list(hfs.check(_reader(bytes(volume.data)), Listed()))
+    found = list(hfs.check(reader_of(bytes(volume.data)), Listed()))
     assert any(isinstance(f, Fault) and f.message == "the volume header is damaged; its copy was used for the checks" for f in found)
     assert len([f for f in found if isinstance(f, Missed)]) > 30
 
@@ -351,63 +336,35 @@ def test_a_journal_that_was_not_replayed_is_said_once_and_counts_are_not_held(vo
     volume.put(info * BLOCK + 36, ">QQ", journal * BLOCK, 4 * BLOCK)
     volume.put(journal * BLOCK, "<IIQQQ", 0x4A4E4C78, 0x12345678, 512, 1024, 4 * BLOCK)
     volume.put(HEADER + FILES, ">I", 7)
-    assert [(s, m) for s, m, _ in said(walk(volume))] == [
+    assert [(s, m) for s, m, _ in walk(volume).told] == [
         (Severity.WARNING, "the journal holds changes that were not yet made in the file system; they were not replayed")
     ]
     volume.put(journal * BLOCK + 8, "<QQ", 1024, 1024)
-    assert {s for s, m, _ in said(walk(volume)) if "unmounted" in m} == {Severity.INFO}
+    assert {s for s, m, _ in walk(volume).told if "unmounted" in m} == {Severity.INFO}
 
 
 # ---- hostile ----------------------------------------------------------------------------------------------------------------
 
 
-def _reader(data: bytes) -> VolumeReader:
-    class Memory:
-        size, sector_size, damaged = len(data), 512, {}
-
-        def read_at(self, offset: int, length: int) -> bytes:
-            return data[offset : offset + length]
-
-        def close(self) -> None: ...
-
-    return VolumeReader(Memory(), Place(evidence="e", number=1, offset=0, size=len(data), scheme="none"), lambda: None)
-
-
 def _mutant(data: bytes, number: int) -> bytes:
     """Damage sectors of the headers, the allocation file and the trees."""
-    rng = random.Random(number)
-    raw = bytearray(data)
     trees = range(311_296 // 512, (356_352 + 16_384) // 512)
-    places = [2, 8, *(s for s in trees if any(raw[s * 512 : s * 512 + 512])), len(raw) // 512 - 2]
-    for _ in range(rng.choice([1, 2, 4, 16])):
-        at = rng.choice(places) * 512
-        match rng.randrange(4):
-            case 0:
-                raw[at + rng.randrange(512)] ^= 1 << rng.randrange(8)
-            case 1:
-                width = rng.choice([1, 2, 4, 8])
-                spot = at + rng.randrange(512 // width) * width
-                raw[spot : spot + width] = rng.choice([b"\0", b"\xff", b"\x7f", b"\x80"]) * width
-            case 2:
-                raw[at : at + 512] = rng.choice([bytes(512), rng.randbytes(512)])
-            case 3:
-                other = rng.choice(places) * 512
-                raw[at : at + 512] = raw[other : other + 512]
-    return bytes(raw)
+    places = [2, 8, *(s for s in trees if any(data[s * 512 : s * 512 + 512])), len(data) // 512 - 2]
+    return bytes(mutated(data, places, random.Random(number), (flip, exaggerate_aligned, wipe, misplace)))
 
 
 def test_no_mutant_loses_a_name_in_silence(whole: bytes, sound: Walked, walk: Callable[[Hfs | bytes], Walked]) -> None:
-    usual, losing = rows(sound), 0
+    usual, losing = sound.names, 0
     for number in range(60):
         mutant = _mutant(whole, number)
-        for found in hfs.check(_reader(mutant), Listed()):
+        for found in hfs.check(reader_of(mutant), Listed()):
             assert isinstance(found, Fault | Missed)
         try:
             walked = walk(mutant)
         except OSError:
             continue  # no file system any more
-        assert not [m for _, m, _ in said(walked) if "could not be finished" in m], number
-        lost = usual - rows(walked)
+        assert not [m for _, m, _ in walked.told if "could not be finished" in m], number
+        lost = usual - walked.names
         losing += bool(lost)
         assert not lost or walked.problems or walked.unlisted, f"{number}: {sorted(lost)}"
     assert losing > 10, "the mutants do no harm"
@@ -419,7 +376,7 @@ def test_any_volume_header_ends_in_a_verdict(whole: bytes, junk: bytes, at: int)
     head = bytearray(whole[HEADER : HEADER + 512])
     head[at : at + len(junk)] = junk[: 512 - at]
     raw = whole[:HEADER] + bytes(head) + whole[HEADER + 512 :]
-    assert all(isinstance(found, Fault | Missed) for found in hfs.check(_reader(raw), Listed()))
+    assert all(isinstance(found, Fault | Missed) for found in hfs.check(reader_of(raw), Listed()))
     read_tree_header(junk)
 
 
@@ -444,4 +401,4 @@ def test_the_first_and_last_seconds_of_the_format_are_kept(walk: Callable[[Hfs |
         "last": (((1 << 32) - 1 - SINCE_1904) * 10**9, None),
         "b": ((5 - SINCE_1904) * 10**9, (6 - SINCE_1904) * 10**9),
     }
-    assert said(found) == []
+    assert found.told == []

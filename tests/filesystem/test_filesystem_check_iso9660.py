@@ -11,14 +11,12 @@ import time
 from typing import TYPE_CHECKING
 
 import pytest
-from test_filesystem_walker import Walked
+from media_support import Walked, clear, exaggerate, flip, mutated, reader_of, scramble
 
 from triage.escape import show
-from triage.evidence.medium import FileMedium
-from triage.filesystem.checks import VolumeReader
 from triage.filesystem.checks.isodisc import Disc, Tally, read_descriptors, read_rock
 from triage.filesystem.isotimes import local_time
-from triage.model import Kind, Severity, State, TimeBasis, Volume, iso_time
+from triage.model import Kind, Severity, State, TimeBasis, iso_time
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -56,10 +54,6 @@ def walk(tmp_path: Path) -> Callable[[bytes], Walked]:
 
 def names(found: Walked) -> set[tuple[str, str]]:
     return {(e.path, e.kind.value) for e in found.entries if e.state is State.ALLOCATED}
-
-
-def said(found: Walked) -> str:
-    return "\n".join(p.message for p in found.problems)
 
 
 # ---- sound discs -----------------------------------------------------------------------------------------------------------
@@ -181,7 +175,7 @@ def test_a_damaged_path_table_loses_nothing(disc: bytearray, walk: Callable[[byt
     disc[at : at + 4] = struct.pack(">I", 5)
     found = walk(bytes(disc))
     assert names(found) == sound
-    assert "the path tables are damaged" in said(found)
+    assert "the path tables are damaged" in found.said
     papers = [e for e in found.entries if "/papers/" in e.path]
     assert {e.meta_addr for e in papers} == {None}, "they are ours, not TSK's"
 
@@ -192,7 +186,7 @@ def test_a_damaged_record_costs_no_other(disc: bytearray, walk: Callable[[bytes]
     disc[at] = 7  # a length that cannot be
     found = walk(bytes(disc))
     assert {n for n in sound if n[0] != "vol1/README.TXT"} <= names(found)
-    assert "sectors of directories are damaged" in said(found)
+    assert "sectors of directories are damaged" in found.said
     assert "vol1/README.TXT" in {e.path for e in found.entries}, "the primary tree still names it, by Rock Ridge"
 
 
@@ -201,7 +195,7 @@ def test_a_zeroed_directory_is_said_and_its_files_come_from_the_other_tree(disc:
     disc[JOLIET_PAPERS * SECTOR : (JOLIET_PAPERS + 1) * SECTOR] = bytes(SECTOR)
     found = walk(bytes(disc))
     assert {n for n in sound if n[0] != "vol1/papers/empty.txt"} <= names(found)
-    assert "sectors of directories are empty" in said(found)
+    assert "sectors of directories are empty" in found.said
 
 
 @pytest.mark.parametrize(("at", "message"), [
@@ -220,7 +214,7 @@ def test_a_zeroed_directory_is_said_and_its_files_come_from_the_other_tree(disc:
 def test_a_flipped_bit_is_said(at: int, message: str, disc: bytearray, walk: Callable[[bytes], Walked]) -> None:
     disc[at] ^= 0x20
     found = walk(bytes(disc))
-    assert message in said(found)
+    assert message in found.said
 
 
 def test_a_name_that_stands_in_one_tree_only_is_said(disc: bytearray, walk: Callable[[bytes], Walked]) -> None:
@@ -230,36 +224,26 @@ def test_a_name_that_stands_in_one_tree_only_is_said(disc: bytearray, walk: Call
     rest = disc[at + length : (JOLIET_PAPERS + 1) * SECTOR]
     disc[at : (JOLIET_PAPERS + 1) * SECTOR] = rest + bytes(length)
     found = walk(bytes(disc))
-    assert "stand in one of the disc's trees and not in another" in said(found)
+    assert "stand in one of the disc's trees and not in another" in found.said
 
 
 def test_a_disc_that_is_cut_short_is_said(disc: bytearray, walk: Callable[[bytes], Walked]) -> None:
     found = walk(bytes(disc[: 40 * SECTOR]))
-    assert "larger than the image" in said(found)
-    assert "reach past the volume's end" in said(found)
+    assert "larger than the image" in found.said
+    assert "reach past the volume's end" in found.said
     assert {p.severity for p in found.problems} == {Severity.ERROR}
 
 
-def test_continuations_that_lead_to_themselves_end(disc: bytearray, tmp_path: Path) -> None:
+def test_continuations_that_lead_to_themselves_end(disc: bytearray) -> None:
     loop = b"CE\x1c\x01" + b"".join(struct.pack("<I", n) + struct.pack(">I", n) for n in (19, 0, 28))
     disc[19 * SECTOR : 19 * SECTOR + 28] = loop
-    path = tmp_path / "loop.raw"
-    path.write_bytes(disc)
-    medium = FileMedium([path])
-    volume = Volume(evidence="e", number=1, offset=0, size=medium.size, scheme="none")
-    rock = read_rock(Disc(VolumeReader(medium, volume, lambda: None)), loop, SECTOR)
-    medium.close()
-    assert rock.odd
+    assert read_rock(Disc(reader_of(bytes(disc))), loop, SECTOR).odd
 
 
-def test_descriptors_without_an_end_are_bounded(tmp_path: Path) -> None:
-    path = tmp_path / "endless.raw"
-    path.write_bytes((bytes(16 * SECTOR)) + (b"\2CD001\1" + bytes(SECTOR - 7)) * 500)
-    medium = FileMedium([path])
-    volume = Volume(evidence="e", number=1, offset=0, size=medium.size, scheme="none")
+def test_descriptors_without_an_end_are_bounded() -> None:
+    endless = bytes(16 * SECTOR) + (b"\2CD001\1" + bytes(SECTOR - 7)) * 500
     odd = Tally()
-    assert len(read_descriptors(Disc(VolumeReader(medium, volume, lambda: None)), odd)) == 64
-    medium.close()
+    assert len(read_descriptors(Disc(reader_of(endless)), odd)) == 64
     assert "no terminator" in odd.places["descriptor"][0]
 
 
@@ -276,21 +260,8 @@ def test_no_mutant_loses_a_name_in_silence(
     sound = names(walk(whole))
     used = [n for n in range(SECTOR * 16 // 512, len(whole) // 512) if whole[n * 512 : n * 512 + 512].strip(b"\0")][:200]
     for number in range(40):
-        chance = random.Random(number)
-        raw = bytearray(whole)
-        for _ in range(chance.choice((1, 1, 2, 8))):
-            at = chance.choice(used) * 512
-            kind = chance.randrange(4)
-            if kind == 0:
-                raw[at + chance.randrange(512)] ^= 1 << chance.randrange(8)
-            elif kind == 1:
-                raw[at : at + 512] = bytes(512)
-            elif kind == 2:
-                raw[at : at + 512] = chance.randbytes(512)
-            else:
-                place = at + chance.randrange(504)
-                raw[place : place + 4] = chance.choice((b"\0", b"\xff", b"\x7f")) * 4
+        raw = mutated(whole, used, random.Random(number), (flip, clear, scramble, exaggerate), times=(1, 1, 2, 8))
         found = walk(bytes(raw))
-        assert "self-check could not be finished" not in said(found), number
+        assert "self-check could not be finished" not in found.said, number
         lost = sound - names(found)
         assert not lost or found.problems or found.unlisted, f"mutant {number} lost {[show(path) for path, _ in sorted(lost)]}"

@@ -12,14 +12,14 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from test_filesystem_walker import Walked
+from media_support import Walked, exaggerate_aligned, flip, misplace, mutated, reader_of, wipe
 
 from triage.evidence.opening import open_evidence
-from triage.filesystem.checks import Fault, Missed, VolumeReader, ntfs, ntfsmft
+from triage.filesystem.checks import Fault, Missed, ntfs, ntfsmft
 from triage.filesystem.checks.columns import Bytes, count_bitmap, uncovered
 from triage.filesystem.checks.ntfstable import USED, Table
 from triage.filesystem.listed import Listed
-from triage.model import Severity, Volume
+from triage.model import Severity
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -122,43 +122,29 @@ def walk(tmp_path: Path) -> Callable[[Ntfs], Walked]:
     return walked
 
 
-def said(found: Walked) -> list[tuple[Severity, str, str]]:
-    return [(p.severity, p.message, p.detail) for p in found.problems]
-
-
-def rows(found: Walked) -> set[tuple[str, str, str]]:
-    return {(e.path, e.kind.value, e.state.value) for e in found.entries}
-
-
-def the(found: Walked, words: str) -> tuple[Severity, str, str]:
-    """Return the one problem that says so."""
-    (problem,) = [p for p in said(found) if words in p[1]]
-    return problem
-
-
 # ---- no false alarm ---------------------------------------------------------------------------------------------------------
 
 
 def test_sound_volumes_give_no_alarm(image: Callable[[str], Path], sound: Walked, tmp_path: Path) -> None:
-    assert said(sound) == []
-    assert said(Walked(image("ntfs.E01"))) == []
+    assert sound.told == []
+    assert Walked(image("ntfs.E01")).told == []
     seed = tmp_path / "seed.raw"
     seed.write_bytes(gzip.decompress((ROOT / "bench" / "seeds" / "ntfs.raw.gz").read_bytes()))
-    assert said(Walked(seed)) == []
+    assert Walked(seed).told == []
 
 
 @pytest.mark.parametrize(
     ("name", "log"), [("made/ntfs.E01", False), ("velociraptor/partition_image.E01", False), ("velociraptor/test.ntfs.dd.E01", True)]
 )
 def test_real_volumes_give_no_alarm(name: str, log: bool, evidence_root: Path) -> None:
-    found = said(Walked(evidence_root / "images" / name))
+    found = Walked(evidence_root / "images" / name).told
     assert all(severity is Severity.INFO and "$LogFile holds changes" in message for severity, message, _ in found)
     assert bool(found) is log, "the one volume was acquired while it was mounted"
 
 
 def test_free_space_is_that_of_the_bitmap(whole: bytes) -> None:
     listed = Listed()
-    list(ntfs.check(_reader(whole), listed))
+    list(ntfs.check(reader_of(whole), listed))
     bits = np.unpackbits(np.frombuffer(Ntfs(whole).data[_bitmap(whole) : _bitmap(whole) + 768], np.uint8), bitorder="little")[:6143]
     assert listed.free == int((bits == 0).sum()) * CLUSTER
 
@@ -173,10 +159,10 @@ def test_files_of_a_folder_whose_index_is_damaged_are_listed_under_their_paths(
     assert start is not None
     volume.data[start * CLUSTER : start * CLUSTER + 4096] = bytes(4096)
     found = walk(volume)
-    assert rows(sound) - rows(found) == set()
+    assert sound.names - found.names == set()
     assert found.at("vol1/Users/alex/Documents/vault.dat").size == 6000
     assert found.md5(found.at("vol1/Users/alex/Documents/plan.docx")) == sound.md5(sound.at("vol1/Users/alex/Documents/plan.docx"))
-    assert the(found, "indexes of 1 folders are damaged")[::2] == (Severity.ERROR, "records 86")
+    assert found.the("indexes of 1 folders are damaged")[::2] == (Severity.ERROR, "records 86")
 
 
 def test_a_name_changed_in_the_index_is_said(volume: Ntfs, walk: Callable[[Ntfs], Walked]) -> None:
@@ -185,7 +171,7 @@ def test_a_name_changed_in_the_index_is_said(volume: Ntfs, walk: Callable[[Ntfs]
     at = volume.data.index("vault.dat".encode("utf-16-le"), start * CLUSTER)
     volume.data[at] = ord("f")
     found = walk(volume)
-    severity, _, detail = the(found, "listed under another name")
+    severity, _, detail = found.the("listed under another name")
     assert (severity, detail) == (Severity.ERROR, "records 93 (vault.dat)")
 
 
@@ -195,24 +181,24 @@ def test_a_hard_link_that_leads_to_another_file_is_said(volume: Ntfs, walk: Call
     assert struct.unpack_from("<I", volume.data, at)[0] == NOTES
     volume.put(at, "<I", IMAGE_1)
     found = walk(volume)
-    assert the(found, "listed under another name")[2] == "records 72 (IMG_0001.jpg)"
+    assert found.the("listed under another name")[2] == "records 72 (IMG_0001.jpg)"
     assert {e.meta_addr for e in found.entries if e.path == "vol1/Users/alex/Desktop/notes again.txt"} == {IMAGE_1, NOTES}
 
 
 def test_a_folder_of_another_sequence_is_said(volume: Ntfs, walk: Callable[[Ntfs], Walked]) -> None:
     volume.put(volume.value(IMAGE_1, ntfsmft.FILE_NAME) + 6, "<H", 9)
-    assert the(walk(volume), "lie in a folder that is none")[2] == "records 72 (IMG_0001.jpg)"
+    assert walk(volume).the("lie in a folder that is none")[2] == "records 72 (IMG_0001.jpg)"
 
 
 def test_a_deleted_file_whose_folder_never_was_is_said(volume: Ntfs, walk: Callable[[Ntfs], Walked]) -> None:
     volume.put(volume.value(DELETED, ntfsmft.FILE_NAME), "<I", 100_000)
-    severity, _, detail = the(walk(volume), "name a folder that never was")
+    severity, _, detail = walk(volume).the("name a folder that never was")
     assert (severity, detail) == (Severity.WARNING, "records 146 (gone.pdf)")
 
 
 def test_another_number_of_links_than_names_is_said(volume: Ntfs, walk: Callable[[Ntfs], Walked]) -> None:
     volume.put(volume.record(NOTES) + 18, "<H", 3)
-    assert the(walk(volume), "another number of names")[2] == "records 87 (notes.txt)"
+    assert walk(volume).the("another number of names")[2] == "records 87 (notes.txt)"
 
 
 # ---- records ----------------------------------------------------------------------------------------------------------------
@@ -220,23 +206,23 @@ def test_another_number_of_links_than_names_is_said(volume: Ntfs, walk: Callable
 
 def test_a_record_without_its_signature_is_said(volume: Ntfs, walk: Callable[[Ntfs], Walked]) -> None:
     volume.data[volume.record(IMAGE_1) : volume.record(IMAGE_1) + 4] = b"BAAD"
-    assert the(walk(volume), "damaged beyond reading")[::2] == (Severity.ERROR, "records 72")
+    assert walk(volume).the("damaged beyond reading")[::2] == (Severity.ERROR, "records 72")
 
 
 def test_a_sector_that_does_not_belong_to_its_record_is_said(volume: Ntfs, walk: Callable[[Ntfs], Walked]) -> None:
     volume.put(volume.record(DELETED) + 1022, "<H", 0x1234)
-    assert the(walk(volume), "free MFT records are damaged")[::2] == (Severity.WARNING, "records 146")
+    assert walk(volume).the("free MFT records are damaged")[::2] == (Severity.WARNING, "records 146")
 
 
 def test_a_file_that_a_flag_turns_into_a_deleted_one_is_said(volume: Ntfs, walk: Callable[[Ntfs], Walked]) -> None:
     volume.put(volume.record(IMAGE_1) + 22, "<H", 0)
-    assert the(walk(volume), "marked in use, but are free")[::2] == (Severity.ERROR, "records 72 (IMG_0001.jpg)")
+    assert walk(volume).the("marked in use, but are free")[::2] == (Severity.ERROR, "records 72 (IMG_0001.jpg)")
 
 
 def test_a_deleted_file_that_a_flag_turns_into_one_in_use_is_said_and_listed(volume: Ntfs, walk: Callable[[Ntfs], Walked]) -> None:
     volume.put(volume.record(DELETED) + 22, "<H", 1)
     found = walk(volume)
-    assert the(found, "are in use, but marked free")[2] == "records 146 (gone.pdf)"
+    assert found.the("are in use, but marked free")[2] == "records 146 (gone.pdf)"
     assert any(e.name == "gone.pdf" for e in found.entries)
 
 
@@ -245,13 +231,13 @@ def test_attributes_behind_an_early_end_are_said(volume: Ntfs, walk: Callable[[N
     volume.put(volume.attribute(IMAGE_1, ntfsmft.DATA), "<I", 0xFFFFFFFF)
     found = walk(volume)
     assert found.at("vol1/Users/alex/Pictures/Holiday/IMG_0001.jpg").size == 0
-    assert the(found, "have another length than they say")[0] is Severity.ERROR
-    assert the(found, "have no $DATA attribute")[2] == "records 72 (IMG_0001.jpg)"
+    assert found.the("have another length than they say")[0] is Severity.ERROR
+    assert found.the("have no $DATA attribute")[2] == "records 72 (IMG_0001.jpg)"
 
 
 def test_a_chain_of_attributes_that_breaks_is_said(volume: Ntfs, walk: Callable[[Ntfs], Walked]) -> None:
     volume.put(volume.attribute(IMAGE_1, ntfsmft.FILE_NAME) + 4, "<I", 100_000)
-    assert the(walk(volume), "end before their last attribute")[2] == "records 72"
+    assert walk(volume).the("end before their last attribute")[2] == "records 72"
 
 
 @pytest.mark.parametrize(
@@ -269,19 +255,19 @@ def test_what_is_wrong_with_where_a_file_lies_is_said(
     place: int, form: str, value: int, words: str, volume: Ntfs, walk: Callable[[Ntfs], Walked]
 ) -> None:
     volume.put(volume.attribute(PAGEFILE, ntfsmft.DATA) + place, form, value)
-    problems = [p for p in said(walk(volume)) if words in p[1]]
+    problems = [p for p in walk(volume).told if words in p[1]]
     assert [(s, d) for s, _, d in problems] == [(Severity.ERROR, "records 69 (pagefile.sys)")]
 
 
 def test_a_copied_record_is_said(volume: Ntfs, walk: Callable[[Ntfs], Walked]) -> None:
     first, other = volume.record(IMAGE_1), volume.record(IMAGE_1 + 1)
     volume.data[first : first + RECORD] = volume.data[other : other + RECORD]
-    assert the(walk(volume), "tell another record's number")[2] == "records 72 (IMG_0002.jpg)"
+    assert walk(volume).the("tell another record's number")[2] == "records 72 (IMG_0002.jpg)"
 
 
 def test_a_folder_without_an_index_is_said(volume: Ntfs, walk: Callable[[Ntfs], Walked]) -> None:
     volume.put(volume.record(IMAGE_1) + 22, "<H", 3)
-    assert the(walk(volume), "folders without an index")[2] == "records 72 (IMG_0001.jpg)"
+    assert walk(volume).the("folders without an index")[2] == "records 72 (IMG_0001.jpg)"
 
 
 # ---- files in several records -----------------------------------------------------------------------------------------------
@@ -303,20 +289,20 @@ def _in_two_records(volume: Ntfs) -> None:
 def test_a_file_in_two_records_gives_no_alarm(volume: Ntfs, sound: Walked, walk: Callable[[Ntfs], Walked]) -> None:
     _in_two_records(volume)
     found = walk(volume)
-    assert said(found) == []
+    assert found.told == []
     assert found.md5(found.at("vol1/pagefile.sys")) == sound.md5(sound.at("vol1/pagefile.sys"))
 
 
 def test_a_part_that_is_gone_is_said(volume: Ntfs, walk: Callable[[Ntfs], Walked]) -> None:
     _in_two_records(volume)
     volume.put(volume.record(FREE) + 22, "<H", 0)
-    assert the(walk(volume), "lack a part that their attribute list names")[2] == "records 69 (pagefile.sys)"
+    assert walk(volume).the("lack a part that their attribute list names")[2] == "records 69 (pagefile.sys)"
 
 
 def test_a_part_that_belongs_to_no_file_is_said(volume: Ntfs, walk: Callable[[Ntfs], Walked]) -> None:
     _in_two_records(volume)
     volume.put(volume.record(FREE) + 32, "<I", IMAGE_1)
-    assert the(walk(volume), "continue a file that does not know of them")[2] == "records 28"
+    assert walk(volume).the("continue a file that does not know of them")[2] == "records 28"
 
 
 # ---- clusters ---------------------------------------------------------------------------------------------------------------
@@ -331,7 +317,7 @@ def _bitmap(data: bytes) -> int:
 def test_clusters_in_use_that_nobody_owns_are_said(volume: Ntfs, whole: bytes, walk: Callable[[Ntfs], Walked]) -> None:
     at = volume.data.index(b"\0\0\0\0", _bitmap(whole))
     volume.put(at, "<I", 0x0F)
-    assert the(walk(volume), "belong to no file")[:2] == (
+    assert walk(volume).the("belong to no file")[:2] == (
         Severity.WARNING,
         "4 clusters (4096 bytes) are marked in use and belong to no file: files or parts of files are missing",
     )
@@ -339,13 +325,13 @@ def test_clusters_in_use_that_nobody_owns_are_said(volume: Ntfs, whole: bytes, w
 
 def test_owned_clusters_that_are_marked_free_are_said(volume: Ntfs, whole: bytes, walk: Callable[[Ntfs], Walked]) -> None:
     volume.data[_bitmap(whole)] = 0
-    assert the(walk(volume), "are marked free")[1] == "8 clusters (8192 bytes) belong to files and are marked free"
+    assert walk(volume).the("are marked free")[1] == "8 clusters (8192 bytes) belong to files and are marked free"
 
 
 def test_two_files_in_one_place_are_said(volume: Ntfs, walk: Callable[[Ntfs], Walked]) -> None:
     first, other = (volume.attribute(n, ntfsmft.DATA) + 64 for n in (IMAGE_1, IMAGE_1 + 1))
     volume.data[first : first + 4] = volume.data[other : other + 4]
-    assert the(walk(volume), "more than one file")[0] is Severity.ERROR
+    assert walk(volume).the("more than one file")[0] is Severity.ERROR
 
 
 # ---- copies -----------------------------------------------------------------------------------------------------------------
@@ -354,85 +340,57 @@ def test_two_files_in_one_place_are_said(volume: Ntfs, walk: Callable[[Ntfs], Wa
 @pytest.mark.parametrize(("at", "value"), [(48, 17), (64, 0xF7), (13, 4)])
 def test_a_boot_sector_that_differs_from_its_copy_is_said(at: int, value: int, volume: Ntfs) -> None:
     volume.data[at] = value
-    faults = [f.message for f in ntfs.check(_reader(bytes(volume.data)), Listed()) if isinstance(f, Fault)]
+    faults = [f.message for f in ntfs.check(reader_of(bytes(volume.data)), Listed()) if isinstance(f, Fault)]
     assert any("boot sector" in message for message in faults)
 
 
 def test_a_damaged_copy_of_the_boot_sector_is_said(volume: Ntfs, walk: Callable[[Ntfs], Walked]) -> None:
     volume.data[12287 * 512 + 3] = 0
-    assert the(walk(volume), "boot sector's copy")[0] is Severity.WARNING
+    assert walk(volume).the("boot sector's copy")[0] is Severity.WARNING
 
 
 def test_the_mft_is_found_by_its_copy(volume: Ntfs, whole: bytes) -> None:
     volume.data[MFT : MFT + 4] = bytes(4)
-    found = list(ntfs.check(_reader(bytes(volume.data)), Listed()))
+    found = list(ntfs.check(reader_of(bytes(volume.data)), Listed()))
     assert any(isinstance(f, Fault) and "differ from their copies in $MFTMirr" in f.message for f in found)
     assert {f.address for f in found if isinstance(f, Missed)} == {
-        f.address for f in ntfs.check(_reader(whole), Listed()) if isinstance(f, Missed) and f.address
+        f.address for f in ntfs.check(reader_of(whole), Listed()) if isinstance(f, Missed) and f.address
     }
 
 
 def test_a_copy_that_differs_is_said(volume: Ntfs, walk: Callable[[Ntfs], Walked]) -> None:
     volume.put(MIRROR + 2 * RECORD + 22, "<H", 0)
-    assert the(walk(volume), "$MFTMirr")[1].startswith("MFT records 2 differ")
+    assert walk(volume).the("$MFTMirr")[1].startswith("MFT records 2 differ")
 
 
 def test_a_volume_that_is_cut_short_is_said(volume: Ntfs, walk: Callable[[Ntfs], Walked]) -> None:
     del volume.data[4 << 20 :]
-    assert the(walk(volume), "what lies behind is missing")[0] is Severity.ERROR
+    assert walk(volume).the("what lies behind is missing")[0] is Severity.ERROR
 
 
 def test_a_dirty_volume_is_no_more_than_information(volume: Ntfs, walk: Callable[[Ntfs], Walked]) -> None:
     volume.data[volume.value(3, ntfsmft.VOLUME_INFORMATION) + 10] |= 1
-    assert [s for s, _, _ in said(walk(volume))] == [Severity.INFO]
+    assert [s for s, _, _ in walk(volume).told] == [Severity.INFO]
 
 
 # ---- hostile ----------------------------------------------------------------------------------------------------------------
 
 
-def _reader(data: bytes) -> VolumeReader:
-    class Memory:
-        size, sector_size, damaged = len(data), 512, {}
-
-        def read_at(self, offset: int, length: int) -> bytes:
-            return data[offset : offset + length]
-
-        def close(self) -> None: ...
-
-    return VolumeReader(Memory(), Volume(evidence="e", number=1, offset=0, size=len(data), scheme="none"), lambda: None)
-
-
 def _mutant(data: bytes, number: int) -> bytes:
     """Damage sectors of the boot sector, the MFT and folders."""
-    rng = random.Random(number)
-    raw = bytearray(data)
     places = [0, 12287, *range(32, 360), *range(6142, 6150)]
-    for _ in range(rng.choice([1, 2, 4, 16])):
-        at = rng.choice(places) * 512
-        match rng.randrange(4):
-            case 0:
-                raw[at + rng.randrange(512)] ^= 1 << rng.randrange(8)
-            case 1:
-                width = rng.choice([1, 2, 4, 8])
-                spot = at + rng.randrange(512 // width) * width
-                raw[spot : spot + width] = rng.choice([b"\0", b"\xff", b"\x7f", b"\x80"]) * width
-            case 2:
-                raw[at : at + 512] = rng.choice([bytes(512), rng.randbytes(512)])
-            case 3:
-                other = rng.choice(places) * 512
-                raw[at : at + 512] = raw[other : other + 512]
-    return bytes(raw)
+    return bytes(mutated(data, places, random.Random(number), (flip, exaggerate_aligned, wipe, misplace)))
 
 
 def test_no_mutant_loses_a_name_in_silence(whole: bytes, sound: Walked, walk: Callable[[Ntfs], Walked]) -> None:
-    usual, losing = rows(sound), 0
+    usual, losing = sound.names, 0
     for number in range(40):
         try:
             found = walk(Ntfs(_mutant(whole, number)))
         except OSError:
             continue  # no file system any more
-        assert not [m for _, m, _ in said(found) if "could not be finished" in m], number
-        lost = usual - rows(found)
+        assert not [m for _, m, _ in found.told if "could not be finished" in m], number
+        lost = usual - found.names
         losing += bool(lost)
         assert not lost or found.problems or found.unlisted, f"{number}: {sorted(lost)}"
     assert losing > 10, "the mutants do no harm"

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from test_filesystem_walker import Walked
+from media_support import Walked
 
 from triage.evidence.opening import open_evidence
 from triage.filesystem.dosname import DosNames

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
-from test_filesystem_walker import Walked
+from media_support import Walked
 
 from triage.evidence.medium import FileMedium
 from triage.filesystem.extlayout import inode_at, read_descriptors, read_layout

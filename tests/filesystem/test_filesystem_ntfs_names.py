@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from test_filesystem_walker import Walked
+from media_support import Walked
 
 from triage.evidence.opening import open_evidence
 from triage.filesystem.ntfsname import is_whole, may_look_like, units, wide_to_bytes

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from test_filesystem_walker import Walked
+from media_support import Walked
 
 from triage.evidence.opening import open_evidence
 from triage.filesystem.ntfstimes import decode_filetime

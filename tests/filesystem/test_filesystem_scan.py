@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from test_filesystem_volumes import START, Bytes, mbr, volumes_of
-from test_filesystem_walker import Walked
+from media_support import START, Bytes, Walked, mbr, volumes_of
 
 from triage.evidence.medium import DamagedRangeError
 from triage.filesystem import scan as scanning

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from test_filesystem_volumes import Bytes, mbr, volumes_of
+from media_support import Bytes, clear, flip, mbr, mutated, scramble, volumes_of
 
 from triage.evidence.opening import open_evidence
 from triage.filesystem.image import MediumImage, tsk_image
@@ -20,7 +20,7 @@ from triage.filesystem.volumes import is_listed, list_volumes
 from triage.model import Severity
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from triage.filesystem.tables import Table
@@ -321,21 +321,9 @@ def test_a_boot_sectors_text_is_no_table(name: str, evidence_root: Path, tmp_pat
 # ---- mutations -------------------------------------------------------------------------------------------------------------
 
 
-def damaged(data: bytes, sectors: list[int], number: int) -> bytes:
-    chance = random.Random(number)
-    raw = bytearray(data)
-    for _ in range(chance.choice((1, 2, 4, 8))):
-        at = chance.choice(sectors) * 512
-        kind = chance.randrange(4)
-        if kind == 0:
-            raw[at + chance.randrange(512)] ^= 1 << chance.randrange(8)
-        elif kind == 1:
-            raw[at : at + 512] = bytes(512)
-        elif kind == 2:
-            raw[at : at + 512] = chance.randbytes(512)
-        else:
-            raw[at + 446 + chance.randrange(64)] = chance.choice((0, 1, 127, 128, 255))
-    return bytes(raw)
+def lie(raw: bytearray, at: int, chance: random.Random, sectors: Sequence[int]) -> None:
+    """Change a byte of the partition table."""
+    raw[at + 446 + chance.randrange(64)] = chance.choice((0, 1, 127, 128, 255))
 
 
 @pytest.mark.parametrize("name", ["mbr", "gpt"])
@@ -347,7 +335,7 @@ def test_no_damaged_table_loses_a_file_system_in_silence(name: str, request: pyt
     sectors = [0, 1, 2, last, last - 32] if name == "gpt" else [0, listed[2] - 2048, listed[3] - 2048]  # the extended records
     wanted = {(v.offset, v.file_system) for v in sound if is_listed(v)}
     for number in range(40):
-        raw = damaged(data, sectors, number)
+        raw = bytes(mutated(data, sectors, random.Random(number), (flip, clear, scramble, lie), times=(1, 2, 4, 8)))
         volumes, problems = volumes_of(Bytes(raw))
         found = {(v.offset, v.file_system) for v in volumes if is_listed(v)}
         assert found == wanted, f"mutant {number}"

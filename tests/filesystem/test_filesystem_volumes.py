@@ -3,50 +3,20 @@
 from __future__ import annotations
 
 import random
-import struct
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from media_support import START, Bytes, mbr, volumes_of
 
-from triage.evidence.medium import DamagedRangeError, FileMedium
+from triage.evidence.medium import FileMedium
 from triage.evidence.opening import open_evidence
 from triage.filesystem.image import MediumImage, tsk_image, tsk_reason
 from triage.filesystem.volumes import is_listed, list_volumes
-from triage.model import Encryption, Problem, Severity, Volume
+from triage.model import Encryption, Severity
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
-
-START = 64  # sectors
-
-
-class Bytes:
-    """A medium out of memory, parts of which may be unreadable."""
-
-    sector_size = 512
-
-    def __init__(self, data: bytes, bad: tuple[int, int] = (0, 0)) -> None:
-        self.data, self.size, self.bad = data, len(data), bad
-        self.damaged: dict[int, tuple[int, str]] = {}
-
-    def read_at(self, offset: int, length: int) -> bytes:
-        if offset < self.bad[1] and self.bad[0] < offset + length:
-            raise DamagedRangeError(offset, length, "planted")
-        return self.data[offset : offset + length]
-
-    def close(self) -> None: ...
-
-
-def mbr(*rows: tuple[int, int, int]) -> bytes:
-    """A table of ``(type, first sector, sectors)``."""
-    table = b"".join(struct.pack("<B3xB3xII", 0, kind, start, count) for kind, start, count in rows)
-    return bytes(446) + table.ljust(64, b"\0") + b"\x55\xaa"
-
-
-def volumes_of(medium: Any) -> tuple[list[Volume], list[Problem]]:
-    return list_volumes(MediumImage(medium), medium, "e")
-
 
 @pytest.fixture
 def fat(image: Callable[[str], Path]) -> bytes:

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import hashlib
 import shutil
 import subprocess
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from media_support import Walked
 
 from triage.evidence.opening import open_evidence
-from triage.filesystem.image import tsk_image
-from triage.filesystem.overlay import volume_image
 from triage.filesystem.tsk import Avoid, Walker
-from triage.filesystem.volumes import is_listed, list_volumes, open_file_system
-from triage.model import Entry, Kind, Problem, Severity
+from triage.model import Entry, Kind, Severity
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -23,44 +20,6 @@ if TYPE_CHECKING:
 
 NAMES = ["ntfs.E01", "fat32.E01", "exfat.raw", "ext4.raw", "ext2.raw", "fat12.raw", "iso9660.raw", "gpt.E01", "split.001",
          "split-ewf.E01", "damaged-mbr.raw"]
-
-
-class Walked:
-    """What a walk of an image gave, with its file systems still open for reading content."""
-
-    def __init__(self, path: Path, avoid: Avoid | None = None, max_entries: int = 100_000) -> None:
-        evidence, self.medium, _ = open_evidence(path)
-        image = tsk_image(self.medium, evidence.paths)
-        volumes, self.unlisted = list_volumes(image, self.medium, evidence.id)
-        self.entries: list[Entry] = []
-        self.problems: list[Problem] = []
-        self.announced: list[tuple[int, int, int]] = []
-        self._open = {}
-        self.totals = []
-        for volume in volumes:
-            if not is_listed(volume):
-                continue
-            medium, own = volume_image(self.medium, image, volume.offset, volume.found_by)
-            self._open[volume.offset] = open_file_system(own, volume.offset)
-            walker = Walker(own, volume, lambda *what: self.announced.append(what), avoid=avoid or Avoid(),
-                            max_entries=max_entries, max_orphans=1000, medium=medium)
-            for row in walker.walk():
-                (self.entries if isinstance(row, Entry) else self.problems).append(row)
-            self.totals.append(walker.totals)
-
-    def at(self, path: str) -> Entry:
-        (entry,) = (e for e in self.entries if e.path == path and e.state.value != "deleted")
-        return entry
-
-    def content(self, entry: Entry) -> bytes:
-        place = entry.locator
-        assert place is not None
-        file = self._open[place.volume_offset].open_meta(place.meta_addr)
-        attribute = () if place.attr_type is None else (place.attr_type, place.attr_id)
-        return file.read_random(0, entry.size, *attribute) if entry.size else b""
-
-    def md5(self, entry: Entry) -> str:
-        return hashlib.md5(self.content(entry), usedforsecurity=False).hexdigest()
 
 
 @pytest.fixture(scope="module")
