@@ -143,6 +143,17 @@ def _merged(runs: list[tuple[int, int]]) -> list[tuple[int, int]]:
     return merged
 
 
+def byte_runs(chain: Chain, size: int, heap: int, cluster: int) -> tuple[tuple[int, int], ...]:
+    """Return a chain as ``(offset, length)`` up to a size; ``heap`` is where cluster 2 begins, in bytes from the volume's start."""
+    runs: list[tuple[int, int]] = []
+    for first, count in chain.runs:
+        length = min(size, count * cluster)
+        if length:
+            runs.append((heap + (first - 2) * cluster, length))
+        size -= length
+    return tuple(runs)
+
+
 class Claims:
     """Which name has which clusters: runs with the number of their owner."""
 

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, NamedTuple
 from triage.escape import show_name
 from triage.filesystem.checks import Fault, Found, Missed
 from triage.filesystem.checks import exfatdir as sets
-from triage.filesystem.checks.clusters import Chain, Stop
+from triage.filesystem.checks.chaintree import MAX_DEPTH, ROOT_ADDRESS, ChainTree
+from triage.filesystem.checks.clusters import Chain, Stop, byte_runs
 from triage.filesystem.checks.exfatdir import Odd, Record, Special
-from triage.filesystem.checks.owners import ORPHANS, Owners, Seen, check_end
+from triage.filesystem.checks.owners import ORPHANS, check_end
 from triage.filesystem.dostime import exfat_stamps
-from triage.filesystem.listed import Folder
 from triage.model import Severity
 
 if TYPE_CHECKING:
@@ -23,12 +23,7 @@ if TYPE_CHECKING:
     from triage.filesystem.checks.faults import Faults
     from triage.filesystem.listed import Listed
 
-MAX_BYTES = 256 << 20
-"""Bytes of directories that are read on one volume: 8 million slots."""
-MAX_DEPTH = 1024
 _MAX_UPCASE = 0x20000
-_PIECE = 1 << 20
-_ROOT_ADDRESS = 2
 
 
 class _Place(NamedTuple):
@@ -38,27 +33,26 @@ class _Place(NamedTuple):
     address: int | None
     path: tuple[bytes, ...]
 
+    @property
+    def cluster(self) -> int:
+        """Its first cluster, 0 if its chain has none."""
+        return self.chain.runs[0][0] if self.chain.runs else 0
 
-class Tree:
+
+class Tree(ChainTree[_Place]):
     """Walks the directories. ``owners`` collects who has which clusters; ``bitmap`` is the bitmap's ``(first cluster, bytes)``.
 
     Counted besides: ``deleted`` sets that are no longer whole, ``unwritten`` files whose valid data end before their size.
     """
 
     def __init__(self, reader: VolumeReader, boot: Boot, table: Table, listed: Listed, faults: Faults) -> None:
-        self.owners = Owners(reader.volume.name)
+        super().__init__(reader, listed, faults)
         self.bitmap: tuple[int, int] | None = None
         self.deleted = 0
         self.unwritten = 0
-        self._reader = reader
         self._boot = boot
         self._table = table
-        self._faults = faults
-        self._listed = listed
-        self._seen = Seen(listed)
         self._upcase: list[int] | None = None
-        self._walked: set[int] = set()
-        self._bytes = 0
         self._room = boot.clusters * boot.cluster
 
     def walk(self) -> Iterator[Fault | Missed | Found]:
@@ -66,7 +60,7 @@ class Tree:
         chain = self._table.chain(self._boot.root)
         self.owners.own(self.owners.shown(()), chain)
         yield from check_end(chain, self._reader.volume.name, self._faults, directory=True)
-        top = _Place(chain, _ROOT_ADDRESS, ())
+        top = _Place(chain, ROOT_ADDRESS, ())
         yield from self._specials(top)
         yield from self._descend(top)
 
@@ -82,31 +76,8 @@ class Tree:
         first = next(sets.read_sets([(0, head)]), None)
         return isinstance(first, Record) and not first.wrong and first.at == 0
 
-    def _descend(self, top: _Place) -> Iterator[Fault | Missed | Found]:
-        stack = [top]
-        while stack:
-            place = stack.pop()
-            first = place.chain.runs[0][0] if place.chain.runs else 0
-            if not first or first in self._walked:
-                continue
-            self._walked.add(first)
-            if self._bytes >= MAX_BYTES:
-                message = f"the directories hold more than {MAX_BYTES} bytes: whether names are missing was not checked in the rest"
-                yield Fault(Severity.ERROR, message)
-                return
-            below: list[_Place] = []
-            yield from self._directory(place, below)
-            stack.extend(reversed(below))
-
     def _pieces(self, place: _Place) -> Iterator[tuple[int, bytes]]:
-        for first, count in place.chain.runs:
-            for skip in range(0, count * self._boot.cluster, _PIECE):
-                if self._bytes >= MAX_BYTES:
-                    return
-                at = self._boot.cluster_at(first) + skip
-                data = self._reader.read(at, min(_PIECE, count * self._boot.cluster - skip))
-                self._bytes += len(data)
-                yield at, data
+        return self._read((self._boot.cluster_at(first), count * self._boot.cluster) for first, count in place.chain.runs)
 
     def _specials(self, root: _Place) -> Iterator[Fault]:
         """Read the root's entries of the bitmap and the up-case table first: the names' hashes need that table (7.1, 7.2)."""
@@ -162,18 +133,13 @@ class Tree:
                 unreadable += one.kind == sets.UNREADABLE
                 orphans += one.kind == sets.ORPHAN
                 self.deleted += one.kind == sets.DELETED
-            elif place.address != _ROOT_ADDRESS:
+            elif place.address != ROOT_ADDRESS:
                 unreadable += 1
-        behind = sum(entry.behind for entry in entries)
-        if behind:
-            message = f"{behind} names stand behind the end of this directory: what stood before them was overwritten, or they are old"
-            yield from self._faults.tell(Severity.ERROR, "directories with names behind their end", message, path)
+        yield from self._tell_behind(sum(entry.behind for entry in entries), path)
         if orphans:
             message = f"{orphans} parts of names stand without the beginning of their entry: names are missing"
             yield from self._faults.tell(Severity.ERROR, "directories with parts of names", message, path)
-        if unreadable:
-            message = f"{unreadable} places of this directory hold what is no entry: names are missing, or it is no directory"
-            yield from self._faults.tell(Severity.ERROR, "directories with unreadable entries", message, path)
+        yield from self._tell_unreadable(unreadable, path)
         missing = self._seen.missing([self._boot.address(entry.at) for entry in entries])
         for entry, gone in zip(entries, missing, strict=True):
             yield from self._entry(entry, place, f"{path}/{show_name(entry.name)[0]}", below, gone=gone)
@@ -209,10 +175,7 @@ class Tree:
             message = f"{entry.valid} bytes are said to be valid of a size of {entry.size}: the size may be wrong"
             yield from self._faults.tell(Severity.WARNING, "files with more valid data than their size", message, path)
         self.unwritten += entry.valid < entry.size and not entry.directory
-        for field, stamp in exfat_stamps(entry.primary).items():
-            if stamp.wrong:
-                message = f"the {field} field holds no time that a calendar has ({stamp.shown}): none is given"
-                yield from self._faults.tell(Severity.WARNING, "times that no calendar has", message, path)
+        yield from self._check_times(exfat_stamps(entry.primary), path)
 
     def _check_place(self, entry: Record, chain: Chain, path: str) -> Iterator[Fault]:
         """Hold a set's clusters against its size."""
@@ -248,15 +211,6 @@ class Tree:
         if sets.tsk_takes(entry.primary, entry.stream, self._table.last, self._room):
             yield Missed(address, entry.name, place.address)
         elif entry.directory:
-            # What it holds can be opened: it is listed below this path.
-            self._listed.folders.setdefault(address, Folder(self.owners.shown(path), place.address))
-            yield Found(path, directory=True)
+            yield self._folder(path, address, place.address)
         else:
-            left = entry.size
-            runs: list[tuple[int, int]] = []
-            for first, count in chain.runs:
-                length = min(left, count * self._boot.cluster)
-                if length:
-                    runs.append((self._boot.cluster_at(first), length))
-                left -= length
-            yield Found(path, entry.size, tuple(runs))
+            yield Found(path, entry.size, byte_runs(chain, entry.size, self._boot.heap, self._boot.cluster))

@@ -9,11 +9,11 @@ import numpy as np
 from triage.escape import show, show_name
 from triage.filesystem.checks import Fault, Found, Missed
 from triage.filesystem.checks import fatdir as slots
-from triage.filesystem.checks.clusters import FREE, Chain, Stop, covered, runs_of
+from triage.filesystem.checks.chaintree import MAX_DEPTH, ROOT_ADDRESS, ChainTree
+from triage.filesystem.checks.clusters import FREE, Chain, Stop, byte_runs, covered, runs_of
 from triage.filesystem.checks.fatdir import Odd, Record
-from triage.filesystem.checks.owners import ORPHANS, Owners, Seen, check_end
+from triage.filesystem.checks.owners import ORPHANS, check_end
 from triage.filesystem.dostime import fat_stamps
-from triage.filesystem.listed import Folder
 from triage.model import Severity
 
 if TYPE_CHECKING:
@@ -24,12 +24,6 @@ if TYPE_CHECKING:
     from triage.filesystem.checks.fatboot import Boot
     from triage.filesystem.checks.faults import Faults
     from triage.filesystem.listed import Listed
-
-MAX_BYTES = 256 << 20
-"""Bytes of directories that are read on one volume: 8 million slots."""
-MAX_DEPTH = 1024
-_PIECE = 1 << 20
-_ROOT_ADDRESS = 2
 
 
 class _Place(NamedTuple):
@@ -44,7 +38,7 @@ class _Place(NamedTuple):
     parent: int | None
 
 
-class Tree:
+class Tree(ChainTree[_Place]):
     """Walks the directories. ``owners`` collects who has which clusters, ``labels`` the label in the root directory.
 
     Counted besides: ``deleted_long`` names whose long name does not fit, ``zeroed`` slots that count as never used and hold something,
@@ -52,20 +46,14 @@ class Tree:
     """
 
     def __init__(self, reader: VolumeReader, boot: Boot, tables: list[Table], listed: Listed, faults: Faults) -> None:
-        self.owners = Owners(reader.volume.name)
+        super().__init__(reader, listed, faults)
         self.labels: list[bytes] = []
         self.deleted_long = 0
         self.zeroed = 0
         self.code_page = 0
-        self._reader = reader
         self._boot = boot
         self._table = tables[0]
         self._other = tables[1] if len(tables) > 1 else None
-        self._faults = faults
-        self._listed = listed
-        self._seen = Seen(listed)
-        self._walked: set[int] = set()
-        self._bytes = 0
         self._room = boot.clusters * boot.cluster
 
     def walk(self) -> Iterator[Fault | Missed | Found]:
@@ -75,7 +63,7 @@ class Tree:
             chain = self._table.chain(root)
             self.owners.own(self.owners.shown(()), chain)
             yield from check_end(chain, self._reader.volume.name, self._faults, directory=True)
-        yield from self._descend(_Place(root, _ROOT_ADDRESS, (), None))
+        yield from self._descend(_Place(root, ROOT_ADDRESS, (), None))
 
     def walk_lost(self, cluster: int) -> Iterator[Fault | Missed | Found]:
         """Walk a directory that no name leads to."""
@@ -87,21 +75,6 @@ class Tree:
         """Whether a cluster begins like a directory below the root: with ``.`` that leads to itself, and ``..``."""
         head = self._reader.read(self._boot.cluster_at(cluster), 64)
         return self._is_dot(head[:32], b".", cluster) and self._is_dot(head[32:], b"..", None)
-
-    def _descend(self, top: _Place) -> Iterator[Fault | Missed | Found]:
-        stack = [top]
-        while stack:
-            place = stack.pop()
-            if place.cluster in self._walked:
-                continue
-            self._walked.add(place.cluster)
-            if self._bytes >= MAX_BYTES:
-                message = f"the directories hold more than {MAX_BYTES} bytes: whether names are missing was not checked in the rest"
-                yield Fault(Severity.ERROR, message)
-                return
-            below: list[_Place] = []
-            yield from self._directory(place, below)
-            stack.extend(reversed(below))
 
     def _pieces(self, place: _Place) -> Iterator[tuple[int, bytes]]:
         """Yield a directory's bytes with where they lie, by the first FAT and, where that ends earlier, by the second."""
@@ -116,13 +89,7 @@ class Tree:
                 starts, ends = spans[:, 0], spans.sum(axis=1)
                 clusters = clusters + [run for first, count in more.runs for run in runs_of(~covered(first, count, starts, ends), first)]
             runs = [(boot.cluster_at(first), count * boot.cluster) for first, count in clusters]
-        for offset, length in runs:
-            for skip in range(0, length, _PIECE):
-                if self._bytes >= MAX_BYTES:
-                    return
-                data = self._reader.read(offset + skip, min(_PIECE, length - skip))
-                self._bytes += len(data)
-                yield offset + skip, data
+        yield from self._read(runs)
 
     def _directory(self, place: _Place, below: list[_Place]) -> Iterator[Fault | Missed | Found]:
         """Read one directory."""
@@ -143,18 +110,11 @@ class Tree:
             else:
                 entries.append(one)
         yield from self._dots(place, path, dots)
-        yield from self._told(unreadable, sum(entry.behind for entry in entries), path)
+        yield from self._tell_behind(sum(entry.behind for entry in entries), path)
+        yield from self._tell_unreadable(unreadable, path)
         missing = self._seen.missing([self._boot.address(entry.at) for entry in entries])
         for entry, gone in zip(entries, missing, strict=True):
             yield from self._entry(entry, place, f"{path}/{show_name(entry.name)[0]}", below, gone=gone)
-
-    def _told(self, unreadable: int, behind: int, path: str) -> Iterator[Fault]:
-        if behind:
-            message = f"{behind} names stand behind the end of this directory: what stood before them was overwritten, or they are old"
-            yield from self._faults.tell(Severity.ERROR, "directories with names behind their end", message, path)
-        if unreadable:
-            message = f"{unreadable} places of this directory hold what is no entry: names are missing, or it is no directory"
-            yield from self._faults.tell(Severity.ERROR, "directories with unreadable entries", message, path)
 
     def _odd(self, odd: Odd, path: str) -> Iterator[Fault]:
         if odd.kind == slots.ORPHAN_LONG:
@@ -167,7 +127,7 @@ class Tree:
 
     def _label(self, entry: Record, place: _Place, path: str) -> Iterator[Fault]:
         odd = slots.fields_odd(entry.slot, self._boot.bits)
-        if place.address == _ROOT_ADDRESS and not odd and not self.labels:
+        if place.address == ROOT_ADDRESS and not odd and not self.labels:
             self.labels.append(entry.slot[:11])
         else:
             message = "a label stands where none belongs: it may be a damaged entry, whose content is missing"
@@ -180,7 +140,7 @@ class Tree:
 
     def _dots(self, place: _Place, path: str, dots: list[Record]) -> Iterator[Fault]:
         """Hold ``.`` and ``..`` against where the directory and its parent are."""
-        if place.address == _ROOT_ADDRESS:
+        if place.address == ROOT_ADDRESS:
             if dots:
                 message = "the root directory has entries '.' and '..', which only others have: it is another directory, or damaged"
                 yield Fault(Severity.ERROR, message, path)
@@ -214,7 +174,7 @@ class Tree:
         if odd:
             message = f"the entry holds what nothing writes there ({odd}): it is damaged, or no entry"
             yield from self._faults.tell(Severity.WARNING, "entries with impossible fields", message, shown)
-        yield from self._times(entry, shown)
+        yield from self._check_times(fat_stamps(entry.slot), shown)
         chain = self._table.chain(first) if first else Chain([], 0, Stop.END, 0)
         self.owners.own(shown, chain)
         if entry.directory and not chain.runs:
@@ -250,9 +210,7 @@ class Tree:
             yield Missed(address, entry.name, place.address)
             return
         if entry.directory:
-            # What it holds can be opened: it is listed below this path.
-            self._listed.folders.setdefault(address, Folder(self.owners.shown(path), place.address))
-            yield Found(path, directory=True)
+            yield self._folder(path, address, place.address)
             return
         yield Found(path, entry.size, self._runs(entry.size, chain))
 
@@ -265,20 +223,7 @@ class Tree:
             yield Found((*path[:-1], entry.name + b" (by the second FAT)"), entry.size, self._runs(entry.size, more))
 
     def _runs(self, size: int, chain: Chain) -> tuple[tuple[int, int], ...]:
-        """Return a chain as byte ranges of the volume, up to a file's size."""
-        runs: list[tuple[int, int]] = []
-        for first, count in chain.runs:
-            length = min(size, count * self._boot.cluster)
-            if length:
-                runs.append((self._boot.cluster_at(first), length))
-            size -= length
-        return tuple(runs)
-
-    def _times(self, entry: Record, path: str) -> Iterator[Fault]:
-        for field, stamp in fat_stamps(entry.slot).items():
-            if stamp.wrong:
-                message = f"the {field} field holds no time that a calendar has ({stamp.shown}): none is given"
-                yield from self._faults.tell(Severity.WARNING, "times that no calendar has", message, path)
+        return byte_runs(chain, size, self._boot.heap, self._boot.cluster)
 
     def _cut(self, entry: Record, first: int, chain: Chain, path: str) -> Iterator[Fault]:
         """Tell of a file whose chain is shorter than its size."""
