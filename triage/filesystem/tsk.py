@@ -46,9 +46,9 @@ _ORPHANS = b"$OrphanFiles"
 class Avoid:
     """What an earlier walk of the same volume died on.
 
-    ``directories``: listed without TSK's own directory reader where another way exists, else given up. ``metadata``:
-    addresses never opened; their names are listed bare. ``orphans``: the search for orphans is left out. ``checks``: the file system's
-    self-checks are.
+    ``directories``: listed without TSK's own directory reader where another way exists (then so are all others), else given up.
+    ``metadata``: addresses never opened; their names are listed bare. ``orphans``: the search for orphans is left out. ``checks``: the
+    file system's self-checks are.
     """
 
     directories: frozenset[int] = frozenset()
@@ -112,6 +112,9 @@ class Walker:
         self._name = file_system_name(self._fs)
         self._ntfs = self._name == "NTFS"
         self._fat = self._name.startswith(("FAT", "exFAT"))
+        # One inode on which TSK hangs is named by many directories (the root by each of its children): after the first hang the names
+        # come from our own reader, which opens every inode by itself, so that each poisoned one costs one stall and no more.
+        self._poisoned = self._name.startswith("ext") and bool(avoid.directories or avoid.metadata)
         self._listed = Listed()
         self._maker = EntryMaker(self._fs, volume, announce, medium.size, self._listed.ownership)
         if self._fat:
@@ -365,7 +368,7 @@ class Walker:
     def _directory(self, address: int, raw: bytes, shown: str, depth: int, *, orphan: bool) -> Iterator[tuple[Entry, int]]:
         """Yield a directory's entries with their metadata type; its damage goes to the problems."""
         phase = self.ORPHANS if orphan else self.NAMES
-        if address in self._avoid.directories:
+        if address in self._avoid.directories or (self._poisoned and not orphan):
             yield from self._directory_without_tsk(address, raw, shown, depth)
             return
         announce = self._announce
