@@ -11,7 +11,9 @@ in whatever is not a file's content; one in twenty is cut short as well. Each is
 It is counted: crashes of the tool, tracebacks, runs over the budget of 60 s, and **silent losses**: an entry that the seed has and the
 mutant has not, also not under another name, without a problem that the sound seed does not have. (``renamed`` and ``changed`` count
 entries with another name or other content and no problem: text of a file, or a letter of a name on a file system without checksums,
-can change without a trace.) ``--raw`` walks the same mutants with pytsk3 alone, guarded
+can change without a trace. Files of the file system's own, ``$MFT`` and the like, are what was damaged.)
+
+``--raw`` walks the same mutants with pytsk3 alone, guarded
 against loops and killed after 20 s, and counts its silent losses the same way. ``contents kept`` is the share of the seed's contents
 (by digest) that are still found; for mutants that killed a worker it is the promise of going on behind the poison, for ``mbr`` and
 ``gpt`` whose tables pytsk3 finds nothing by any more, a file system that is found all the same is a rescue.
@@ -219,7 +221,7 @@ def one(task: tuple[str, int, bool]) -> dict[str, Any]:
     said = bool(seen.refused) or bool(set(seen.problems) - set(base["seen"].problems))
     digests = {d for ds in base["seen"].names.values() for d in ds if d}
     kept = {d for ds in seen.names.values() for d in ds if d} & digests
-    changed = sorted(k for k, v in base["seen"].names.items() if k in seen.names and sorted(seen.names[k]) != sorted(v))
+    changed = [k for k, v in base["seen"].names.items() if "/$" not in k and k in seen.names and sorted(seen.names[k]) != sorted(v)]
     judged: dict[str, Any] = {
         "seed": name,
         "number": number,
