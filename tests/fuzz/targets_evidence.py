@@ -25,6 +25,7 @@ from triage.filesystem import dostime, exttimes, hfstimes, isotimes, ntfsname, n
 from triage.filesystem.checks import VolumeReader, check_for
 from triage.filesystem.dosname import DosNames
 from triage.filesystem.extdir import read_ext_directory
+from triage.filesystem.extpoison import poisoned_inodes
 from triage.filesystem.headers import MARKS, header_at
 from triage.filesystem.image import MediumImage
 from triage.filesystem.isomend import iso_patches
@@ -229,6 +230,12 @@ def _disc(data: bytes) -> None:
     isotimes.local_time(data[:7])
 
 
+def _poison(data: bytes) -> None:
+    medium = PatchedMedium("ext2.raw", data)
+    volume = Volume(evidence="fuzz", number=1, offset=0, size=medium.size, scheme="none", file_system="ext2")
+    assert all(address > 0 for address in poisoned_inodes(VolumeReader(medium, volume, lambda: None)))
+
+
 def _check_in(name: str, file_system: str):
     def run(data: bytes) -> None:
         medium = PatchedMedium(name, data)
@@ -343,6 +350,7 @@ TARGETS = [
         ("triage.filesystem.dostime", "triage.filesystem.dosname"),
     ),
     Target("discs", _disc, lambda: scripts("iso9660.raw.gz"), ("triage.filesystem.isomend", "triage.filesystem.isotimes")),
+    Target("ext-poison", _poison, lambda: scripts("ext2.raw"), ("triage.filesystem.extpoison",)),
     Target("ext-directories", _extdir, _extdirs, ("triage.filesystem.extdir",)),
     Target(
         "times",

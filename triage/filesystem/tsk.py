@@ -8,7 +8,7 @@ kill it, and start it again with what it must not touch: see :class:`Avoid`.
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import count
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -17,6 +17,7 @@ from triage.filesystem.checks.hfsformat import embedded
 from triage.filesystem.dosname import DosNames
 from triage.filesystem.dostime import EntryTimes
 from triage.filesystem.extdir import index_names, index_size, read_ext_directory
+from triage.filesystem.extpoison import poisoned_inodes
 from triage.filesystem.exttimes import ExtTimes
 from triage.filesystem.hfstimes import HfsTimes
 from triage.filesystem.image import tsk_reason
@@ -37,6 +38,7 @@ MAX_PATH = 32_768
 """Characters of a shown path, as many as Windows allows: each name below would cost as much again."""
 MAX_DIRECTORY = 64 << 20
 """Bytes of a directory that is read without TSK's own listing."""
+HANGS = "reading this entry's metadata hangs Sleuth Kit: only its name is known"
 _ALLOCATED = 1
 _VIRTUAL_DIRECTORY = 11
 _ORPHANS = b"$OrphanFiles"
@@ -112,9 +114,12 @@ class Walker:
         self._name = file_system_name(self._fs)
         self._ntfs = self._name == "NTFS"
         self._fat = self._name.startswith(("FAT", "exFAT"))
-        # One inode on which TSK hangs is named by many directories (the root by each of its children): after the first hang the names
-        # come from our own reader, which opens every inode by itself, so that each poisoned one costs one stall and no more.
-        self._poisoned = self._name.startswith("ext") and bool(avoid.directories or avoid.metadata)
+        # One inode on which TSK hangs is named by many directories (the root by each of its children): where there is one, names come
+        # from our own reader, which opens every inode by itself and leaves that one alone.
+        if self._name.startswith("ext"):
+            reader = VolumeReader(medium, volume, lambda: announce(self.OPENING, 0, 0))
+            self._avoid = replace(avoid, metadata=avoid.metadata | poisoned_inodes(reader))
+        self._poisoned = self._name.startswith("ext") and bool(avoid.directories or self._avoid.metadata)
         self._listed = Listed()
         self._maker = EntryMaker(self._fs, volume, announce, medium.size, self._listed.ownership)
         if self._fat:
@@ -411,7 +416,7 @@ class Walker:
     def _hung(self, address: int, text: bytes, shown: str, *, orphan: bool) -> Iterator[Entry | Problem]:
         """List what an earlier walk died on by its name alone."""
         bare = self._maker.bare(address, text, Kind.FILE, shown.encode(), shown, 1, allocated=True, counted={}, orphan=orphan)
-        yield self._maker.problem(Severity.ERROR, "reading this entry's metadata hung: only its name is known", entry=bare)
+        yield self._maker.problem(Severity.ERROR, HANGS, entry=bare)
         yield from self._emit(bare)
 
     def _index_names(self, address: int, listing: Any) -> frozenset[tuple[int, bytes]]:
@@ -454,9 +459,7 @@ class Walker:
             if found.inode in self._avoid.metadata or not found.inode:
                 bare = self._maker.bare(found.inode, found.name, kind, raw, shown, depth, allocated=found.allocated, counted=counted)
                 if found.inode:
-                    self._maker.problems.append(
-                        self._maker.problem(Severity.ERROR, "reading this entry's metadata hung: only its name is known", entry=bare)
-                    )
+                    self._maker.problems.append(self._maker.problem(Severity.ERROR, HANGS, entry=bare))
                 yield bare, 0
                 continue
             self._announce(self.OPENING, found.inode, 0)
