@@ -228,3 +228,21 @@ def test_the_summary_names_a_volume_whose_names_may_be_missing(
     assert "LISTED IN PART: vol1 (ext2): names may be missing" in capsys.readouterr().out
     assert run(["run", str(sound), "--case", str(tmp_path / "sound"), "--no-report"]) == 0
     assert "LISTED IN PART" not in capsys.readouterr().out
+
+
+def test_a_notable_file_in_use_that_no_name_leads_to_is_a_hit(
+    image: Callable[[str], Path], answer_key: Callable[[str], dict[str, Any]], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    damaged, notable = tmp_path / "damaged.raw", tmp_path / "notable.txt"
+    data = bytearray(image("ext2.raw").read_bytes())
+    folder, name = next((e["path"].rsplit("/", 2)[1], e["path"].rsplit("/", 1)[1]) for e in answer_key("ext2.raw")["entries"]
+                        if e["kind"] == "file" and e["state"] == "allocated" and e["size"] > 2000 and e["path"].count("/") > 1)
+    key = next(e for e in answer_key("ext2.raw")["entries"] if e["path"].endswith(f"{folder}/{name}"))
+    block = data.index(name.encode()) // 1024 * 1024
+    data[block + 24 : block + 1024] = bytes(1000)
+    damaged.write_bytes(data)
+    notable.write_text(key["sha256"] + "\n", encoding="ascii")
+    assert run(["run", str(damaged), "--case", str(tmp_path / "case"), "--hashset", str(notable), "-q", "--no-report"]) == 0
+    (hit,) = rows(capsys, "files", tmp_path / "case", "--where", "known=notable")
+    assert (hit["sha256"], hit["state"], hit["recoverability"]) == (key["sha256"], "orphan", "intact")
+    assert rows(capsys, "queue", tmp_path / "case")[0]["id"] == hit["id"]

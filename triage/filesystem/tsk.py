@@ -212,7 +212,9 @@ class Walker:
     def _judged(self) -> Iterator[Entry]:
         """Give the deleted ones their recoverability, now that every allocated file's blocks are known."""
         for entry in self._held:
-            judged = Recoverability.INTACT if entry.resident else self._maker.ownership.recoverability(self._once(entry))
+            # What is in use without a name owns its blocks itself: that is no other file that has overwritten it.
+            own = entry.resident or (entry.orphan and entry.meta_allocated)
+            judged = Recoverability.INTACT if own else self._maker.ownership.recoverability(self._once(entry))
             yield entry.replace(recoverability=judged)
         self._held = []
 
