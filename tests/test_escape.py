@@ -238,11 +238,13 @@ def test_numbers_stay_numbers(value: object, text: str) -> None:
 
 @QUICK
 @given(HOSTILE)
+@example("|=")
+@example(" ;\t-")
 def test_a_cell_is_inert_in_one_row_and_column(text: str) -> None:
     written = cell(text)
     assert_inert(written)
     assert not written.startswith(tuple("=+-@＝＋－＠"))
-    assert written in {show(text), "'" + show(text)}
+    assert written.replace("'", "") == show(text).replace("'", ""), "nothing but apostrophes is added"
     assert cell(written) == written
     out = io.StringIO()
     csv.writer(out).writerow(["before", written, "after"])
