@@ -50,7 +50,7 @@ fuzz: $(DEV_INSTALLED) ## every parser over mutated inputs for FUZZ_SECONDS; fai
 bench: $(DEV_INSTALLED) ## wall time and memory against fiwalk (needs sleuthkit and ewf-tools)
 	@$(BIN)/python bench/run.py
 
-mutants: $(DEV_INSTALLED) ## 3,000 damaged media and 450 damaged E01 sets: nothing crashes, nothing is lost in silence (an hour)
+mutants: $(DEV_INSTALLED) ## 3,000 damaged media and 450 damaged E01 sets: nothing crashes, nothing is lost in silence (half an hour)
 	@$(BIN)/python bench/mutants.py run --raw $(MUTANTS_ARGS)
 	@$(BIN)/python bench/mutants.py e01
 
