@@ -6,6 +6,7 @@ keeps those of the leaves that are.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -31,7 +32,7 @@ _SPECIAL = (1, 2, 6, 12)
 """Types in the upper four bits of a mode (HFSPlusBSDInfo.fileMode): FIFO, devices, socket."""
 
 
-class Rows:
+class Rows(ABC):
     """Rows of records with the node each came from, and what does not fit. ``blocks``: how many the volume has."""
 
     def __init__(self, blocks: int) -> None:
@@ -46,9 +47,9 @@ class Rows:
         """Say where the tree lies and which nodes' records count."""
         self.extents, self.node_size, self._live = extents, node_size, live
 
+    @abstractmethod
     def take(self, here: Bytes, at: Column, length: Column, node: Column) -> None:
         """Take leaves' records: their places, lengths and nodes."""
-        raise NotImplementedError
 
     def column(self, table: str, name: str) -> Column:
         """Return a column of the records that count."""
