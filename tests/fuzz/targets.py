@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -40,14 +41,9 @@ def reads(data: bytes) -> Callable[[int, int], bytes]:
 
 
 def _all() -> dict[str, Target]:
-    import targets_artifacts
-    import targets_content
-    import targets_evidence
-    import targets_lists
-
     found: dict[str, Target] = {}
-    for module in (targets_evidence, targets_content, targets_artifacts, targets_lists):
-        for target in module.TARGETS:
+    for path in sorted(Path(__file__).parent.glob("targets_*.py")):
+        for target in importlib.import_module(path.stem).TARGETS:
             if target.name in found:
                 raise ValueError(f"two targets are called {target.name}")
             found[target.name] = target
