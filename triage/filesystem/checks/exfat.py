@@ -36,9 +36,7 @@ def check(reader: VolumeReader, listed: Listed) -> Iterator[Fault | Missed | Fou
         yield Fault(Severity.ERROR, message)
         return
     yield from check_boot(reader, boot)
-    # What lies behind the volume's end cannot be read: neither tables nor memory follow a number that is too large.
-    clusters = min(boot.clusters, max(0, min(boot.fat_size, reader.size - boot.fat_start) // 4 - 2))
-    table = Table(reader, boot.fat_start, 32, clusters)
+    table = read_table(reader, boot)
     media, second = (int(value) for value in table.read(0, 2))
     if media not in (0x0FFFFFF8, 0x0FFFFFFF) or second < 0x0FFFFFF8:
         yield Fault(Severity.WARNING, "the FAT does not begin as it should: it is damaged or misplaced", detail=f"{media:x} {second:x}")
@@ -62,6 +60,15 @@ def check(reader: VolumeReader, listed: Listed) -> Iterator[Fault | Missed | Fou
         message = f"{tree.unwritten} files were written only in part: what was read behind that is older content of the medium"
         yield Fault(Severity.INFO, message)
     yield from faults.rest()
+
+
+def read_table(reader: VolumeReader, boot: Boot) -> Table:
+    """Return the first FAT.
+
+    What lies behind the volume's end cannot be read: neither tables nor memory follow a number that is too large.
+    """
+    clusters = min(boot.clusters, max(0, min(boot.fat_size, reader.size - boot.fat_start) // 4 - 2))
+    return Table(reader, boot.fat_start, 32, clusters)
 
 
 def _bitmap(reader: VolumeReader, boot: Boot, tree: Tree, listed: Listed) -> Any:

@@ -64,6 +64,12 @@ class Tree(ChainTree[_Place]):
         yield from self._specials(top)
         yield from self._descend(top)
 
+    def find_bitmap(self) -> tuple[int, int] | None:
+        """Return the bitmap's ``(first cluster, bytes)`` out of the root alone, ``None`` where that has none."""
+        for _ in self._specials(_Place(self._table.chain(self._boot.root), ROOT_ADDRESS, ())):
+            pass  # what is wrong with it is for the check to say
+        return self.bitmap
+
     def walk_lost(self, cluster: int) -> Iterator[Fault | Missed | Found]:
         """List what is in a cluster of a directory that no name leads to."""
         chain = Chain([(cluster, 1)], 1, Stop.END, cluster)

@@ -66,7 +66,7 @@ class _Ranges:
         return np.cumsum(steps[:-1]) > 0
 
 
-def _system(layout: ExtLayout, groups: Groups) -> tuple[Numbers, Numbers]:
+def system_runs(layout: ExtLayout, groups: Groups) -> tuple[Numbers, Numbers]:
     """Return the runs of blocks that hold the file system's own structures, as starts and ends."""
     starts: list[int] = []
     lengths: list[int] = []
@@ -105,7 +105,7 @@ def check_space(reader: VolumeReader, layout: ExtLayout, groups: Groups, maps: B
     starts, lengths, owners = maps.claims()
     if not maps.complete:
         tally.add(PARTLY, f"{len(starts)} runs of blocks")
-    own_starts, own_ends = _system(layout, groups)
+    own_starts, own_ends = system_runs(layout, groups)
     all_starts = np.concatenate((own_starts, starts))
     all_ends = np.concatenate((own_ends, starts + lengths))
     all_owners = np.concatenate((np.zeros(len(own_starts), dtype=np.int64), owners))

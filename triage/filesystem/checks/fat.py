@@ -38,10 +38,7 @@ def check(reader: VolumeReader, listed: Listed) -> Iterator[Fault | Missed | Fou
         message = "the boot sector makes no sense to our own reading: whether names are missing was not checked"
         yield Fault(Severity.ERROR, message)
         return
-    # What lies behind the volume's end cannot be read: neither tables nor memory follow a number that is too large.
-    table_bytes = min(boot.fat_size, reader.size - boot.fat_start)
-    clusters = min(boot.clusters, max(0, table_bytes * 8 // bits - 2))
-    tables = [Table(reader, boot.fat_start + n * boot.fat_size, bits, clusters) for n in range(boot.fats)]
+    tables = read_tables(reader, boot)
     yield from check_boot(reader, boot, tables[0])
     faults = Faults()
     differ = False
@@ -66,6 +63,22 @@ def check(reader: VolumeReader, listed: Listed) -> Iterator[Fault | Missed | Fou
         message = f"{tree.code_page} short names hold bytes beyond ASCII, whose letters depend on a code page: they are shown as ^"
         yield Fault(Severity.INFO, message)
     yield from faults.rest()
+
+
+def read_tables(reader: VolumeReader, boot: Boot) -> list[Table]:
+    """Return the copies of the FAT.
+
+    What lies behind the volume's end cannot be read: neither tables nor memory follow a number that is too large.
+    """
+    table_bytes = min(boot.fat_size, reader.size - boot.fat_start)
+    clusters = min(boot.clusters, max(0, table_bytes * 8 // boot.bits - 2))
+    return [Table(reader, boot.fat_start + n * boot.fat_size, boot.bits, clusters) for n in range(boot.fats)]
+
+
+def table_in_use(boot: Boot) -> int:
+    """Return which of the FATs is kept up (``BPB_ExtFlags``): the first unless FAT32 names another that there is."""
+    active = boot.raw[40] & 0x0F if _mirroring_off(boot) else 0
+    return active if active < boot.fats else 0
 
 
 def _mirroring_off(boot: Boot) -> bool:

@@ -86,6 +86,18 @@ def _headers(reader: VolumeReader) -> tuple[Disk | None, list[Fault]]:
     return disk, faults
 
 
+def allocation_file(reader: VolumeReader) -> tuple[Disk, list[Extent]] | None:
+    """Return a volume and where its allocation file lies, as far as it lies in the volume; ``None`` without a usable header."""
+    disk, _ = _headers(reader)
+    if disk is None:
+        return None
+    fork, overflow = disk.header.forks[hfsformat.ALLOCATION], Overflow(disk.blocks)
+    if sum(extent.length for extent in fork.extents) < fork.blocks:
+        for _ in _tree(disk, hfsformat.EXTENTS, overflow, overflow):
+            pass  # what is wrong with the tree is for the check to say
+    return disk, disk.inside([*fork.extents, *overflow.of(hfsformat.ALLOCATION, 0)])
+
+
 def _tree(disk: Disk, kind: int, overflow: Overflow, rows: Rows) -> Iterator[Fault]:
     """Read one of the trees into ``rows``; say what is wrong with it."""
     name = hfsformat.SPECIAL_FILES[kind]

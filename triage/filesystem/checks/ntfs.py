@@ -103,6 +103,12 @@ def _boot(reader: VolumeReader) -> tuple[Boot | None, list[Fault]]:
     return boot, faults
 
 
+def open_mft(reader: VolumeReader) -> Mft | None:
+    """Return the MFT, by whichever of the boot sectors and of its own record's copies can be used; ``None`` when none can."""
+    boot, _ = _boot(reader)
+    return None if boot is None else _mft(reader, boot)[0]
+
+
 def _mft(reader: VolumeReader, boot: Boot) -> tuple[Mft | None, list[Fault]]:
     """Find the MFT by its own first record, else by that record's copy in $MFTMirr; compare the records that are kept twice."""
     faults: list[Fault] = []
