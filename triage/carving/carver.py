@@ -107,6 +107,7 @@ class Carver:
         end = min(end, self._space.size)
         behind = start
         claimed: list[tuple[int, int]] = []
+        held: Carved | None = None
         for offset, formats in self._candidates(start, end):
             if offset < behind or offset in avoid or any(a <= offset < b for a, b in claimed):
                 continue
@@ -117,7 +118,11 @@ class Carver:
                 continue
             behind = found.until
             claimed = [(a, b) for a, b in claimed if b > offset] + [(at, at + size) for at, size in found.pieces[1:]]
-            yield found
+            if held is not None:
+                yield _ended_by(held, offset)
+            held = found
+        if held is not None:
+            yield held
         self.totals.unreadable = self._reader.unreadable - unreadable
 
     def _candidates(self, start: int, end: int) -> Iterator[tuple[int, list[Format]]]:
@@ -209,6 +214,15 @@ class Carver:
             parts=tuple(p for p in walked.parts if p.offset >= 0 and p.length > 0 and p.offset + p.length <= walked.length),
             facts=dict(list(walked.facts.items())[:_FACTS]),
         )
+
+
+def _ended_by(one: Carved, offset: int) -> Carved:
+    """Return a cut file without what lies behind the header of the next one."""
+    if one.structure is not Structure.TRUNCATED or len(one.pieces) > 1 or not one.until <= offset < one.offset + one.length:
+        return one
+    length = offset - one.offset
+    parts = tuple(p for p in one.parts if p.offset + p.length <= length)
+    return replace(one, length=length, pieces=((one.offset, length),), parts=parts)
 
 
 def _bounded(walked: Walked) -> Walked:

@@ -13,9 +13,10 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
 from triage.engine.items import lost, small, unpack_entries, unpack_problem
+from triage.engine.jobs import Job, Jobs, NoJobs
+from triage.engine.phases import ANALYZING
 from triage.engine.process import Event, WorkerProcess
 from triage.engine.session import Session
-from triage.engine.tasks import ANALYZING
 from triage.errors import EngineError
 from triage.filesystem.tsk import Walker
 from triage.model import Evidence, Outcome, Problem, Severity, Volume
@@ -85,10 +86,12 @@ class _Batch:
 
 @dataclass(slots=True)
 class _Seat:
-    """A worker and what it has: a walk, or up to :data:`_AHEAD` batches, of which the first is in its hands."""
+    """A worker and what it has: a walk, a job, or up to :data:`_AHEAD` batches, of which the first is in its hands."""
 
     worker: WorkerProcess
+    number: int
     walk: _Walk | None = None
+    job: Job | None = None
     batches: deque[_Batch] = field(default_factory=deque)
     ready: bool = False
     stalled: bool = False
@@ -97,7 +100,7 @@ class _Seat:
     @property
     def busy(self) -> bool:
         """Whether it has anything to do."""
-        return self.walk is not None or bool(self.batches)
+        return self.walk is not None or self.job is not None or bool(self.batches)
 
 
 class LocalEngine:
@@ -114,6 +117,8 @@ class LocalEngine:
         self._restarts = 0
         self._fruitless = 0
         self._batches = 0
+        self._started = 0
+        self._jobs_left: Jobs = NoJobs()
         self._again: list[_Batch] = []
         self._stopped = ""
         self._session: Session | None = None
@@ -121,14 +126,14 @@ class LocalEngine:
     def spawn(self) -> Session:
         """Start the workers, and return a session with the first of them, to open the evidence with."""
         for _ in range(self._jobs):
-            self._seats.append(_Seat(WorkerProcess(self._events, self._settings)))
+            self._seats.append(self._new_seat())
         self._session = Session(self._limits, self._seats[0].worker, self._events, self._renew)
         return self._session
 
     def _renew(self) -> WorkerProcess:
         """Put another worker in the first one's place, which was lost while it opened evidence."""
         self._seats[0].worker.close()
-        self._seats[0] = _Seat(WorkerProcess(self._events, self._settings))
+        self._seats[0] = self._new_seat()
         return self._seats[0].worker
 
     def attach(self, evidence: Sequence[Evidence], sink: Sink) -> None:
@@ -140,25 +145,37 @@ class LocalEngine:
         for seat in self._seats:
             seat.worker.send({"do": "attach", "evidence": self._evidence})
 
+    def _new_seat(self) -> _Seat:
+        self._started += 1
+        return _Seat(WorkerProcess(self._events, self._settings), self._started)
+
     def _seat(self) -> None:
-        seat = _Seat(WorkerProcess(self._events, self._settings))
+        seat = self._new_seat()
         self._seats.append(seat)
         seat.worker.send({"do": "attach", "evidence": self._evidence})
 
-    def run(self, walks: Sequence[Volume], plan: Plan, *, deadline: float | None = None, tick: Callable[[], None] = lambda: None) -> bool:
-        """List the volumes and do the plan's work; return whether all of it was done.
+    def run(
+        self,
+        walks: Sequence[Volume],
+        plan: Plan,
+        *,
+        jobs: Jobs | None = None,
+        deadline: float | None = None,
+        tick: Callable[[], None] = lambda: None,
+    ) -> bool:
+        """List the volumes, do the plan's work and the jobs; return whether all of it was done.
 
         ``deadline`` is on ``time.monotonic``: what is not handed out by then stays in the plan. ``tick`` is called a few
         times a second. Raises ``EngineError`` when workers cannot be kept alive.
         """
         waiting = [_Walk(v) for v in walks]
+        self._jobs_left = jobs or NoJobs()
         while True:
             out_of_time = deadline is not None and time.monotonic() >= deadline
             if not out_of_time and not self._stopped:
                 self._assign(waiting, plan)
-            if not any(s.busy for s in self._seats) and (
-                out_of_time or self._stopped or (all(s.ready for s in self._seats) and not waiting and not plan and not self._again)
-            ):
+            done = not waiting and not plan and not self._again and not self._jobs_left.left()
+            if not any(s.busy for s in self._seats) and (out_of_time or self._stopped or (all(s.ready for s in self._seats) and done)):
                 break
             try:
                 event = self._events.get(timeout=_POLL)
@@ -172,7 +189,7 @@ class LocalEngine:
         for batch in self._again:
             plan.give_back(batch.pending)
         self._again = []
-        return not waiting and not plan and not self._stopped
+        return not waiting and not plan and not self._stopped and not self._jobs_left.left()
 
     @property
     def stopped(self) -> str:
@@ -211,9 +228,15 @@ class LocalEngine:
                         },
                     }
                 )
+        for seat in self._seats:
+            if seat.ready and not seat.busy and (job := self._jobs_left.take(seat.number)) is not None:
+                seat.job = job
+                seat.worker.slot.reset()
+                for command in job.commands:
+                    seat.worker.send(command)
         for depth in range(_AHEAD):
             for seat in self._seats:
-                if not seat.ready or seat.walk is not None or len(seat.batches) > depth:
+                if not seat.ready or seat.walk is not None or seat.job is not None or len(seat.batches) > depth:
                     continue
                 if self._again:
                     self._send(seat, self._again.pop())
@@ -250,8 +273,13 @@ class LocalEngine:
         message = event.message
         if message is None:
             if event.data is not None:
-                seat.worker.kill()
-                event = event._replace(fault="it sent bytes that nobody asked for")
+                try:
+                    self._jobs_left.data(seat.job or Job([]), event.data)
+                except ValueError as error:
+                    seat.worker.kill()
+                    event = event._replace(fault=f"it sent {error}")
+                else:
+                    return
             self._replace(seat, walks, plan, event.fault)
             return
         try:
@@ -263,7 +291,10 @@ class LocalEngine:
 
     def _answer(self, seat: _Seat, message: Json) -> None:
         walk = seat.walk
-        if message.get("error"):
+        if seat.job is not None:
+            if self._jobs_left.answer(seat.job, message):
+                seat.job = None
+        elif message.get("error"):
             self._failed(seat, message)
         elif message.get("done") == "attach" and not seat.ready:
             seat.ready = True
@@ -346,6 +377,8 @@ class LocalEngine:
             if unfit and seat.walk.believed:
                 self._mistrust(seat.walk, how)
             self._walk_lost(seat.walk, 0 if unfit else slot.phase, slot.address, how, walks)
+        if seat.job is not None:
+            self._jobs_left.lost(seat.job, slot, how)
         for position, batch in enumerate(seat.batches):
             if position == 0 and unfit:
                 self._batch_unfit(batch, how)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from triage.case.items import Work
 from triage.engine import testhook
+from triage.engine.phases import ANALYZING, LISTING, OPENING, READING, VERIFYING
 from triage.evidence import opening, verify
 from triage.filesystem.image import tsk_image, tsk_reason
 from triage.filesystem.overlay import facts_of, found_by_fact, volume_image
@@ -18,11 +19,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from triage.engine.analyze import Analyzer
+    from triage.engine.carvetasks import CarveTasks
     from triage.engine.slot import Slot
     from triage.evidence.medium import Medium
 
-OPENING, ANALYZING, READING, VERIFYING, LISTING = 10, 11, 12, 13, 14
-"""Phases besides the walker's own (1 to 3)."""
 _ROWS = 400
 _WEIGHT = 4 << 20
 """Characters that a pack of a walk's rows holds at most, or little more: frames are limited."""
@@ -40,6 +40,7 @@ class Tasks:
         self._evidence: dict[str, tuple[Evidence, Medium, Any]] = {}
         self._file_systems: dict[tuple[str, int], Any] = {}
         self._analyzer: Analyzer | None = None
+        self._carving: CarveTasks | None = None
 
     def run(self, command: dict[str, Any]) -> None:
         """Do one command."""
@@ -52,6 +53,8 @@ class Tasks:
             "read": self._read,
             "verify": self._verify,
             "thumbnail": self._thumbnail,
+            "space": self._carve,
+            "carve": self._carve,
         }[command["do"]](command)
 
     def _state(self, command: dict[str, Any]) -> None:
@@ -203,6 +206,14 @@ class Tasks:
             announce(ANALYZING, command["batch"], position)
             results.append(self._analyzer.run(Work(data), self.reader))
         self._send({"done": "analyze", "batch": command["batch"], "results": results})
+
+    def _carve(self, command: dict[str, Any]) -> None:
+        """Take an area, or carve a unit of it."""
+        if self._carving is None:
+            from triage.engine.carvetasks import CarveTasks  # noqa: PLC0415 - a worker that only lists needs no formats
+
+            self._carving = CarveTasks(self._slot, lambda evidence: self._evidence[evidence][1], self._send)
+        (self._carving.space if command["do"] == "space" else self._carving.carve)(command)
 
     def _read(self, command: dict[str, Any]) -> None:
         """Send an item's bytes, at most ``length`` from ``offset``."""

@@ -1,0 +1,91 @@
+"""What a worker does when it carves: it is given an area, then units of it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from triage.carving.carver import Carver
+from triage.carving.catalog import known_formats
+from triage.carving.entries import pack
+from triage.carving.scan import Headers
+from triage.carving.space import Area
+from triage.engine import testhook
+from triage.engine.phases import CARVING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from triage.engine.slot import Slot
+    from triage.evidence.medium import Medium
+
+_ROWS = 400
+
+
+class CarveTasks:
+    """The area that a worker has at hand."""
+
+    def __init__(self, slot: Slot, medium_of: Callable[[str], Medium], send: Callable[[Any], None]) -> None:
+        self._slot = slot
+        self._medium_of = medium_of
+        self._send = send
+        self._number: int | None = None
+        self._facts: dict[str, Any] = {}
+        self._stretches: list[int] = []
+        self._headers: dict[tuple[str, ...], Headers] = {}
+        self._carver: Carver | None = None
+
+    def space(self, command: dict[str, Any]) -> None:
+        """Take an area, or more of its stretches."""
+        if "area" in command:
+            self._number, self._facts, self._stretches = command["space"], {**command["area"], "types": tuple(command["types"])}, []
+            self._carver = None
+        self._stretches += command["stretches"]
+
+    def carve(self, command: dict[str, Any]) -> None:
+        """Carve one unit; files go out in packs."""
+        number, start = command["space"], command["start"]
+        if number != self._number:
+            raise ValueError("an area that is not at hand")
+        if self._carver is None:
+            self._carver = self._new(number)
+        carver = self._carver
+        answer = {"space": number, "start": start}
+        found: list[Any] = []
+        for one in carver.unit(start, command["end"], frozenset(command["avoid"])):
+            found.append(pack(one))
+            if len(found) >= _ROWS:
+                self._send({**answer, "found": found})
+                found = []
+        totals = carver.totals
+        counts = {
+            "candidates": totals.candidates,
+            "rejected": totals.rejected,
+            "cut": totals.cut,
+            "failed": sum(totals.failed.values()),
+            "unreadable": totals.unreadable,
+        }
+        self._send({**answer, "done": "carve", "found": found, "counts": counts})
+
+    def _new(self, number: int) -> Carver:
+        facts = self._facts
+        types = facts["types"]
+        headers = self._headers.get(types)
+        if headers is None:
+            headers = self._headers[types] = Headers([f for f in known_formats() if not types or f.name in types])
+        area = Area(
+            evidence=facts["evidence"],
+            volume=None,
+            volume_offset=0,
+            kind="",
+            name="",
+            stretches=tuple(zip(self._stretches[::2], self._stretches[1::2], strict=True)),
+            block=facts["block"],
+            joined=facts["joined"],
+            aligned=facts["aligned"],
+        )
+
+        def announce(offset: int) -> None:
+            self._slot.announce(CARVING, number, offset)
+            testhook.touch(f"{number}:{offset}", "carve-")
+
+        return Carver(self._medium_of(facts["evidence"]), area, headers=headers, announce=announce, beat=self._slot.beat)

@@ -1,0 +1,6 @@
+"""What a worker announces besides the phases of a walk (1 to 4, :class:`triage.filesystem.tsk.Walker`)."""
+
+from __future__ import annotations
+
+OPENING, ANALYZING, READING, VERIFYING, LISTING, CARVING, EXPORTING = 10, 11, 12, 13, 14, 15, 16
+"""``CARVING``: the address is the area's number, the position the candidate's offset in its space."""
