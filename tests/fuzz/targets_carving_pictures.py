@@ -1,0 +1,67 @@
+"""Targets of carving: pictures that are walked and put together again."""
+
+from __future__ import annotations
+
+import random
+import struct
+import zlib
+from typing import TYPE_CHECKING
+
+from targets import Target
+from targets_content import _pictures
+
+from triage.carving.catalog import known_formats
+from triage.carving.window import WindowSpentError, window_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_NOISE = random.Random(3).randbytes(4096)
+
+
+def _walking(name: str) -> Callable[[bytes], None]:
+    """Return a function that walks bytes as the format does, and asks for what lies in pieces."""
+    form = next(f for f in known_formats() if f.name == name)
+
+    def run(data: bytes) -> None:
+        if not any(header.matches(data) for header in form.headers):
+            return
+        window = window_of(data, allowance=256 << 20)
+        walked = form.walk(window)
+        if walked is None:
+            return
+        assert 0 < walked.length <= len(data)
+        assert walked.valid is None or 0 < walked.valid <= walked.length
+        assert all(0 <= p.offset < p.offset + p.length <= walked.length for p in walked.parts)
+        if form.rejoin is not None and walked.structure in ("truncated", "damaged"):
+            joined = form.rejoin(window, walked)
+            assert joined is None or sum(size for _, size in joined.pieces) == joined.length
+
+    return run
+
+
+def _seeds(*beginnings: bytes) -> Callable[[], list[bytes]]:
+    """Return pictures of a kind: whole, in two pieces, with something behind."""
+
+    def seeds() -> list[bytes]:
+        found = []
+        for data in (p for p in _pictures() if p.startswith(beginnings)):
+            cut = len(data) // 1024 * 512
+            found += [data, data + _NOISE, data[:cut] + _NOISE[:1024] + data[cut:]]
+        return found
+
+    return seeds
+
+
+_MISTAKES = (ValueError, LookupError, ArithmeticError, struct.error, zlib.error, WindowSpentError)
+
+TARGETS = [
+    Target(
+        "carving-png",
+        _walking("png"),
+        _seeds(b"\x89PNG"),
+        ("triage.carving.formats.png", "triage.carving.crc", "triage.carving.ahead"),
+        allowed=_MISTAKES,
+        tokens=(b"IHDR", b"IDAT", b"IEND", b"fcTL", b"acTL", b"\0\0\0\x04CgBI"),
+    ),
+]
