@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 # A command's module is imported when it is called: `triage info` need not wait for what `triage report` needs.
 COMMANDS = {
     "audit": "audit:audit",
+    "carve": "carve:carve",
     "cat": "cat:cat",
     "demo": "demo:demo",
     "doctor": "doctor:doctor",

@@ -7,15 +7,16 @@ import json
 import os
 import stat
 from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING
 
 import click
 
 from triage.commands.common import find, opened, row_of, tell, tell_container, walk
+from triage.commands.folder import OutputFolder, not_written
 from triage.commands.output import emit, format_option, say
 from triage.content.types import identify
 from triage.engine.budget import ReadBudget
-from triage.errors import EvidenceError, OutputError
+from triage.errors import EvidenceError
 from triage.model import Kind
 
 if TYPE_CHECKING:
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
 
 LIST = "extracted.jsonl"
 _MAKING = ".partial"
-_NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
 _ZEROS = bytes(1 << 20)
 
 
@@ -45,7 +45,7 @@ def extract(evidence: Path, path: tuple[str, ...], out: Path, fmt: str | None) -
     Example:
       triage extract disk.E01 vol1/Users/alex/Pictures --out pictures
     """
-    _Folder.check(out)
+    OutputFolder.check(out)
     with opened(evidence) as (session, record, volumes, problems):
         tell_container(problems)
         entries, damaged = walk(record, volumes)
@@ -54,7 +54,7 @@ def extract(evidence: Path, path: tuple[str, ...], out: Path, fmt: str | None) -
             for entry in find(entries, name):
                 chosen[entry.id] = entry
                 chosen.update((e.id, e) for e in entries if e.path.startswith(entry.path + "/"))
-        with _Folder(out) as folder:
+        with OutputFolder(out) as folder:
             budget = ReadBudget({record.id: record.size}, 1 << 62)
             rows = list(_copy(session, (e for e in chosen.values() if _has_bytes(e)), folder, budget))
     tell([p for p in damaged if any(p.path.startswith(name.strip("/")) for name in path)])
@@ -72,59 +72,7 @@ def _has_bytes(entry: Entry) -> bool:
     return entry.locator is not None and entry.kind in (Kind.FILE, Kind.STREAM)
 
 
-class _Folder:
-    """The output folder, held open: names in it are of this folder, whatever becomes of the path that led to it.
-
-    Files in it are made new, never opened, and never through a link. Raises ``OutputError``.
-    """
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self._descriptor: int | None = None
-
-    @staticmethod
-    def check(path: Path) -> None:
-        """Refuse a folder that is a link, holds something, or is none."""
-        try:
-            if path.is_symlink():
-                raise OutputError(f"{path} is a link", hint="name a new folder")
-            if path.exists() and any(path.iterdir()):
-                raise OutputError(f"{path} is not empty", hint="name a new folder")
-        except OSError as error:
-            raise _not_written(path, error) from error
-
-    def __enter__(self) -> Self:
-        try:
-            self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
-            if os.open in os.supports_dir_fd:  # not on Windows, where names are taken relative to the path
-                self._descriptor = os.open(self.path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
-                if os.listdir(self._descriptor):  # noqa: PTH208 - of a descriptor
-                    raise OutputError(f"{self.path} is not empty", hint="name a new folder")
-        except OSError as error:
-            raise _not_written(self.path, error) from error
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        if self._descriptor is not None:
-            os.close(self._descriptor)
-
-    def _at(self, name: str) -> str:
-        return name if self._descriptor is not None else str(self.path / name)
-
-    def new(self, name: str) -> int:
-        """Make a file that only its owner may read, and return its descriptor."""
-        return os.open(self._at(name), _NEW, 0o600, dir_fd=self._descriptor)
-
-    def settle(self, name: str) -> None:
-        """Give the file in the making its name; a copy with the same bytes may have it already."""
-        os.replace(self._at(_MAKING), self._at(name), src_dir_fd=self._descriptor, dst_dir_fd=self._descriptor)
-
-
-def _not_written(path: Path, error: OSError) -> OutputError:
-    return OutputError(f"{path} cannot be written: {error.strerror or error}", hint="choose another folder, or make room")
-
-
-def _copy(session: Session, entries: Iterable[Entry], folder: _Folder, budget: ReadBudget) -> Iterator[Json]:
+def _copy(session: Session, entries: Iterable[Entry], folder: OutputFolder, budget: ReadBudget) -> Iterator[Json]:
     try:
         with os.fdopen(folder.new(LIST), "w", encoding="ascii", newline="\n") as log:
             for entry in entries:
@@ -133,14 +81,14 @@ def _copy(session: Session, entries: Iterable[Entry], folder: _Folder, budget: R
                 log.write(json.dumps({**row_of(entry), **row}, sort_keys=True) + "\n")
                 yield row
     except OSError as error:
-        raise _not_written(folder.path, error) from error
+        raise not_written(folder.path, error) from error
 
 
 def _refused(entry: Entry, why: str) -> Json:
     return {"file": None, "size": 0, "sha256": None, "path": entry.path, "id": entry.id, "problem": f"not copied: {why}"}
 
 
-def _copy_one(session: Session, entry: Entry, folder: _Folder) -> Json:
+def _copy_one(session: Session, entry: Entry, folder: OutputFolder) -> Json:
     """Write one entry under a temporary name, then under its digest; a copy that could not be read whole says so in its name."""
     digest, head, problem, size = hashlib.sha256(), b"", "", 0
     with os.fdopen(folder.new(_MAKING), "wb") as file:
@@ -164,7 +112,7 @@ def _copy_one(session: Session, entry: Entry, folder: _Folder) -> Json:
     kind = identify(head, size)
     extension = "bin" if kind is None else kind.name if kind.name in kind.extensions else min(kind.extensions, default="bin")
     name = f"{digest.hexdigest()}{'.partial' if problem else ''}.{extension}"
-    folder.settle(name)
+    folder.settle(_MAKING, name)
     return {
         "file": name,
         "size": size,

@@ -130,3 +130,15 @@ def _merged(ranges: Ranges, start: int, end: int) -> Ranges:
         if a < b:
             found.append((a, b))
     return found
+
+
+def whole_medium(evidence: Evidence) -> Area:
+    """Return all of a medium as one area, whatever owns its bytes."""
+    return Area(
+        evidence=evidence.id,
+        volume=None,
+        volume_offset=0,
+        kind="medium",
+        name="medium",
+        stretches=((0, evidence.size),),
+    )

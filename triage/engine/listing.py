@@ -18,13 +18,14 @@ if TYPE_CHECKING:
     from triage.priority.profile import Limits
 
 
-class _Listing:
+class Listing:
     """A sink for walks without a case."""
 
     def __init__(self, take: Callable[[Volume, Sequence[Entry], Sequence[Problem]], Any]) -> None:
         self._take = take
 
     def rows(self, volume: Volume, entries: Sequence[Entry], packed: Sequence[list[Any]], problems: Sequence[Problem]) -> None:
+        """Hand a pack on."""
         self._take(volume, entries, problems)
 
     def walking(self, volume: Volume) -> None:
@@ -34,9 +35,11 @@ class _Listing:
         """Nothing is kept of a walk without a case."""
 
     def items(self, pending: Sequence[Pending]) -> list[WorkItem]:
+        """None can be asked for."""
         raise EngineError("a listing has no content work")
 
     def results(self, items: Sequence[WorkItem], results: Sequence[Json]) -> None:
+        """None can come."""
         raise EngineError("a listing has no content work")
 
     def problem(self, problem: Problem) -> None:
@@ -59,7 +62,7 @@ def list_entries(
     engine = LocalEngine(limits, {"memory": limits.memory}, 1)
     try:
         engine.spawn()
-        engine.attach([evidence], _Listing(take))
+        engine.attach([evidence], Listing(take))
         engine.run([v for v in volumes if is_listed(v)], Plan())
     finally:
         engine.close()

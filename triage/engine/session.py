@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import queue
 import re
+import struct
 import time
 from contextlib import contextmanager
 from pathlib import Path
@@ -99,6 +101,20 @@ class Session:
             elif event.message is not None:
                 self._raise(event.message)
                 return
+
+    def free_space(self, volume: Volume) -> tuple[list[tuple[int, int]], str] | None:
+        """Return ``(start, end)`` on the medium of what a volume's own books call free, and what is wrong with those; ``None``: unknown."""
+        what = f"reading what is free in {volume.name}"
+        answer, data = self._ask({"do": "free", "volume": volume.to_json()}, what)
+        with self._believing(what):
+            if not answer["known"]:
+                return None
+            numbers = struct.unpack(f"<{len(data) // 8}Q", data)
+            ranges = list(zip(numbers[::2], numbers[1::2], strict=True))
+            end = volume.offset + volume.size
+            if any(a >= b or b > end for a, b in ranges) or any(b > c for (_, b), (c, _) in itertools.pairwise(ranges)):
+                raise ValueError("ranges that are none")
+            return ranges, str(answer["note"])[:1000]
 
     def verify(self, evidence: Evidence, progress: Callable[[int], None]) -> Json:
         """Recompute the medium's digests and compare them with the stored ones."""

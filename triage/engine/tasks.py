@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import struct
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from triage.case.items import Work
 from triage.engine import testhook
-from triage.engine.phases import ANALYZING, LISTING, OPENING, READING, VERIFYING
+from triage.engine.phases import ANALYZING, EXPORTING, LISTING, OPENING, READING, VERIFYING
 from triage.evidence import opening, verify
+from triage.filesystem.checks import VolumeReader
 from triage.filesystem.image import tsk_image, tsk_reason
 from triage.filesystem.overlay import facts_of, found_by_fact, volume_image
 from triage.filesystem.tsk import Avoid, Walker
@@ -53,8 +55,10 @@ class Tasks:
             "read": self._read,
             "verify": self._verify,
             "thumbnail": self._thumbnail,
+            "free": self._free,
             "space": self._carve,
             "carve": self._carve,
+            "export": self._export,
         }[command["do"]](command)
 
     def _state(self, command: dict[str, Any]) -> None:
@@ -206,6 +210,33 @@ class Tasks:
             announce(ANALYZING, command["batch"], position)
             results.append(self._analyzer.run(Work(data), self.reader))
         self._send({"done": "analyze", "batch": command["batch"], "results": results})
+
+    def _free(self, command: dict[str, Any]) -> None:
+        """Send which bytes of a volume its own books call free, as pairs of 64-bit numbers relative to the medium."""
+        from triage.filesystem.allocation import free_ranges  # noqa: PLC0415 - brings the readers of every file system
+
+        volume = Volume.from_json(command["volume"])
+        self._slot.announce(LISTING, 0, 0)
+        _, medium, image = self._evidence[volume.evidence]
+        medium, _ = volume_image(medium, image, volume.offset, volume.found_by)
+        found = free_ranges(VolumeReader(medium, volume, self._slot.beat), volume.file_system)
+        if found is not None:
+            numbers = [volume.offset + n for pair in found.free for n in pair]
+            self._send_bytes(struct.pack(f"<{len(numbers)}Q", *numbers))
+        self._send({"done": "free", "known": found is not None, "note": found.note if found is not None else ""})
+
+    def _export(self, command: dict[str, Any]) -> None:
+        """Send the bytes of several items one behind the other, zeros for what cannot be read, and then their digests."""
+        from triage.engine.export import export  # noqa: PLC0415 - only carving alone needs it
+
+        readers = (self.reader(Locator.from_json(item["locator"])) for item in command["items"])
+        sizes = [item["size"] for item in command["items"]]
+
+        def announce(position: int) -> None:
+            self._slot.announce(EXPORTING, command["batch"], position)
+
+        digests = export(zip(readers, sizes, strict=True), self._send_bytes, announce)
+        self._send({"done": "export", "batch": command["batch"], "items": digests})
 
     def _carve(self, command: dict[str, Any]) -> None:
         """Take an area, or carve a unit of it."""
