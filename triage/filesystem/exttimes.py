@@ -43,6 +43,29 @@ def decode_time(seconds: int, extra: int) -> tuple[int | None, str]:
     return value, wrong
 
 
+def inode_times(inode: bytes) -> dict[str, Any]:
+    """Return ``mtime``, ``atime``, ``ctime`` and ``crtime`` of an inode's bytes.
+
+    ``wrong`` is there as well when one of them is outside of the years 1677 to 2262 or has an impossible fraction: what, and the
+    numbers as they are stored.
+    """
+    times: dict[str, Any] = {}
+    wrong = []
+    reaches = 0x80 + int.from_bytes(inode[0x80:0x82], "little") if len(inode) > 0x80 else 0
+    for name, place, more in _FIELDS:
+        if name == "crtime" and reaches < place + 4:
+            times[name] = None
+            continue
+        seconds = int.from_bytes(inode[place : place + 4], "little")
+        extra = int.from_bytes(inode[more : more + 4], "little") if reaches >= more + 4 else 0
+        times[name], fault = decode_time(seconds, extra)
+        if fault:
+            wrong.append(f"{name} {seconds:#010x} {extra:#010x}: {fault}")
+    if wrong:
+        times["wrong"] = "; ".join(wrong)
+    return times
+
+
 class ExtTimes:
     """Gives the times of an ext volume's inodes. What cannot be read leaves TSK's times as they are."""
 
@@ -63,29 +86,9 @@ class ExtTimes:
         return self._medium.read_at(self._offset + offset, length)
 
     def of(self, address: int) -> dict[str, Any] | None:
-        """Return ``mtime``, ``atime``, ``ctime`` and ``crtime`` of an inode, ``None`` where it cannot be read.
-
-        ``wrong`` is there as well when one of them is outside of the years 1677 to 2262 or has an impossible fraction: what, and
-        the numbers as they are stored.
-        """
+        """Return an inode's times as :func:`inode_times` does, ``None`` where it cannot be read."""
         inode = self._inode(address)
-        if inode is None:
-            return None
-        times: dict[str, Any] = {}
-        wrong = []
-        reaches = 0x80 + int.from_bytes(inode[0x80:0x82], "little") if len(inode) > 0x80 else 0
-        for name, place, more in _FIELDS:
-            if name == "crtime" and reaches < place + 4:
-                times[name] = None
-                continue
-            seconds = int.from_bytes(inode[place : place + 4], "little")
-            extra = int.from_bytes(inode[more : more + 4], "little") if reaches >= more + 4 else 0
-            times[name], fault = decode_time(seconds, extra)
-            if fault:
-                wrong.append(f"{name} {seconds:#010x} {extra:#010x}: {fault}")
-        if wrong:
-            times["wrong"] = "; ".join(wrong)
-        return times
+        return None if inode is None else inode_times(inode)
 
     def _inode(self, address: int) -> bytes | None:
         layout, groups = self._layout, self._groups

@@ -5,7 +5,7 @@ Source: Linux kernel documentation, *ext4 data structures and algorithms*, "The 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import numpy as np
 
@@ -32,7 +32,6 @@ from triage.model import Severity
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from triage.filesystem.checks import VolumeReader
     from triage.filesystem.checks.extinodes import Piece
     from triage.filesystem.checks.exttally import Tally
     from triage.filesystem.extlayout import ExtLayout
@@ -61,6 +60,13 @@ ENCRYPTED = Kind(
 FIELDS = Kind(Severity.WARNING, "{n} [link or device holds|links or devices hold] what cannot be: the inode is damaged")
 
 
+class Source(Protocol):
+    """Where blocks of maps are read: the volume as it is, or as it was."""
+
+    def read(self, offset: int, length: int) -> bytes:
+        """Return the volume's bytes, fewer at its end."""
+
+
 class DirectoryMap(NamedTuple):
     """Where a directory lies: runs by first block of the directory, first block of the volume and length, or its inode (inline)."""
 
@@ -77,6 +83,7 @@ class Map:
     def __init__(self) -> None:
         self.runs: list[tuple[Numbers, Numbers, Numbers]] = []
         self.nodes: list[int] = []
+        self.unwritten: list[Numbers] = []  # of a tree's runs, in their order: set aside and never written
         self.written = 0  # how many blocks of the file reach to the last one that was written
         self.bad = 0
 
@@ -88,7 +95,7 @@ class Map:
 class BlockMaps:
     """Reads the maps of the inodes in use, piece by piece. ``claims`` are runs of blocks with the inode that says they are its own."""
 
-    def __init__(self, reader: VolumeReader, layout: ExtLayout, tally: Tally) -> None:
+    def __init__(self, reader: Source, layout: ExtLayout, tally: Tally) -> None:
         self._reader = reader
         self._layout = layout
         self._tally = tally
@@ -100,6 +107,18 @@ class BlockMaps:
         self.complete = True
         self.reserve: int | None = None  # the block that lists what is reserved for more descriptors
         self.directories: dict[int, DirectoryMap] = {}
+
+    def one(self, held: bytes, seed: int, *, tree: bool) -> Map | None:
+        """Follow the map that one inode's ``i_block`` begins, whatever others hold; ``None`` where it is not sound."""
+        self._nodes.clear()
+        found = Map()
+        if not tree:
+            self._list(np.frombuffer(held, "<u4").astype(np.int64), found)
+            return None if found.bad else found
+        magic, entries, most, depth = (int.from_bytes(held[at : at + 2], "little") for at in (0, 2, 4, 6))
+        if magic != _MAGIC or not entries <= most <= 4 or depth > _DEEPEST or not self._tree(held, depth, seed, found):
+            return None
+        return None if found.bad else found
 
     def claims(self) -> tuple[Numbers, Numbers, Numbers]:
         """Return starts, lengths and owners."""
@@ -228,6 +247,7 @@ class BlockMaps:
                     sound = sound and bool((logical[1:] >= ends[:-1]).all()) and int(logical[0]) >= behind
                     behind = int(ends[-1])
                 found.add(logical[inside], start[inside], length[inside])
+                found.unwritten.append(unwritten[inside])
                 found.written = max(found.written, int(ends[inside & ~unwritten].max(initial=0)))
                 continue
             low = np.ascontiguousarray(table[:, 4:8]).view("<u4")[:, 0].astype(np.int64)

@@ -221,7 +221,7 @@ class InodeTables:
         sound = np.ones(len(raw), dtype=bool)
         if layout.checksums:
             seeds = layout.inode_seeds(addresses.astype(np.uint32), rows["generation"])
-            sound = ~written | self._checksums_hold(raw, rows, seeds)
+            sound = ~written | checksums_hold(raw, rows, seeds)
             tally.add_all(CHECKSUM, "inode", addresses[~sound & marked])
             tally.add_all(OLD_CHECKSUM, "inode", addresses[~sound & ~marked & (rows["mode"] != 0)])
         known = np.isin(kinds, (FIFO, CHARACTER, DIRECTORY, BLOCK, REGULAR, LINK, SOCKET))
@@ -241,17 +241,18 @@ class InodeTables:
         self.inodes.kinds.append(np.where(own[kept] | (rows["flags"][kept] & FLAG_EA_INODE != 0), 0, kinds[kept]).astype(np.uint8))
         yield Piece(addresses[kept], rows[kept], raw[kept], kinds[kept], seeds[kept])
 
-    def _checksums_hold(self, raw: Octets, rows: Any, seeds: NDArray[np.uint32]) -> Flags:
-        """Whether each inode's checksum is right: its fields count as nought in it, the upper half only where the inode has it."""
-        bare = raw.copy()
-        bare[:, 0x7C:0x7E] = 0
-        stored = rows["sum"].astype(np.uint32)
-        if raw.shape[1] <= 128:
-            short: Flags = (crc32c_rows(seeds, bare) & np.uint32(0xFFFF)) == stored
-            return short
-        extra = np.ascontiguousarray(raw[:, 0x80:0x84]).view("<u2").astype(np.uint32)
-        wide = extra[:, 0] >= 4
-        bare[wide, 0x82:0x84] = 0
-        right = crc32c_rows(seeds, bare)
-        hold: Flags = np.where(wide, right == (stored | extra[:, 1] << np.uint32(16)), (right & np.uint32(0xFFFF)) == stored)
-        return hold
+
+def checksums_hold(raw: Octets, rows: Any, seeds: NDArray[np.uint32]) -> Flags:
+    """Whether each inode's checksum is right: its fields count as nought in it, the upper half only where the inode has it."""
+    bare = raw.copy()
+    bare[:, 0x7C:0x7E] = 0
+    stored = rows["sum"].astype(np.uint32)
+    if raw.shape[1] <= 128:
+        short: Flags = (crc32c_rows(seeds, bare) & np.uint32(0xFFFF)) == stored
+        return short
+    extra = np.ascontiguousarray(raw[:, 0x80:0x84]).view("<u2").astype(np.uint32)
+    wide = extra[:, 0] >= 4
+    bare[wide, 0x82:0x84] = 0
+    right = crc32c_rows(seeds, bare)
+    hold: Flags = np.where(wide, right == (stored | extra[:, 1] << np.uint32(16)), (right & np.uint32(0xFFFF)) == stored)
+    return hold
