@@ -11,6 +11,8 @@ import zlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from triage.carving.pdftables import OBJECT, STREAM, number_of
 
 if TYPE_CHECKING:
@@ -24,10 +26,24 @@ _MOST_DECODED = 64 << 20
 """Bytes that the streams of one file may become."""
 _BUFFER = 256 << 10
 _SLICE = 1 << 20
+_SECTOR = 512
+_PRINTABLE = bytes([9, 10, 13, *range(32, 127)])
+_MANY = 12
+"""Different bytes that a sector of text has, and a pattern in coded data has not."""
 _FLATE = re.compile(rb"/Filter[\0\t\n\f\r ]*(?:\[[\0\t\n\f\r ]*)?/(?:FlateDecode|Fl)\b")
 _DCT = re.compile(rb"/Filter[\0\t\n\f\r ]*(?:\[[\0\t\n\f\r ]*)?/(?:DCTDecode|DCT)\b")
+_DENSE = re.compile(rb"/(?:JPXDecode|JBIG2Decode|LZWDecode)\b")
 _NO_MARKER = re.compile(rb"\xff[^\x00\xc4\xd0-\xdd\xfe\xff]")
 _AFTER_STREAM = re.compile(rb"[\0\t\n\f\r ]{0,4}endstream")
+
+
+@dataclass(frozen=True, slots=True)
+class Stream:
+    """What was found of a stream. ``broken``: about where it cannot be read on. ``proven``: its own checksum says that it is whole."""
+
+    broken: int | None = None
+    proven: bool = False
+    size: int = 0
 
 
 @dataclass(slots=True)
@@ -67,12 +83,12 @@ def check_objects(window: Window, places: Sequence[tuple[int, int]], end: int, *
             continue
         found.right += 1
         behind = places[i * step + 1][0] if i * step + 1 < len(places) else end
-        if behind - offset > window.block and not encrypted and found.broken is None and decoded < _MOST_DECODED:
+        if behind - offset > window.block and found.broken is None and decoded < _MOST_DECODED:
             # What is shorter than a block cannot be overwritten without one of its ends being so, too.
-            broken, size = check_stream(window, start + match.end(), min(behind, end), _MOST_DECODED - decoded)
-            decoded += size
-            if broken is not None:
-                found.broken = (offset, broken)
+            stream = check_stream(window, start + match.end(), min(behind, end), encrypted=encrypted, budget=_MOST_DECODED - decoded)
+            decoded += stream.size
+            if stream.broken is not None:
+                found.broken = (offset, stream.broken)
     return found
 
 
@@ -82,24 +98,47 @@ def stands_at(window: Window, offset: int, number: int) -> bool:
     return match is not None and int(match[1]) == number
 
 
-def check_stream(window: Window, start: int, end: int, budget: int) -> tuple[int | None, int]:
-    """Decode the stream of the object whose dictionary begins at ``start``; return where it breaks, if so, and the bytes that came out."""
+def check_stream(window: Window, start: int, end: int, *, encrypted: bool = False, budget: int = _MOST_DECODED) -> Stream:
+    """Check the stream of the object whose dictionary begins at ``start``; at most ``budget`` bytes are decoded."""
     head = window.at(start, min(4096, end - start))
     opened = STREAM.search(head)
-    if opened is None:
-        return None, 0
+    if opened is None:  # a long array, or a stream whose beginning is gone
+        return Stream(broken=start if b"endstream" in window.at(max(start, end - 64), min(64, end - start)) else None)
     dictionary, data = head[: opened.start()], start + opened.end()
-    if _FLATE.search(dictionary):
-        return _inflate(window, data, end, budget)
-    if _DCT.search(dictionary):
-        return _jpeg(window, data, end), 0
     length = number_of(dictionary, b"Length")
     if length is not None and not _AFTER_STREAM.match(window.at(data + length, 16)):
-        return min(data + length, end), 0
-    return None, 0
+        return Stream(broken=min(data + length, end))
+    if not encrypted and _FLATE.search(dictionary):
+        return _inflate(window, data, end, budget)
+    jpeg = not encrypted and _DCT.search(dictionary) is not None
+    if not jpeg and not encrypted and not _DENSE.search(dictionary):
+        return Stream()
+    stop = data + length if length is not None else window.find(b"endstream", data, end)
+    if stop < 0:
+        return Stream(broken=end)
+    broken = [at for at in (_foreign(window, data, stop), _jpeg(window, data, stop) if jpeg else None) if at is not None]
+    return Stream(broken=min(broken, default=None))
 
 
-def _inflate(window: Window, start: int, end: int, budget: int) -> tuple[int | None, int]:
+def _foreign(window: Window, start: int, end: int) -> int | None:
+    """Return the first whole sector that compressed or encrypted data cannot have: text, or zeros from its first byte on.
+
+    A flat area may come out as a pattern of few bytes or as zeros, but it begins anywhere.
+    """
+    start = -(-start // _SECTOR) * _SECTOR
+    for offset, piece in window.chunks(start, end):
+        whole = len(piece) // _SECTOR * _SECTOR
+        sectors = np.frombuffer(piece, np.uint8, whole).reshape(-1, _SECTOR)
+        for row in np.flatnonzero(sectors.max(axis=1, initial=0) < 0x80).tolist():
+            at, sector = offset + row * _SECTOR, piece[row * _SECTOR : (row + 1) * _SECTOR]
+            if not any(sector) and any(window.at(at - 16, 16)):
+                return at
+            if not sector.translate(None, _PRINTABLE) and len(set(sector)) >= _MANY:
+                return at
+    return None
+
+
+def _inflate(window: Window, start: int, end: int, budget: int) -> Stream:
     decoder, size = zlib.decompressobj(), 0
     for offset, piece in window.chunks(start, end):
         rest = piece
@@ -107,16 +146,17 @@ def _inflate(window: Window, start: int, end: int, budget: int) -> tuple[int | N
             try:
                 out = len(decoder.decompress(rest, _SLICE))
             except zlib.error:
-                return offset + len(piece) - len(rest), size
+                return Stream(broken=offset + len(piece) - len(rest), size=size)
             window.spend(out // 8)
             size += out
             if size > budget:
-                return None, size
+                return Stream(size=size)
             rest = decoder.unconsumed_tail
         if decoder.eof:
             used = offset + len(piece) - len(decoder.unused_data)
-            return (None if b"endstream" in window.at(used, 64) else used), size
-    return end, size
+            closed = b"endstream" in window.at(used, 64)
+            return Stream(broken=None if closed else used, proven=closed, size=size)
+    return Stream(broken=end, size=size)
 
 
 def _jpeg(window: Window, start: int, end: int) -> int | None:
@@ -131,9 +171,6 @@ def _jpeg(window: Window, start: int, end: int) -> int | None:
         at += 2 + int.from_bytes(head[2:], "big")
         if head[1] == 0xDA:
             break
-    end = window.find(b"endstream", at, end)
-    if end < 0:
-        return at
     for offset, piece in window.chunks(at, end):
         if (odd := _NO_MARKER.search(piece)) is not None:
             return offset + odd.start()

@@ -20,7 +20,7 @@ OBJECT = re.compile(rb"[\0\t\n\f\r ]{0,8}(\d{1,10})[\0\t\n\f\r ]{1,4}\d{1,5}[\0\
 _TABLE = re.compile(rb"[\0\t\n\f\r ]{0,8}xref[\0\t\n\f\r ]{1,8}(?=\d)")
 _WIDTHS = re.compile(rb"/W[\0\t\n\f\r ]*\[[\0\t\n\f\r ]*(\d)[\0\t\n\f\r ]+(\d)[\0\t\n\f\r ]+(\d)[\0\t\n\f\r ]*\]")
 _INDEX = re.compile(rb"/Index[\0\t\n\f\r ]*\[([\d\0\t\n\f\r ]{1,65536})\]")
-_NUMBER = {name: re.compile(rb"/" + name + rb"[\0\t\n\f\r ]+(\d{1,12})(?![\0\t\n\f\r ]+\d+[\0\t\n\f\r ]+R)") for name in
+_NUMBER = {name: re.compile(rb"/" + name + rb"[\0\t\n\f\r ]+(\d{1,12})(?!\d|[\0\t\n\f\r ]+\d+[\0\t\n\f\r ]+R)") for name in
            (b"Prev", b"XRefStm", b"Size", b"Length", b"Predictor", b"Columns")}  # fmt: skip
 STREAM = re.compile(rb"stream(\r\n|\n|\r)")
 _REVISIONS = 512
@@ -91,12 +91,16 @@ def _read_table(window: Window, at: int, end: int, data: bytes, pos: int, found:
             return None
         data = window.at(at, min(want, end - at, _LONGEST))
         want *= 8
+    if data[pos:stop].translate(None, b"0123456789nf \t\r\n"):
+        return None
     words = data[pos:stop].split()  # "first count", then "offset generation n" count times, and so on; how lines end differs
     at_word = 0
     while at_word < len(words):
         first, count = int(words[at_word]), int(words[at_word + 1])
         entries = words[at_word + 2 : at_word + 2 + 3 * count]
         if count > _MOST or len(entries) < 3 * count:
+            return None
+        if set(entries[2::3]) - {b"n", b"f"}:
             return None
         places = zip(entries[::3], entries[2::3], strict=True)
         found.offsets += [(first + i, int(offset)) for i, (offset, kind) in enumerate(places) if kind == b"n"]
@@ -152,9 +156,12 @@ def _inflated(window: Window, data: bytes, dictionary: bytes) -> bytes | None:
     """Return the entries of a compressed stream, the predictor undone (7.4.4.4); ``None`` for a filter that is none of these."""
     if b"/FlateDecode" not in dictionary:
         return None
+    decoder = zlib.decompressobj()
     try:
-        plain = zlib.decompressobj().decompress(data, _LONGEST)
+        plain = decoder.decompress(data, _LONGEST)
     except zlib.error:
+        return None
+    if not decoder.eof:
         return None
     window.spend(len(plain))
     if (number_of(dictionary, b"Predictor") or 1) < 10:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from triage.carving.forms import Facts, Format, Header, Structure, Walked
 from triage.carving.pdfobjects import Objects, check_objects, check_stream, stands_at
-from triage.carving.pdftables import OBJECT, Tables, leads_to_table, read_tables
+from triage.carving.pdftables import OBJECT, STREAM, Tables, leads_to_table, number_of, read_tables
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,6 +26,7 @@ _LENGTH = re.compile(rb"/L[\0\t\n\f\r ]+(\d{1,12})(?=[\0\t\n\f\r />])")
 _STARTXREF = re.compile(rb"startxref[\0\t\n\f\r ]{1,8}(\d{1,12})[\0\t\n\f\r ]{1,8}(?:%[^\r\n]{0,64}[\r\n]{1,2})?$")
 _TABLE_WORD = re.compile(rb"(?<!start)xref[\0\t\n\f\r ]{1,8}0|\d{1,10}[\0\t\n\f\r ]{1,4}\d{1,5}[\0\t\n\f\r ]{1,4}obj")
 _GOES_ON = re.compile(rb"[\t\n\f\r ]{0,32}(?:\d{1,10}[\t\r\n ]{1,4}\d{1,5}[\t\r\n ]{1,4}obj\b|xref[\r\n\t ]|endstream|endobj|startxref)")
+_COUNTED = re.compile(rb"xref[\t\r\n ]{1,4}0 (\d{1,7})[\t\r\n ]{1,3}")
 _OBJECT_END = re.compile(rb"endobj[\0\t\n\f\r ]{0,16}(?=\d{1,10}[\t\r\n ]|xref|startxref|trailer|%|$)")
 _END = b"%%EOF"
 _SECTOR = 512
@@ -165,10 +166,21 @@ def _unfinished(window: Window, good: _End | None, broken: _End | None, facts: F
         why = f"{-shift} bytes of it are missing: its table does not stand where its end says"
         return Walked(length=broken.end, structure=Structure.DAMAGED, why=why, valid=min(max(whole, 8), broken.end), facts=facts)
     if not count:
-        return None
+        return _first_object(window, facts)
     facts["whole objects"] = count
     why = f"behind byte {whole} nothing of it follows"
     return Walked(length=whole, structure=Structure.TRUNCATED, why=why, facts=facts)
+
+
+def _first_object(window: Window, facts: Facts) -> Walked | None:
+    """Say how far the first object can be read, if it has a long stream: scanners begin with the picture."""
+    opened = _OPENED.search(window.at(0, 4096))
+    start = opened.end() if opened else 0
+    broken = check_stream(window, start, min(window.size, _UNBROKEN)).broken
+    if broken is None or broken - start < 4096:
+        return None
+    why = f"its first object breaks off at about byte {broken}"
+    return Walked(length=broken, structure=Structure.TRUNCATED, why=why, valid=start, facts=facts)
 
 
 def _shift(window: Window, last: _End) -> int | None:
@@ -228,6 +240,8 @@ def _rejoin(window: Window, walked: Walked) -> Walked | None:
         for shift in shifts:
             if shift % _SECTOR == 0 and (joined := _joined(window, one, shift, dict(walked.facts))) is not None:
                 return joined
+        if (joined := _joined_in_table(window, one, dict(walked.facts))) is not None:
+            return joined
     return None
 
 
@@ -256,27 +270,67 @@ def _joined(window: Window, last: _End, shift: int, facts: Facts) -> Walked | No
     if low == 0 or (low < len(places) and not stands_at(window, places[low][0] + shift, places[low][1])):
         return None
     before, behind = places[low - 1][0], places[low][0] if low < len(places) else min(table, end)
-    for cut in _cuts(window, before, max(behind, before + 1), shift):
-        whole = window.spliced([(0, cut), (cut + shift, end - cut)])
-        checked, objects = _checked(whole, table, end)
-        if objects.agree and not checked.broken:
-            _tell(facts, checked)
-            facts.pop("whole objects", None)
-            pieces = ((0, cut), (cut + shift, end - cut))
-            why = f"{shift} bytes of others lie behind byte {cut}; without them its {objects.right} objects stand where its table says"
-            return Walked(length=end, structure=Structure.FRAGMENTED, why=why, checked=True, pieces=pieces, facts=facts)
+    cut = _cut(window, before, max(behind, before + 1), shift, end, encrypted=tables.encrypted)
+    if cut is None:
+        return None
+    return _proven(window, cut, shift, end, table, facts)
+
+
+def _joined_in_table(window: Window, last: _End, facts: Facts) -> Walked | None:
+    """Put together a file whose gap lies in its last table: the table says itself where it should end."""
+    table = last.table or 0
+    head = window.at(table, 4096)
+    if (opened := _COUNTED.match(head)) is not None:
+        expected, mark = table + opened.end() + 20 * int(opened[1]), b"trailer"
+    elif (stream := STREAM.search(head)) is not None and b"/XRef" in head[: stream.start()]:
+        length = number_of(head[: stream.start()], b"Length") or 0
+        expected, mark = table + stream.end() + length, b"endstream"
+    else:
+        return None
+    if not table < expected < last.at:
+        return None
+    shift = window.find(mark, expected, last.at) - expected
+    unit = next((unit for unit in (window.block, _SECTOR) if shift % unit < 3), _SECTOR)
+    shift -= shift % unit  # an end of line may come before the word
+    if shift <= 0:
+        return None
+    for n in range(table // unit + 1, min(expected // unit, table // unit + _CUTS) + 1):
+        if (found := _proven(window, n * unit, shift, last.end - shift, table, dict(facts))) is not None:
+            return found
     return None
 
 
-def _cuts(window: Window, before: int, behind: int, shift: int) -> list[int]:
-    """Return where the gap may begin, the likeliest first: just before the byte at which the stream across it breaks."""
+def _proven(window: Window, cut: int, shift: int, end: int, table: int, facts: Facts) -> Walked | None:
+    pieces = ((0, cut), (cut + shift, end - cut))
+    tables, objects = _checked(window.spliced(pieces), table, end)
+    if not objects.agree or tables.broken:
+        return None
+    _tell(facts, tables)
+    facts.pop("whole objects", None)
+    why = f"{shift} bytes of others lie behind byte {cut}; without them its {objects.right} objects stand where its table says"
+    return Walked(length=end, structure=Structure.FRAGMENTED, why=why, checked=True, pieces=pieces, facts=facts)
+
+
+def _cut(window: Window, before: int, behind: int, shift: int, end: int, *, encrypted: bool) -> int | None:
+    """Return where the gap begins, between the beginnings of two objects: where the stream across it decodes.
+
+    Where nothing in it proves that, only if no other place will do.
+    """
     unit = next((unit for unit in (window.block, _SECTOR) if shift % unit == 0), _SECTOR)
     first, last = before // unit + 1, behind // unit
     match = OBJECT.match(window.at(before, 64))
-    broken, _ = check_stream(window, before + (match.end() if match else 0), behind, 64 << 20)
-    middle = min(max((broken if broken is not None else behind) // unit, first), max(last, first))
-    order = [*range(middle, first - 1, -1), *range(middle + 1, last + 1)]
-    return [n * unit for n in order[:_CUTS]]
+    start = before + (match.end() if match else 0)
+    broken = check_stream(window, start, behind, encrypted=encrypted).broken
+    middle = min(max((behind if broken is None else broken) // unit, first), max(last, first))
+    fitting = []
+    for n in [*range(middle, first - 1, -1), *range(middle + 1, last + 1)][:_CUTS]:  # the likeliest first
+        cut: int = n * unit
+        stream = check_stream(window.spliced([(0, cut), (cut + shift, end - cut)]), start, behind, encrypted=encrypted)
+        if stream.proven:
+            return cut
+        if stream.broken is None:
+            fitting.append(cut)
+    return fitting[0] if len(fitting) == 1 and last - first < _CUTS else None
 
 
 FORMATS = (Format(name="pdf", extension="pdf", headers=(Header(b"%PDF-"),), walk=_walk, rejoin=_rejoin, largest=1 << 32),)
