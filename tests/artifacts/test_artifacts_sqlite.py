@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from triage.artifacts import sqlite
 from triage.artifacts.sqlite import Row, open_database
-from triage.artifacts.sqlitelog import _Checksums, _plain_checksum, apply_journal, apply_wal
+from triage.artifacts.sqlitelog import Checksums, plain_checksum, apply_journal, apply_wal
 from triage.artifacts.structure import Notes, StructureError
 
 if TYPE_CHECKING:
@@ -134,7 +134,7 @@ def test_uncommitted_left_over_and_damaged_frames_are_counted(logged: tuple[byte
 def test_checksums_by_weights_are_those_of_the_specification(page: int, little: bool) -> None:
     data = random.Random(page).randbytes(24 + page)
     for start in ((0, 0), (0xFFFFFFFF, 0x12345678)):
-        assert _Checksums(page, little=little).of(start, data, 0) == _plain_checksum(start, data[:8] + data[24:], little=little)
+        assert Checksums(page, little=little).of(start, data, 0) == plain_checksum(start, data[:8] + data[24:], little=little)
 
 
 def test_a_database_that_is_all_in_its_log_is_read(tmp_path: Path) -> None:

@@ -41,7 +41,7 @@ def apply_wal(main: bytes, wal: bytes, most: int, notes: Notes) -> bytearray | N
         return None
     page, little, salts, checksum = header
     total = (len(wal) - 32) // (24 + page)
-    sums = _Checksums(page, little=little)
+    sums = Checksums(page, little=little)
     pending: dict[int, int] = {}
     committed: dict[int, int] = {}
     pages = good = taken = 0
@@ -78,7 +78,7 @@ def _wal_header(main: bytes, wal: bytes, notes: Notes) -> tuple[int, bool, tuple
     if main and page_size_of(main) != page:
         notes.add("a write-ahead log has another page size than its database and was not used")
         return None
-    checksum = _plain_checksum((0, 0), wal[:24], little=little)
+    checksum = plain_checksum((0, 0), wal[:24], little=little)
     if checksum != tuple(stored):
         notes.add("a write-ahead log's header has a wrong checksum: none of it was used")
         return None
@@ -110,7 +110,7 @@ def _with_pages(main: bytes, page: int, pages: int, changed: dict[int, bytes], m
     return data
 
 
-def _plain_checksum(checksum: tuple[int, int], data: bytes, *, little: bool) -> tuple[int, int]:
+def plain_checksum(checksum: tuple[int, int], data: bytes, *, little: bool) -> tuple[int, int]:
     """Section 4.2: two running sums over pairs of 32-bit words."""
     first, second = checksum
     for one, two in struct.iter_unpack("<II" if little else ">II", data):
@@ -119,7 +119,7 @@ def _plain_checksum(checksum: tuple[int, int], data: bytes, *, little: bool) -> 
     return first, second
 
 
-class _Checksums:
+class Checksums:
     """Checksums of frames with pages of one size.
 
     A step takes the sums (a, b) and words (x, y) to (a + b + x, a + 2b + x + y): it is linear, so that a page's part is a sum of its
@@ -141,7 +141,7 @@ class _Checksums:
 
     def of(self, checksum: tuple[int, int], wal: bytes, at: int) -> tuple[int, int]:
         """Return the sums behind the frame at ``at``: over the first eight bytes of its header, and its page."""
-        first, second = _plain_checksum(checksum, wal[at : at + 8], little=self._little)
+        first, second = plain_checksum(checksum, wal[at : at + 8], little=self._little)
         words = np.frombuffer(wal, self._dtype, self._weights.shape[1] * 2, at + 24).astype(np.uint64)
         x, y = words[0::2], words[1::2]
         p, q, r, s = self._power
