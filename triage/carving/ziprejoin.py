@@ -1,0 +1,190 @@
+"""Putting a ZIP file in two pieces together.
+
+Its end record says how long the file is before it: one that stands some blocks further back tells the length of the gap at once, and the
+directory before it names the members, their places and their checksums. What is left to find is the block at which the first piece ends.
+It lies in the record at which the walk stopped. A deflated member is inflated up to where it breaks, the decoder kept at the last
+boundaries of blocks, and carried on from each of them behind the gap; a stored one needs no reading per boundary: CRC-32 is linear, so
+the difference of what lies before and behind the gap, moved along, gives the answer for all of them in one pass. The whole file is walked
+once more at the end, and must be complete and checked.
+"""
+
+from __future__ import annotations
+
+import itertools
+import zlib
+from typing import TYPE_CHECKING
+
+from triage.carving.forms import Structure, Walked
+from triage.carving.zipinflate import Budget, Ending, carry_on, states
+from triage.carving.zipparts import End, Listed, State, local_header, read_directory, read_member
+from triage.carving.zipwalk import related_ends, trail_of, walk
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from triage.carving.window import Window
+    from triage.carving.zipwalk import Trail
+
+_KEPT = 64
+"""Decoders that are kept at once, 40 KiB each."""
+_CARRIED = 64 << 20
+"""Bytes that all tries to carry on one member may expand to, besides what its input earns and some times its own size."""
+_ENDS = 16
+_WHOLE_WALKS = 8
+_STORED_BLOCKS = 1 << 16
+
+
+def rejoin(window: Window, walked: Walked) -> Walked | None:
+    """Return the whole file when its rest is found behind one gap; ``None`` otherwise."""
+    if walked.structure is not Structure.TRUNCATED:
+        return None
+    trail = trail_of(window)
+    if not trail.members or (trail.directory is not None and trail.directory.end is not None):
+        return None
+    for end in itertools.islice(related_ends(window, trail), _ENDS):
+        if not end.gap:
+            return None
+        for split in _splits(window, trail, end):
+            pieces = ((0, split), (split + end.gap, end.end - split - end.gap))
+            found = walk(window.spliced(pieces))
+            if found is not None and found.structure is Structure.COMPLETE and found.checked:
+                return Walked(
+                    length=found.length,
+                    structure=Structure.FRAGMENTED,
+                    why=f"its first {split} bytes go on {end.gap} bytes further back, where {found.why}",
+                    extension=found.extension,
+                    checked=True,
+                    pieces=pieces,
+                    facts=found.facts,
+                )
+    return None
+
+
+def _splits(window: Window, trail: Trail, end: End) -> Iterator[int]:
+    """Yield the lengths that the first piece may have, few and likely ones."""
+    block = window.block
+    if end.offset == trail.stop:  # every member is whole: the cut lies in the directory or behind it
+        stop = read_directory(window, trail.stop).stop
+        last = min(stop + 0x2000, end.offset + end.size + 76)
+        yield from _latest(_boundaries(trail.stop - 1, last, block))
+        return
+    if trail.stop % block == 0:
+        yield trail.stop
+    entries = read_directory(window, end.offset + end.gap).entries
+    entry = next((e for e in entries if e.offset == trail.stop), None)
+    if entry is None:
+        # What stopped the walk is no member: bytes that nothing accounts for, as in an APK, up to the next one.
+        following = min((e.offset for e in entries if e.offset > trail.stop), default=end.offset)
+        yield from _latest(_boundaries(trail.stop, min(following, trail.stop + 0x10000) + 1, block))
+        return
+    header = local_header(window, trail.stop)
+    for split in _boundaries(trail.stop, trail.stop + 31 + len(entry.name) + 0x1000, block):
+        spliced = window.spliced(((0, split), (split + end.gap, end.end - split - end.gap)))
+        joined = local_header(spliced, trail.stop)
+        if joined is not None and joined.data >= split and _whole(spliced, entry):
+            yield split
+    if header is None or header.name != entry.name:
+        return
+    start, stop = header.data, header.data + entry.packed
+    if entry.method == 8:
+        yield from _deflated(window, entry, start, stop, end.gap)
+    elif entry.method == 0:
+        yield from _stored(window, entry, start, stop, end.gap)
+    # The member may be whole, and only what says so behind it be cut.
+    yield from _boundaries(stop - 1, stop + 25, block)
+
+
+def _boundaries(after: int, before: int, block: int) -> range:
+    """Return the multiples of the block between two offsets, neither of them included."""
+    return range((after // block + 1) * block, before, block)
+
+
+def _latest(splits: range) -> Iterable[int]:
+    return list(reversed(splits))[:_WHOLE_WALKS]
+
+
+def _whole(spliced: Window, entry: Listed) -> bool:
+    member = read_member(spliced, entry.offset, Budget(), entry)
+    return member is not None and member.state is State.WHOLE
+
+
+def _deflated(window: Window, entry: Listed, start: int, end: int, gap: int) -> Iterator[int]:
+    """Yield the boundary from which a deflated member goes on behind the gap to its end and has its checksum."""
+    allowed, reading, stop = Budget(_CARRIED + 4 * min(entry.size, _CARRIED)), Budget(), end
+    while start < stop and allowed.left > 0:
+        kept = states(window, start, stop, reading, keep=_KEPT)
+        for saved in reversed(kept):
+            at = saved.at
+            found = carry_on(window, saved, at + gap, end + gap, allowed)
+            if found.ending is Ending.ENDED and found.consumed == end - at and (found.crc, found.size) == (entry.crc, entry.size):
+                yield at
+            if allowed.left <= 0:
+                return
+        if len(kept) < _KEPT:
+            return
+        stop = kept[0].at  # codes of deflate fall into step again: garbage may pass for sound far beyond the cut
+
+
+# -- stored members: CRC-32 as arithmetic on polynomials over GF(2), bits reversed as it is computed -------------------------------
+
+_POLYNOMIAL = 0xEDB88320
+_INVERSE_OF_X = (_POLYNOMIAL << 1 | 1) & 0xFFFFFFFF
+"""1/x: times x it is the polynomial, but for its 1."""
+
+
+def _times(a: int, b: int) -> int:
+    """Return the product of two polynomials modulo that of CRC-32; 1 is ``1 << 31``."""
+    product = 0
+    for bit in range(31, -1, -1):
+        if a >> bit & 1:
+            product ^= b
+        b = b >> 1 ^ (_POLYNOMIAL if b & 1 else 0)
+    return product
+
+
+def _power(base: int, exponent: int) -> int:
+    result = 1 << 31
+    while exponent:
+        if exponent & 1:
+            result = _times(result, base)
+        base = _times(base, base)
+        exponent >>= 1
+    return result
+
+
+def _stored(window: Window, entry: Listed, start: int, stop: int, gap: int) -> Iterator[int]:
+    """Yield the boundary at which the bytes before and, behind the gap, after it have the member's checksum together.
+
+    With P(s) the checksum of what lies between ``start`` and s, and Q(s) that of what lies as far behind the gap, the two pieces together
+    have the checksum Q(stop) xor (P(s) xor Q(s)) x^8(stop - s): the difference is compared with what it should be, divided step by step.
+    """
+    block = window.block
+    bounds = _boundaries(start, stop, block)
+    if not bounds or len(bounds) > _STORED_BLOCKS or stop + gap > window.size:
+        return
+    before = _running(window, start, stop, bounds, 0)
+    behind = _running(window, start + gap, stop + gap, bounds, gap)
+    back = _power(_INVERSE_OF_X, 8 * block)
+    wanted = _times(entry.crc ^ behind[-1], _power(_INVERSE_OF_X, 8 * (stop - bounds[-1])))
+    for number in range(len(bounds) - 1, -1, -1):
+        if before[number] ^ behind[number] == wanted:
+            yield bounds[number]
+        wanted = _times(wanted, back)
+
+
+def _running(window: Window, start: int, stop: int, bounds: range, shift: int) -> list[int]:
+    """Return the checksum from ``start`` up to each boundary, moved by ``shift``, and up to ``stop``."""
+    found, crc = [], 0
+    places = iter([*(b + shift for b in bounds), stop])
+    place = next(places)
+    for offset, data in window.chunks(start, stop):
+        view, at = memoryview(data), 0
+        while place <= offset + len(data):
+            crc = zlib.crc32(view[at : place - offset], crc)
+            at = place - offset
+            found.append(crc)
+            place = next(places, -1)
+            if place < 0:
+                return found
+        crc = zlib.crc32(view[at:], crc)
+    return found
