@@ -1,0 +1,79 @@
+"""JPEG: segments and scans from SOI to EOI (ITU-T T.81, annex B), and what cameras put behind it.
+
+A picture in whose data nothing looks foreign is taken for whole as its markers say. Only where something does, or where the medium jumps
+inside it, is it decoded: that costs a hundred times more.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from triage.carving.forms import Facts, Format, Header, Part, Structure, Walked
+from triage.carving.jpegjoin import check, follows, rejoin
+from triage.carving.jpegmeta import behind, exif
+from triage.carving.jpegparts import read_picture
+
+if TYPE_CHECKING:
+    from triage.carving.jpegparts import Picture
+    from triage.carving.window import Window
+
+_LEAST_ROWS = 8
+
+
+def _walk(window: Window) -> Walked | None:
+    picture = read_picture(window)
+    if picture is None:
+        return None
+    known, thumbnails = exif(window, picture)
+    facts: Facts = {"width": picture.frame.width, "height": picture.frame.height, **known}
+    if picture.stop:
+        return _broken(window, picture, facts, thumbnails)
+    end, parts, names = behind(window, picture)
+    parts = [*thumbnails, *parts]
+    why = "its end marker was reached" + (f", behind it {' and '.join(names)}" if names else "")
+    if not picture.odd and not window.joints(0, end):
+        return Walked(length=end, structure=Structure.COMPLETE, why=why, parts=tuple(parts), facts=facts)
+    for start, length in [(0, picture.end), *((p.offset, p.length) for p in parts if p.offset >= picture.end and p.extension == "jpg")]:
+        sound, complaint = check(window.spliced(((start, length),)), length)
+        if sound is None:
+            why += f"; {complaint}"
+            return Walked(length=end, structure=Structure.COMPLETE, why=why, parts=tuple(parts), facts=facts)
+        if not sound and start:
+            why += f"; the picture at byte {start} is damaged"
+            return Walked(length=end, structure=Structure.DAMAGED, why=why, valid=start, parts=tuple(parts), facts=facts)
+        if not sound:
+            return _broken(window, picture, facts, thumbnails)
+    why += "; it decodes without a complaint"
+    checked = not any(part.extension != "jpg" for part in parts)
+    return Walked(length=end, structure=Structure.COMPLETE, why=why, checked=checked, parts=tuple(parts), facts=facts)
+
+
+def _broken(window: Window, picture: Picture, facts: Facts, thumbnails: tuple[Part, ...]) -> Walked | None:
+    """Say how much of a picture there is that does not come to its end as it should."""
+    start, followed = picture.scans[0].start, follows(window, picture)
+    if followed is None:
+        if not picture.stop:
+            why = f"its end marker was reached, but it does not decode ({', '.join(picture.odd)})"
+            return Walked(length=picture.end, structure=Structure.DAMAGED, why=why, valid=start, parts=thumbnails, facts=facts)
+        if picture.end - start < window.block:
+            return None
+        return Walked(length=picture.end, structure=Structure.TRUNCATED, why=picture.stop, valid=start, parts=thumbnails, facts=facts)
+    scan = picture.scans[followed.index]
+    broke, rows = scan.start + followed.trace.at, followed.rows
+    valid = max(start, broke - broke % window.block)
+    inside = tuple(part for part in thumbnails if part.offset + part.length <= valid)
+    facts["rows_shown"] = rows
+    if followed.trace.verdict == "whole" or (followed.trace.unit == followed.reader.total and not picture.frame.progressive):
+        if picture.stop:
+            why = "all of the picture is there, but its end marker is not"
+            return Walked(length=broke, structure=Structure.TRUNCATED, why=why, valid=valid, parts=thumbnails, facts=facts)
+    elif rows < min(_LEAST_ROWS, picture.frame.height or _LEAST_ROWS) and not inside:
+        return None
+    if not picture.stop:
+        why = f"its end marker was reached, but from about byte {broke} on its data make no sense"
+        return Walked(length=picture.end, structure=Structure.DAMAGED, why=why, valid=valid, parts=inside, facts=facts)
+    why = f"its data make sense as far as byte {broke}: {rows} of {picture.frame.height} rows"
+    return Walked(length=broke, structure=Structure.TRUNCATED, why=why, valid=valid, parts=inside, facts=facts)
+
+
+FORMATS = (Format(name="jpeg", extension="jpg", headers=(Header(b"\xff\xd8\xff"),), walk=_walk, rejoin=rejoin, largest=1 << 30),)

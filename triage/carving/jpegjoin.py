@@ -1,0 +1,207 @@
+"""Looking for the rest of a JPEG behind a gap, and proving it by decoding.
+
+The codes stop to make sense within a few dozen bytes of where foreign ones begin; the file was cut at a block's boundary not far before.
+Every block behind it that looks like entropy-coded data and leads to an end marker is tried as the place where it goes on: the reader of
+codes goes over the seam from the last state it knew, for a few kilobytes; what survives is read whole, and must decode to the end.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from triage.carving.forms import Structure, Walked
+from triage.carving.jpegmeta import behind, exif
+from triage.carving.jpegparts import EOI, read_picture
+from triage.carving.jpegscan import COST, follow
+from triage.content import jpegcheck
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from numpy.typing import NDArray
+
+    from triage.carving.jpegparts import Picture, Scan
+    from triage.carving.jpegscan import Followed, State, Trace
+    from triage.carving.window import Window
+
+_DECODE = 10
+"""What decoding a byte costs, in bytes read."""
+_MOST = 1 << 26
+"""Bytes of a picture that are decoded or read code by code, and those of the space in which its rest is looked for."""
+_MOST_PIXELS = 60_000_000
+_BLOCKS = 4096
+_CUTS = 24
+_JOINTS = 16
+_TRIED = 4096
+"""Bytes behind a seam that decide whether a whole reading is worth it."""
+_WHOLE_READINGS = 64
+_SECTOR = 512
+
+
+def check(window: Window, length: int) -> tuple[bool | None, str]:
+    """Return whether the JPEG in the window's first bytes decodes; see :func:`triage.content.jpegcheck.check`."""
+    if length > _MOST:
+        return None, "it is too long to be decoded"
+    window.spend(length * _DECODE)
+    return jpegcheck.check(window.at(0, length))
+
+
+def follows(window: Window, picture: Picture) -> Followed | None:
+    """Return how far a picture's codes make sense; ``None`` when they cannot be read here, or not at that size."""
+    frame, start = picture.frame, picture.scans[0].start
+    units = frame.units(tuple(range(len(frame.components))))
+    if frame.lossless or frame.arithmetic or not all(units) or frame.width * frame.height > _MOST_PIXELS or picture.end - start > _MOST:
+        return None
+    data = window.at(start, picture.end - start)
+    window.spend(len(data) * COST)
+    return follow(frame, tuple(picture.scans), tuple(sorted(picture.steps.items())), data)
+
+
+def rejoin(window: Window, walked: Walked) -> Walked | None:
+    """Return the picture put together out of its two pieces, or ``None``."""
+    picture = read_picture(window)
+    if picture is None:
+        return None
+    followed = follows(window, picture)
+    if followed is None or followed.trace.verdict == "whole" and not picture.stop:
+        return None
+    scan = picture.scans[followed.index]
+    broke = scan.start + followed.trace.at
+    search = _Search(window, picture, followed, scan)
+    left = _WHOLE_READINGS
+    for cut in _cuts(window, scan.start, broke):
+        for resume in search.survivors(cut):
+            if not left:
+                return None
+            left -= 1
+            found = _whole(window, cut, resume)
+            if found is not None:
+                return found
+    return None
+
+
+def _cuts(window: Window, start: int, broke: int) -> Iterator[int]:
+    """Yield where the first piece may end: joints of the medium first, then boundaries of blocks, the nearest first."""
+    block = window.block
+    last = (broke + 8) // block * block  # a code may begin on this side of the boundary
+    joints = [one for one in window.joints(start, last + block) if start < one <= last][-_JOINTS:]
+    yield from reversed(joints)
+    for cut in range(last, max(start, last - _CUTS * block), -block):
+        if cut not in joints:
+            yield cut
+
+
+def _whole(window: Window, cut: int, resume: int) -> Walked | None:
+    """Return the file that these two pieces make, if it decodes to its end."""
+    joined = window.spliced(((0, cut), (resume, window.size - resume)))
+    picture = read_picture(joined)
+    if picture is None or picture.stop:
+        return None
+    if check(joined, picture.end)[0] is not True:
+        return None
+    followed = follows(joined, picture)
+    if followed is None or followed.trace.verdict != "whole":
+        return None
+    facts, thumbnails = exif(joined, picture)
+    end, parts, names = behind(joined, picture)
+    why = f"it goes on {resume - cut} bytes behind where it was cut at byte {cut}, and then decodes without a complaint"
+    return Walked(
+        length=end,
+        structure=Structure.FRAGMENTED,
+        why=why + (f"; behind its end marker {' and '.join(names)}" if names else ""),
+        checked=True,
+        pieces=((0, cut), (resume, end - cut)),
+        parts=(*thumbnails, *parts),
+        facts={"width": picture.frame.width, "height": picture.frame.height, **facts},
+    )
+
+
+class _Search:
+    """The bytes behind a break, and which of their blocks may be where the picture goes on."""
+
+    def __init__(self, window: Window, picture: Picture, followed: Followed, scan: Scan) -> None:
+        self.window, self.picture, self.scan = window, picture, scan
+        self.reader, self.trace = followed.reader, followed.trace
+        self.base = max(0, (scan.start + followed.trace.at) // window.block - _CUTS) * window.block
+        self.data = window.at(self.base, min((_BLOCKS + _CUTS) * window.block, _MOST))
+        array = np.frombuffer(self.data, np.uint8)
+        places = np.flatnonzero(array[:-1] == 0xFF)
+        after = array[places + 1]
+        restarts = (after & 0xF8) == 0xD0
+        stops = (after != 0) & ~restarts & (after != 0xFF)
+        self.restarts, self.numbers = places[restarts], after[restarts] & 7
+        self.stops, self.markers = places[stops], after[stops]
+        self.likely = self._blocks(array)
+
+    def _blocks(self, array: NDArray[np.uint8]) -> NDArray[np.int64]:
+        """Return the places of blocks whose first sector may be entropy-coded data that leads to a marker that may end it."""
+        last = len(array) // _SECTOR * _SECTOR
+        starts = np.arange(0, last, self.window.block)
+        if not len(self.stops):
+            return starts[:0]
+        high = np.bitwise_count(array[:last].view(np.uint64) & np.uint64(0x8080808080808080))
+        high = high.reshape(-1, _SECTOR // 8).sum(axis=1, dtype=np.uint16)[starts // _SECTOR]
+        following = np.searchsorted(self.stops, starts)
+        inside = following < len(self.stops)
+        following = np.minimum(following, len(self.stops) - 1)
+        ends = (EOI,) if not self._more() else (EOI, 0xC4, 0xDA, 0xDB, 0xDD, 0xFE)
+        right = inside & np.isin(self.markers[following], ends)
+        short = self.stops[following] - starts < _SECTOR
+        found: NDArray[np.int64] = starts[right & (short | ((high > 100) & (high < 380)))]
+        return found
+
+    def _more(self) -> bool:
+        return self.picture.frame.progressive or len(self.scan.selected) < len(self.picture.frame.components)
+
+    def survivors(self, cut: int) -> Iterator[int]:
+        """Yield the offsets at which the codes go on to make sense behind a cut, in order."""
+        state = self._state(cut)
+        if state is None:
+            return
+        head = self.window.at(self.scan.start + state.at, cut - self.scan.start - state.at)
+        for place in self.likely[self.likely + self.base > cut].tolist():
+            stop = int(self.stops[np.searchsorted(self.stops, place)])
+            if self._restarts_fit(cut, place, stop) and self._goes_on(head, state, place, stop):
+                yield self.base + place
+
+    def _state(self, cut: int) -> State | None:
+        found = None
+        for state in self.trace.states:
+            if self.scan.start + state.at > cut - 4:
+                break
+            found = state
+        return found
+
+    def _restarts_fit(self, cut: int, place: int, stop: int) -> bool:
+        """Whether as many restart markers follow, with the numbers, as the picture still needs."""
+        if not self.scan.restart:
+            return True
+        before = self._count_before(cut)
+        needed = -(-self.reader.total // self.scan.restart) - 1 - before
+        first, behind_ = np.searchsorted(self.restarts, [place, stop]).tolist()
+        seam = 1 if self._marker_on_seam(cut, place) else 0
+        if behind_ - first + seam != needed:
+            return False
+        return behind_ == first or int(self.numbers[first]) == (before + seam) & 7
+
+    def _marker_on_seam(self, cut: int, place: int) -> bool:
+        return self.window.at(cut - 1, 1) == b"\xff" and self.data[place : place + 1] in {bytes([0xD0 + n]) for n in range(8)}
+
+    def _count_before(self, cut: int) -> int:
+        state = self._state(cut)
+        count = 0 if state is None else state.interval // self.scan.restart
+        rest = self.window.at(self.scan.start + (state.at if state else 0), cut - self.scan.start - (state.at if state else 0))
+        array = np.frombuffer(rest, np.uint8)
+        return count + int(np.count_nonzero((array[:-1] == 0xFF) & ((array[1:] & 0xF8) == 0xD0)))
+
+    def _goes_on(self, head: bytes, state: State, place: int, stop: int) -> bool:
+        length = min(_TRIED, stop - place)
+        data = head + self.data[place : place + length]
+        trace = self._read(data, state, ended=place + length == stop)
+        self.window.spend((trace.at - state.at) * COST)
+        return trace.verdict != "bad"
+
+    def _read(self, data: bytes, state: State, *, ended: bool) -> Trace:
+        return self.reader.read(data, state, ended=ended)
