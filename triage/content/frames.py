@@ -16,7 +16,7 @@ _V2_L23 = (0, 8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160)
 _RATES = {3: (44100, 48000, 32000), 2: (22050, 24000, 16000), 0: (11025, 12000, 8000)}
 
 
-def _frame_length(head: bytes, at: int) -> int:
+def frame_length(head: bytes, at: int) -> int:
     """Return the length of the MPEG audio frame at ``at``; 0 when it is none (ISO/IEC 11172-3, 2.4.2.3)."""
     if at + 4 > len(head) or head[at] != 0xFF or head[at + 1] & 0xE0 != 0xE0:
         return 0
@@ -34,7 +34,8 @@ def _frame_length(head: bytes, at: int) -> int:
     return samples * 1000 * kilobits // hertz + padding
 
 
-def _adts_length(head: bytes, at: int) -> int:
+def adts_length(head: bytes, at: int) -> int:
+    """Return the length of the ADTS frame at ``at`` in bytes; 0 when it is none (ISO/IEC 13818-7, 6.2)."""
     if at + 7 > len(head) or head[at] != 0xFF or head[at + 1] & 0xF6 != 0xF0 or head[at + 2] >> 2 & 15 > 12:
         return 0
     length = (head[at + 3] & 3) << 11 | head[at + 4] << 3 | head[at + 5] >> 5
@@ -45,7 +46,7 @@ def audio_frames(head: bytes, size: int, at: int = 0) -> str:
     """MPEG audio or AAC when at least two frames follow each other (three when there is room)."""
     if at + 2 > len(head) or head[at] != 0xFF:
         return ""
-    measure = _adts_length if head[at + 1] & 0xF6 == 0xF0 else _frame_length
+    measure = adts_length if head[at + 1] & 0xF6 == 0xF0 else frame_length
     here, frames = at, 0
     while frames < 3 and (length := measure(head, here)):
         frames += 1
@@ -54,7 +55,7 @@ def audio_frames(head: bytes, size: int, at: int = 0) -> str:
             break
     if frames < 3 and not (frames == 2 and here >= min(len(head), size) - 7):
         return ""
-    if measure is _adts_length:
+    if measure is adts_length:
         return "aac"
     return "mp3" if head[at + 1] >> 1 & 3 == 1 else "mp2"
 
