@@ -15,7 +15,7 @@ from triage.engine import frames, process
 from triage.engine.budget import ReadBudget
 from triage.engine.local import LocalEngine, _Batch, _Seat, _Walk
 from triage.engine.plan import Plan
-from triage.engine.run import _CaseSink
+from triage.engine.sink import CaseSink
 from triage.errors import EngineError
 from triage.hashsets.library import HashsetLibrary
 from triage.hashsets.matching import open_matcher
@@ -141,7 +141,7 @@ def engine(told: Told, tmp_path: Path) -> Iterator[LocalEngine]:
     profile = load_profile("full")
     with open_matcher((), HashsetLibrary(), tmp_path) as matcher:
         found = LocalEngine(profile.limits, {}, 0)
-        found.attach([], _CaseSink(writer, profile, matcher, Plan(), ["p@1"], Silent(), ReadBudget({}, profile.limits.item_bytes)))
+        found.attach([], CaseSink(writer, profile, matcher, Plan(), ["p@1"], Silent(), ReadBudget({}, profile.limits.item_bytes)))
         yield found
     writer.close()
 

@@ -9,10 +9,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from triage.carving.carver import Carved
-    from triage.model import Json
+    from triage.model import Entry, Json
 
 _CLAIMED = 10_000
 
@@ -51,3 +51,35 @@ class Order:
             self._claimed += [(at, at + size) for at, size in one.pieces[1:]]
             del self._claimed[:-_CLAIMED]
         return taken, None
+
+
+FirstBlocks = dict[int, tuple[list[tuple[int, int]], int]]
+"""By where a deleted file with a name begins on the medium: its runs, and its size in bytes."""
+
+
+def first_blocks(files: Iterable[tuple[Sequence[Sequence[int | None]], int]]) -> FirstBlocks:
+    """Return the files that can be recognised by their first block; of two that begin at one place the longer."""
+    found: FirstBlocks = {}
+    for runs, size in files:
+        if not runs or runs[0][0] is None or size <= 0 or any(a is None or n is None for a, n in runs):
+            continue
+        first = runs[0][0]
+        if first not in found or found[first][1] < size:
+            found[first] = ([(int(a or 0), int(n or 0)) for a, n in runs], size)
+    return found
+
+
+def already_listed(entry: Entry, named: FirstBlocks) -> bool:
+    """Whether all of a carved file's bytes are the first bytes of a deleted file that is listed by its name."""
+    first = entry.runs[0].image_offset
+    there = named.get(first) if first is not None else None
+    if there is None or entry.size > there[1]:
+        return False
+    left = entry.size
+    for run, (offset, length) in zip(entry.runs, there[0], strict=False):
+        if run.image_offset != offset or (run.length > length and left > length):
+            return False
+        if run.length < length and left > run.length:
+            return False
+        left -= min(run.length, length)
+    return left <= 0

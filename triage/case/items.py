@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from triage.model import Entry, Kind, Locator
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 COLUMNS = (
     "id",
@@ -92,3 +95,37 @@ def entry_of(columns: list[Any]) -> Entry:
     for position in _FLAGS:
         values[position] = values[position] == 1
     return Entry.unpack(values)
+
+
+def row_values(packed: list[Any], *rest: Any) -> tuple[Any, ...]:
+    """Return a packed entry as its columns, with more behind them."""
+    stored = list(packed)
+    stored[_RUNS] = _pairs(packed[_RUNS])
+    if packed[_LOCATOR] is not None:
+        stored[_LOCATOR] = _place(packed[_LOCATOR])
+    return (*stored, *rest)
+
+
+def compact(value: Any) -> str:
+    """Return canonical JSON: sorted, no spaces, ASCII."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"))
+
+
+def _pairs(runs: Sequence[Sequence[int | None]]) -> str:
+    """Return ``[[image_offset, length], …]`` as JSON; ``json.dumps`` takes four times as long."""
+    return "[" + ",".join(f"[{'null' if offset is None else offset},{length}]" for offset, length in runs) + "]"
+
+
+def _place(locator: Any) -> str:
+    """Return a packed locator as JSON."""
+    if type(locator) is list:
+        return "[" + ",".join("null" if part is None else str(part) for part in locator) + "]"
+    return compact(locator)
+
+
+def first_byte(runs: Sequence[Sequence[int | None]]) -> int:
+    """Return where on the medium an item begins; what has no place (resident, empty) comes first."""
+    for offset, _ in runs:
+        if offset is not None:
+            return offset
+    return 0

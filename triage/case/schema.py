@@ -4,7 +4,7 @@ Times are nanoseconds since 1970 UTC, sizes and offsets bytes, digests raw bytes
 clock values of the run itself (``run_time``) and paths on the examiner's disk differ between two runs of the same evidence.
 """
 
-VERSION = 1
+VERSION = 2
 
 SCHEMA = """
 -- One row a fact about the case: schema version, profile, versions of tools, plugins, lists used. JSON values.
@@ -55,6 +55,13 @@ CREATE TABLE finding (
     data TEXT NOT NULL, ranges TEXT NOT NULL
 ) WITHOUT ROWID;
 CREATE INDEX finding_entry ON finding (entry);
+
+-- How far each area of a medium is carved (engine.carvework.Progress as JSON). kind: 'unallocated', 'slack', 'gap', 'volume', 'container';
+-- volume is -1 for space outside of volumes; source: the entry whose bytes a container is.
+CREATE TABLE carving (
+    evidence TEXT NOT NULL, offset INTEGER NOT NULL, volume INTEGER NOT NULL, kind TEXT NOT NULL, source TEXT NOT NULL,
+    progress TEXT NOT NULL, PRIMARY KEY (evidence, offset, volume, kind, source)
+) WITHOUT ROWID;
 
 -- What could not be read, was skipped or cut. id is a digest of the row.
 CREATE TABLE problem (

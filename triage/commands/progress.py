@@ -16,7 +16,7 @@ from triage.escape import show
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from triage.engine.run import Observer
+    from triage.engine.observer import Observer
 
 _NOTABLE_LINES = 20
 

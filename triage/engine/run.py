@@ -9,36 +9,34 @@ import time
 from dataclasses import dataclass, field
 from importlib import metadata
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from triage import __version__
-from triage.case.writer import CaseWriter, has_content
-from triage.content.catalog import CATEGORIES
+from triage.case.writer import CaseWriter
 from triage.engine import budget, integrity
-from triage.engine.items import check_counts, unpack_content, unpack_finding, unpack_problem
+from triage.engine.carvecase import carve_case
 from triage.engine.local import LocalEngine
-from triage.engine.plan import Pending, Plan
+from triage.engine.plan import Plan
 from triage.engine.scoring import score_case
+from triage.engine.sink import CaseSink, classify, known_of, match_finding
 from triage.errors import EvidenceError
 from triage.evidence.opening import SALVAGED
 from triage.evidence.segments import find_segments, group
 from triage.filesystem.volumes import is_listed
 from triage.hashsets.library import HashsetLibrary
 from triage.hashsets.matching import open_matcher
-from triage.model import Content, Encryption, Entry, Evidence, Finding, Meaning, Outcome, Problem, Severity, Volume
+from triage.model import Encryption, Entry, Evidence, Problem, Severity, Volume
 from triage.registry import find_plugins
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
-    from triage.case.items import WorkItem
+    from triage.engine.observer import Observer
     from triage.engine.session import Session
     from triage.hashsets.matching import Matcher
-    from triage.model import Json, Match
+    from triage.model import Json
     from triage.priority.profile import Profile
 
-RETRIED = (Outcome.FAILED.value, Outcome.TIMEOUT.value, Outcome.CRASHED.value, Outcome.PARTIAL.value)
-_CATEGORIES = frozenset(CATEGORIES)
 _DEPENDENCIES = ("click", "deflate", "libewf-python", "numpy", "Pillow", "pylibmagic", "python-magic", "pytsk3", "PyYAML", "rich")
 
 
@@ -83,19 +81,6 @@ class RunResult:
     seconds: float = 0.0
 
 
-class Observer(Protocol):
-    """Who shows the progress. Called from the run's thread, a few times a second at most for each."""
-
-    def stage(self, name: str) -> None:
-        """A new step begins."""
-
-    def progress(self, *, names: int, items_done: int, items: int, bytes_done: int, bytes_total: int) -> None:
-        """How far names and content work are."""
-
-    def notable(self, path: str, text: str) -> None:
-        """A file on a notable list was found."""
-
-
 def versions() -> dict[str, str]:
     """Return the versions that results can depend on."""
     found = {"triage": __version__, "python": platform.python_version()}
@@ -105,128 +90,6 @@ def versions() -> dict[str, str]:
         except metadata.PackageNotFoundError:
             found[name] = "not installed"
     return found
-
-
-class _CaseSink:
-    """Takes what workers find into the case, and content work into the plan."""
-
-    def __init__(
-        self,
-        writer: CaseWriter,
-        profile: Profile,
-        matcher: Matcher,
-        plan: Plan,
-        plugin_keys: Sequence[str],
-        observer: Observer,
-        allowed: budget.ReadBudget,
-    ) -> None:
-        self._writer = writer
-        self._profile = profile
-        self._matcher = matcher
-        self._plan = plan
-        self._plugin_keys = list(plugin_keys)
-        self._observer = observer
-        self._budget = allowed
-        self._planned: set[str] = set()
-        self.names = 0
-        self.items_done = 0
-        self.bytes_done = 0
-
-    def rows(self, volume: Volume, entries: Sequence[Entry], packed: Sequence[list[Any]], problems: Sequence[Problem]) -> None:
-        """Store a pack of names; plan the content work of those seen for the first time."""
-        rows: list[tuple[list[Any], str, str | None, str | None, int]] = []
-        fresh: dict[str, tuple[int, Entry, int]] = {}
-        for position, (entry, values) in enumerate(zip(entries, packed, strict=True)):
-            key, skip, tier = classify(entry, self._profile)
-            if key is not None and skip is None:
-                skip = self._budget.reason(entry)
-            rows.append((values, entry.state.value, key, skip, tier))
-            if key is not None and skip is None and key not in self._planned and key not in fresh:
-                fresh[key] = (position, entry, tier)
-        numbers = self._writer.add_entries(rows, problems)
-        self._planned.update(fresh)
-        for position, entry, tier in fresh.values():
-            first = next((r.image_offset for r in entry.runs if r.image_offset is not None), 0)
-            self._plan.add(Pending(tier, first, numbers[position], entry.size, entry.evidence))
-        self.names += len(entries)
-
-    def plan_pending(self, *, retry: bool, walking: frozenset[tuple[str, int | None]], there: Collection[str]) -> None:
-        """Plan what an earlier run left in the evidence that is there. What lies in volumes that are listed again comes with their rows."""
-        for tier, offset, row, size, evidence, volume, key in self._writer.pending(self._plugin_keys, retry=RETRIED if retry else ()):
-            if (evidence, volume) not in walking and evidence in there:
-                self._planned.add(key)
-                self._plan.add(Pending(tier, offset, row, size, evidence))
-        self._planned.update(self._writer.ended_keys(self._plugin_keys))
-
-    def walking(self, volume: Volume) -> None:
-        """Begin a volume: what it may make the run read is counted from the start."""
-        self._budget.begin(volume.evidence, volume.number)
-
-    def walked(self, volume: Volume, totals: Json) -> None:
-        """Mark a volume as listed."""
-        self._writer.walked(volume, totals)
-        self._writer.audit.record("listed", {"evidence": volume.evidence, "volume": volume.name, "totals": totals})
-
-    def items(self, pending: Sequence[Pending]) -> list[WorkItem]:
-        """Return what workers need of pending work."""
-        return self._writer.items_at([p.row for p in pending])
-
-    def results(self, items: Sequence[WorkItem], results: Sequence[Json]) -> None:
-        """Check, match and store a batch's results."""
-        contents: list[Content] = []
-        findings: list[tuple[Finding, str]] = []
-        problems: list[Problem] = []
-        for item, result in zip(items, results, strict=True):
-            if result["category"] not in _CATEGORIES:
-                raise ValueError("a category that there is not")
-            check_counts(result, self._plugin_keys)
-            contents.append(unpack_content(item.key, result["content"]))
-            findings += [(unpack_finding(item, f, self._plugin_keys), item.path) for f in result["findings"]]
-            problems += [
-                unpack_problem(p, entry=item.id, path=item.path, evidence=item.evidence, volume=item.volume) for p in result["problems"]
-            ]
-        matches: Sequence[tuple[Match, ...]] = self._matcher.match(contents) if self._matcher.sets else [()] * len(contents)
-        rows = []
-        for content, result, hits, item in zip(contents, results, matches, items, strict=True):
-            rows.append((content, result["category"], known_of(hits) if hits else None, hits))
-            for hit in hits:
-                if hit.meaning is Meaning.NOTABLE and item.recoverability != "overwritten":
-                    findings.append((match_finding(item.id, hit), item.path))
-                    self._observer.notable(item.path, f"{hit.set} {hit.category}".strip())
-            self.bytes_done += content.size
-        self.items_done += len(items)
-        self._writer.add_results(rows, findings, problems, self._plugin_keys)
-
-    def problem(self, problem: Problem) -> None:
-        """Store a problem of the run itself."""
-        self._writer.add_problems([problem])
-
-    def event(self, name: str, data: Json) -> None:
-        """Append to the audit log."""
-        self._writer.audit.record(name, data)
-
-
-def classify(entry: Entry, profile: Profile) -> tuple[str | None, str | None, int]:
-    """Return an entry's content key (``None``: no bytes of its own), why it is not read, and its tier of work."""
-    if not has_content(entry) or entry.locator is None:
-        return None, None, 0
-    if entry.name.endswith("$BadClus:$Bad") and entry.meta_addr == 8:
-        return entry.locator.key, "the list of bad clusters holds no data", 0
-    return entry.locator.key, profile.select_reason(entry), profile.tier_of(entry)
-
-
-def known_of(matches: Sequence[Match]) -> str | None:
-    """Return what the matches make of a content: notable before ignorable before known."""
-    meanings = {m.meaning for m in matches}
-    return next((m.value for m in (Meaning.NOTABLE, Meaning.IGNORABLE, Meaning.KNOWN) if m in meanings), None)
-
-
-def match_finding(entry: str, match: Match) -> Finding:
-    """Return the finding that says that an entry is on a notable list."""
-    category = f" ({match.category})" if match.category else ""
-    return Finding(
-        entry=entry, plugin="hashsets", kind="hash-match", title=f"on the list {match.set} as notable{category}", data=match.to_json()
-    )
 
 
 def run(options: RunOptions, observer: Observer) -> RunResult:
@@ -271,7 +134,7 @@ def run(options: RunOptions, observer: Observer) -> RunResult:
                     _verify(session, writer, evidence, observer, result)
                 plan = Plan(profile.limits.item_bytes)
                 allowed = budget.ReadBudget({e.id: e.size for e in evidence}, profile.limits.item_bytes)
-                sink = _CaseSink(writer, profile, matcher, plan, keys, observer, allowed)
+                sink = CaseSink(writer, profile, matcher, plan, keys, observer, allowed)
                 engine.attach(evidence, sink)
                 _begin(writer, options, _facts(options, registry.plugins, plugins, keys), matcher, evidence, before, held)
                 begun = True
@@ -279,14 +142,16 @@ def run(options: RunOptions, observer: Observer) -> RunResult:
                 walks = [v for v in writer.volumes_to_walk() if v.evidence in there]
                 sink.plan_pending(retry=options.retry_failed, walking=frozenset((v.evidence, v.number) for v in walks), there=there)
                 observer.stage("listing and reading")
-                result.complete = engine.run(
-                    walks,
-                    plan,
-                    deadline=deadline,
-                    tick=lambda: observer.progress(
+
+                def tick() -> None:
+                    observer.progress(
                         names=sink.names, items_done=sink.items_done, items=plan.items, bytes_done=sink.bytes_done, bytes_total=plan.bytes
-                    ),
-                )
+                    )
+
+                result.complete = engine.run(walks, plan, deadline=deadline, tick=tick)
+                if result.complete:
+                    observer.stage("carving")
+                    result.complete = carve_case(engine, writer, sink, evidence, profile.carve, plan, deadline=deadline, observer=observer)
             engine.close()
             result.stopped = engine.stopped or ("" if result.complete else "the time budget was used up")
             writer.add_problems(budget.refusal(*refused) for refused in writer.skipped_for(budget.REASON))

@@ -56,6 +56,7 @@ class Tasks:
             "verify": self._verify,
             "thumbnail": self._thumbnail,
             "free": self._free,
+            "contain": self._contain,
             "space": self._carve,
             "carve": self._carve,
             "export": self._export,
@@ -224,6 +225,25 @@ class Tasks:
             numbers = [volume.offset + n for pair in found.free for n in pair]
             self._send_bytes(struct.pack(f"<{len(numbers)}Q", *numbers))
         self._send({"done": "free", "known": found is not None, "note": found.note if found is not None else ""})
+
+    def _contain(self, command: dict[str, Any]) -> None:
+        """Say which bytes of a file are worth searching for other files."""
+        from triage.carving.containers import container_of  # noqa: PLC0415 - only carving needs it
+
+        self._slot.announce(READING, 0, 0)
+        beat = self._slot.beat
+        try:
+            read = self.reader(Locator.from_json(command["locator"]))
+
+            def read_at(offset: int, length: int) -> bytes:
+                beat()
+                return read(offset, length)
+
+            found = container_of(command["name"], command["type"], read_at, command["size"])
+        except OSError as error:
+            self._send({"done": "contain", "error": "read", "message": tsk_reason(error)})
+            return
+        self._send({"done": "contain", "ranges": [list(r) for r in found.ranges] if found else [], "note": found.note if found else ""})
 
     def _export(self, command: dict[str, Any]) -> None:
         """Send the bytes of several items one behind the other, zeros for what cannot be read, and then their digests."""

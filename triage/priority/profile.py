@@ -19,6 +19,7 @@ from triage.priority import forms
 from triage.priority.forms import Json, keys_of, place, record, several, unknown, write_record
 from triage.priority.records import (
     PLUGINS,
+    Carve,
     Filter,
     HashsetUse,
     Limits,
@@ -70,6 +71,7 @@ class Profile:
         "hash lists to match with, by name or file",
         default=(),
     )
+    carve: Carve = place(record(Carve, where="carve"), "what is looked for by content where no file is", default=Carve())
     limits: Limits = place(record(Limits, where="limits"), "what a run may cost", default=Limits())
     fingerprint: str = place(forms.choice(FINGERPRINTS, "fingerprint"), "how evidence is recognised again", default="sampled")
     folder: Path | None = field(default=None, compare=False)
@@ -269,6 +271,7 @@ def _name_of(rule: Value) -> str:
 
 __all__ = [
     "SCHEMA",
+    "Carve",
     "Filter",
     "HashsetUse",
     "Limits",

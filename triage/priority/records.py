@@ -125,6 +125,24 @@ class Limits:
             raise ValueError("memory is less than the 256 MiB that a worker needs")
 
 
+CARVED = ("unallocated", "slack", "gaps", "containers", "none")
+"""What can be carved from. ``gaps``: also volumes that cannot be read. ``containers``: page files, thumbnail stores, databases."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Carve:
+    """Where files are looked for by their content, and which."""
+
+    sources: tuple[str, ...] = place(
+        several(forms.choice(CARVED, "place to carve from")), "where files are looked for by their content", default=CARVED[:-1], key="from"
+    )
+    types: tuple[str, ...] = place(several(forms.word()), "formats that are carved; all when none is named", default=())
+
+    def __post_init__(self) -> None:
+        if "none" in self.sources and len(self.sources) > 1:
+            raise ValueError("none excludes the other places")
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HashsetUse:
     """A hash list to match with: the name of an imported one, or a file, relative to the profile's folder."""

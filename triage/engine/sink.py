@@ -1,0 +1,159 @@
+"""What a run does with what workers bring: names and results into the case, new content work into the plan."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from triage.case.writer import has_content
+from triage.content.catalog import CATEGORIES
+from triage.engine.items import check_counts, unpack_content, unpack_finding, unpack_problem
+from triage.engine.plan import Pending, Plan
+from triage.model import Content, Entry, Finding, Meaning, Outcome, Problem, Volume
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Sequence
+
+    from triage.case.items import WorkItem
+    from triage.case.writer import CaseWriter
+    from triage.engine.budget import ReadBudget
+    from triage.engine.observer import Observer
+    from triage.hashsets.matching import Matcher
+    from triage.model import Json, Match
+    from triage.priority.profile import Profile
+
+RETRIED = (Outcome.FAILED.value, Outcome.TIMEOUT.value, Outcome.CRASHED.value, Outcome.PARTIAL.value)
+_CATEGORIES = frozenset(CATEGORIES)
+Row = tuple[list[Any], str, str | None, str | None, int]
+"""A packed entry, its state, content key, reason not to read it, and tier."""
+Fresh = tuple[str, int, Entry, int]
+"""New work: its content key, the position of its row among those that come with it, its entry, and tier."""
+
+
+class CaseSink:
+    """Takes what workers find into the case, and content work into the plan."""
+
+    def __init__(
+        self,
+        writer: CaseWriter,
+        profile: Profile,
+        matcher: Matcher,
+        plan: Plan,
+        plugin_keys: Sequence[str],
+        observer: Observer,
+        allowed: ReadBudget,
+    ) -> None:
+        self._writer = writer
+        self._profile = profile
+        self._matcher = matcher
+        self._plan = plan
+        self._plugin_keys = list(plugin_keys)
+        self._observer = observer
+        self._budget = allowed
+        self._planned: set[str] = set()
+        self.names = 0
+        self.items_done = 0
+        self.bytes_done = 0
+
+    def rows(self, volume: Volume, entries: Sequence[Entry], packed: Sequence[list[Any]], problems: Sequence[Problem]) -> None:
+        """Store a pack of names; plan the content work of those seen for the first time."""
+        rows, fresh = self.admit(entries, packed)
+        self.plan(fresh, self._writer.add_entries(rows, problems))
+        self.names += len(entries)
+
+    def admit(self, entries: Sequence[Entry], packed: Sequence[list[Any]]) -> tuple[list[Row], list[Fresh]]:
+        """Return the rows that entries become, and what the plan needs of those whose content is new work."""
+        rows: list[Row] = []
+        fresh: dict[str, Fresh] = {}
+        for position, (entry, values) in enumerate(zip(entries, packed, strict=True)):
+            key, skip, tier = classify(entry, self._profile)
+            if key is not None and skip is None:
+                skip = self._budget.reason(entry)
+            rows.append((values, entry.state.value, key, skip, tier))
+            if key is not None and skip is None and key not in self._planned and key not in fresh:
+                fresh[key] = (key, position, entry, tier)
+        return rows, list(fresh.values())
+
+    def plan(self, fresh: Sequence[Fresh], numbers: Sequence[int]) -> None:
+        """Put stored entries' contents into the plan."""
+        for key, position, entry, tier in fresh:
+            self._planned.add(key)
+            first = next((r.image_offset for r in entry.runs if r.image_offset is not None), 0)
+            self._plan.add(Pending(tier, first, numbers[position], entry.size, entry.evidence))
+
+    def plan_pending(self, *, retry: bool, walking: frozenset[tuple[str, int | None]], there: Collection[str]) -> None:
+        """Plan what an earlier run left in the evidence that is there. What lies in volumes that are listed again comes with their rows."""
+        for tier, offset, row, size, evidence, volume, key in self._writer.pending(self._plugin_keys, retry=RETRIED if retry else ()):
+            if (evidence, volume) not in walking and evidence in there:
+                self._planned.add(key)
+                self._plan.add(Pending(tier, offset, row, size, evidence))
+        self._planned.update(self._writer.ended_keys(self._plugin_keys))
+
+    def walking(self, volume: Volume) -> None:
+        """Begin a volume: what it may make the run read is counted from the start."""
+        self._budget.begin(volume.evidence, volume.number)
+
+    def walked(self, volume: Volume, totals: Json) -> None:
+        """Mark a volume as listed."""
+        self._writer.walked(volume, totals)
+        self._writer.audit.record("listed", {"evidence": volume.evidence, "volume": volume.name, "totals": totals})
+
+    def items(self, pending: Sequence[Pending]) -> list[WorkItem]:
+        """Return what workers need of pending work."""
+        return self._writer.items_at([p.row for p in pending])
+
+    def results(self, items: Sequence[WorkItem], results: Sequence[Json]) -> None:
+        """Check, match and store a batch's results."""
+        contents: list[Content] = []
+        findings: list[tuple[Finding, str]] = []
+        problems: list[Problem] = []
+        for item, result in zip(items, results, strict=True):
+            if result["category"] not in _CATEGORIES:
+                raise ValueError("a category that there is not")
+            check_counts(result, self._plugin_keys)
+            contents.append(unpack_content(item.key, result["content"]))
+            findings += [(unpack_finding(item, f, self._plugin_keys), item.path) for f in result["findings"]]
+            problems += [
+                unpack_problem(p, entry=item.id, path=item.path, evidence=item.evidence, volume=item.volume) for p in result["problems"]
+            ]
+        matches: Sequence[tuple[Match, ...]] = self._matcher.match(contents) if self._matcher.sets else [()] * len(contents)
+        rows = []
+        for content, result, hits, item in zip(contents, results, matches, items, strict=True):
+            rows.append((content, result["category"], known_of(hits) if hits else None, hits))
+            for hit in hits:
+                if hit.meaning is Meaning.NOTABLE and item.recoverability != "overwritten":
+                    findings.append((match_finding(item.id, hit), item.path))
+                    self._observer.notable(item.path, f"{hit.set} {hit.category}".strip())
+            self.bytes_done += content.size
+        self.items_done += len(items)
+        self._writer.add_results(rows, findings, problems, self._plugin_keys)
+
+    def problem(self, problem: Problem) -> None:
+        """Store a problem of the run itself."""
+        self._writer.add_problems([problem])
+
+    def event(self, name: str, data: Json) -> None:
+        """Append to the audit log."""
+        self._writer.audit.record(name, data)
+
+
+def classify(entry: Entry, profile: Profile) -> tuple[str | None, str | None, int]:
+    """Return an entry's content key (``None``: no bytes of its own), why it is not read, and its tier of work."""
+    if not has_content(entry) or entry.locator is None:
+        return None, None, 0
+    if entry.name.endswith("$BadClus:$Bad") and entry.meta_addr == 8:
+        return entry.locator.key, "the list of bad clusters holds no data", 0
+    return entry.locator.key, profile.select_reason(entry), profile.tier_of(entry)
+
+
+def known_of(matches: Sequence[Match]) -> str | None:
+    """Return what the matches make of a content: notable before ignorable before known."""
+    meanings = {m.meaning for m in matches}
+    return next((m.value for m in (Meaning.NOTABLE, Meaning.IGNORABLE, Meaning.KNOWN) if m in meanings), None)
+
+
+def match_finding(entry: str, match: Match) -> Finding:
+    """Return the finding that says that an entry is on a notable list."""
+    category = f" ({match.category})" if match.category else ""
+    return Finding(
+        entry=entry, plugin="hashsets", kind="hash-match", title=f"on the list {match.set} as notable{category}", data=match.to_json()
+    )
