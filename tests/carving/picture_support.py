@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import io
 import random
 import struct
@@ -10,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 
 from PIL import Image
 
-from triage.carving.catalog import known_formats
 from triage.carving.window import Window, WindowSpentError, window_of
 
 if TYPE_CHECKING:
@@ -26,8 +26,14 @@ SURROUNDINGS = {"zeros": bytes(9000), "random": NOISE[:9000], "picture": b"\xff\
 
 
 def form(name: str) -> Format:
-    """Return a format by its name."""
-    return next(f for f in known_formats() if f.name == name)
+    """Return a format by its name, which is its module's too."""
+    formats: tuple[Format, ...] = importlib.import_module(f"triage.carving.formats.{name}").FORMATS
+    return next(f for f in formats if f.name == name)
+
+
+def walk(name: str, data: bytes) -> Walked | None:
+    """Walk bytes that begin with a format's header."""
+    return asked(name, data)[1]
 
 
 def noise_picture(width: int = 160, height: int = 120, mode: str = "RGB") -> Image.Image:

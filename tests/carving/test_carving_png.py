@@ -9,14 +9,13 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from picture_support import NOISE, SURROUNDINGS, apart, asked, form, holds, mutants, noise_picture, samples, saved, together
+from picture_support import NOISE, SURROUNDINGS, apart, asked, form, holds, mutants, noise_picture, samples, saved, together, walk
 
 from triage.carving.crc import Seam
 from triage.carving.forms import Structure
 from triage.carving.window import window_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from pathlib import Path
 
 PICTURE = noise_picture(400, 300)
@@ -53,7 +52,7 @@ ONE, SMALL = divided(MANY, 1 << 30), divided(MANY, 8192)
 
 
 @pytest.mark.parametrize("behind", SURROUNDINGS.values(), ids=SURROUNDINGS)
-def test_real_ones_end_at_their_iend_chunk(behind: bytes, evidence_root: Path, walk: Callable) -> None:
+def test_real_ones_end_at_their_iend_chunk(behind: bytes, evidence_root: Path) -> None:
     seen = 0
     for name, data in samples(evidence_root, "types/magika/*/png/*.png", "artifacts/**/*.png"):
         if data.startswith(SIGNATURE):
@@ -66,19 +65,19 @@ def test_real_ones_end_at_their_iend_chunk(behind: bytes, evidence_root: Path, w
 
 @pytest.mark.parametrize("data", [MANY, ONE, SMALL], ids=["64 KiB", "one", "8 KiB"])
 @pytest.mark.parametrize("behind", SURROUNDINGS.values(), ids=SURROUNDINGS)
-def test_made_ones_end_at_their_iend_chunk(data: bytes, behind: bytes, walk: Callable) -> None:
+def test_made_ones_end_at_their_iend_chunk(data: bytes, behind: bytes) -> None:
     walked = walk("png", data + behind)
     assert (walked.length, walked.structure, walked.checked) == (len(data), Structure.COMPLETE, True)
     assert walked.facts == {"width": 400, "height": 300}
 
 
 @pytest.mark.parametrize("mode", ["1", "L", "P", "LA", "RGBA", "I;16"])
-def test_each_kind_of_pixels_is_known(mode: str, walk: Callable) -> None:
+def test_each_kind_of_pixels_is_known(mode: str) -> None:
     data = saved(noise_picture(50, 40).convert("L").convert("I;16") if mode == "I;16" else noise_picture(50, 40, mode), "PNG")
     assert walk("png", data + NOISE[:600]).length == len(data)
 
 
-def test_frames_of_an_animation_are_counted(walk: Callable) -> None:
+def test_frames_of_an_animation_are_counted() -> None:
     data = saved(PICTURE, "PNG", save_all=True, append_images=[PICTURE.rotate(90), PICTURE.rotate(180)])
     walked = walk("png", data + bytes(600))
     assert (walked.length, walked.structure, walked.facts["frames"]) == (len(data), Structure.COMPLETE, 3)
@@ -86,7 +85,7 @@ def test_frames_of_an_animation_are_counted(walk: Callable) -> None:
 
 @pytest.mark.parametrize("data", [ONE, SMALL], ids=["one", "8 KiB"])
 @pytest.mark.parametrize("behind", [NOISE, bytes(1 << 17), b""], ids=["random", "zeros", "nothing"])
-def test_one_that_is_cut_off_says_how_many_rows_there_are(data: bytes, behind: bytes, walk: Callable) -> None:
+def test_one_that_is_cut_off_says_how_many_rows_there_are(data: bytes, behind: bytes) -> None:
     cut = len(data) // 2 // 512 * 512
     walked = walk("png", data[:cut] + behind)
     assert walked.structure is Structure.TRUNCATED
@@ -97,7 +96,7 @@ def test_one_that_is_cut_off_says_how_many_rows_there_are(data: bytes, behind: b
 
 
 @pytest.mark.parametrize("data", [ONE, SMALL], ids=["one", "8 KiB"])
-def test_one_that_is_overwritten_in_the_middle_is_damaged(data: bytes, walk: Callable) -> None:
+def test_one_that_is_overwritten_in_the_middle_is_damaged(data: bytes) -> None:
     middle = len(data) // 2 // 4096 * 4096
     overwritten = data[:middle] + NOISE[: min(4096, 4096)] + data[middle + 4096 :]
     if data is SMALL:  # the header of a chunk is gone too, unless the hole is inside one
@@ -168,11 +167,11 @@ def test_the_rest_of_another_picture_does_not_fit() -> None:
     ],
     ids=["zeros", "no size", "no such depth", "noise behind the header", "no pixels", "noise for pixels", "wrong checksum"],
 )
-def test_what_only_begins_like_one_is_none(data: bytes, walk: Callable) -> None:
+def test_what_only_begins_like_one_is_none(data: bytes) -> None:
     assert walk("png", data) is None
 
 
-def test_a_length_that_lies_does_not_make_it_reach_to_the_end_of_the_space(walk: Callable) -> None:
+def test_a_length_that_lies_does_not_make_it_reach_to_the_end_of_the_space() -> None:
     lying = bytearray(ONE)
     lying[33:37] = b"\x7f\xff\xff\xff"
     walked = walk("png", bytes(lying) + NOISE * 20)
@@ -188,7 +187,7 @@ def test_countless_small_chunks_cost_no_more_than_their_bytes() -> None:
     assert window.spent < 2 * len(data)
 
 
-def test_pixels_that_inflate_without_end_are_not_inflated_to_theirs(walk: Callable) -> None:
+def test_pixels_that_inflate_without_end_are_not_inflated_to_theirs() -> None:
     bomb = zlib.compress(bytes(200 << 20), 9)
     data = SIGNATURE + chunk(*chunks(MANY)[0]) + chunk(b"IDAT", bomb)[:-2000]
     window, walked = asked("png", data + NOISE)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import random
 import struct
 import zlib
@@ -10,7 +11,6 @@ from typing import TYPE_CHECKING
 from targets import Target
 from targets_content import _pictures
 
-from triage.carving.catalog import known_formats
 from triage.carving.window import WindowSpentError, window_of
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ _NOISE = random.Random(3).randbytes(4096)
 
 def _walking(name: str) -> Callable[[bytes], None]:
     """Return a function that walks bytes as the format does, and asks for what lies in pieces."""
-    form = next(f for f in known_formats() if f.name == name)
+    form = next(f for f in importlib.import_module(f"triage.carving.formats.{name}").FORMATS if f.name == name)
 
     def run(data: bytes) -> None:
         if not any(header.matches(data) for header in form.headers):
@@ -63,5 +63,13 @@ TARGETS = [
         ("triage.carving.formats.png", "triage.carving.crc", "triage.carving.ahead"),
         allowed=_MISTAKES,
         tokens=(b"IHDR", b"IDAT", b"IEND", b"fcTL", b"acTL", b"\0\0\0\x04CgBI"),
+    ),
+    Target(
+        "carving-gif",
+        _walking("gif"),
+        _seeds(b"GIF8"),
+        ("triage.carving.formats.gif", "triage.carving.lzw"),
+        allowed=_MISTAKES,
+        tokens=(b"\x2c", b"\x3b", b"\x21\xf9\x04", b"\xff" * 256, b"\0"),
     ),
 ]
