@@ -69,7 +69,11 @@ _INSTALLER = bytes.fromhex("84100c0000000000c000000000000046")  # MSI, and with 
 
 def ole_type(head: bytes) -> str:
     """Return a compound file's type by the streams it lists; ``ole`` when ``head`` does not reach them."""
-    entries = directory(lambda offset, length: head[offset : offset + length])
+    return type_of(directory(lambda offset, length: head[offset : offset + length]))
+
+
+def type_of(entries: tuple[OleEntry, ...]) -> str:
+    """Return a compound file's type by the entries of its directory, the root first; ``ole`` for none that is known."""
     names = {entry.name for entry in entries}
     for stream, name in _BY_STREAM:
         if stream in names:

@@ -1,0 +1,88 @@
+"""OLE compound files: Word, Excel, PowerPoint, Outlook messages, Thumbs.db, installers and more ([MS-CFB]).
+
+The file's own allocation table says which sector is the last in use, and each stream must be a chain of as many sectors as its size
+takes. What kind it is, the streams in its root tell; of some kinds the content is walked as well (``olecontent``).
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from triage.carving.cfb import MAGIC, CfbEntry, Compound, read_compound
+from triage.carving.forms import Facts, Format, Header, Structure, Walked
+from triage.carving.olecontent import check_content, pictures
+from triage.content.ole import OleEntry, type_of
+
+if TYPE_CHECKING:
+    from triage.carving.window import Window
+
+_EXTENSION = {"office-encrypted": "ole", "thumbs": "db", "jumplist": "automaticDestinations-ms"}
+_MORE = {"Quill": ("pub", "publisher"), "   114": ("mpp", "project"), "   214": ("mpp", "project"), "MSWorksWPDoc": ("wps", "works")}
+"""Streams of kinds that have no name elsewhere: extension and kind."""
+_THUMBNAIL = re.compile(r"\d{1,4}_[0-9a-f]{1,16}")
+"""A Thumbs.db of Windows Vista and later has no catalogue: size and hash are the streams' names."""
+
+
+def _walk(window: Window) -> Walked | None:
+    found = read_compound(window)
+    if found is None:
+        return None
+    if not found.entries:
+        return _without_directory(window, found)
+    extension, facts = _kind(found)
+    streams = [entry for entry in found.entries if entry.kind == 2 and entry.size]
+    facts["streams"] = len(streams)
+    length = min(found.end, window.size)
+    broken = [entry for entry in streams if entry.chain is None]
+    if found.end > window.size:
+        why = f"the space ends inside it: by its table it has {found.end} bytes"
+        return Walked(length=length, structure=Structure.TRUNCATED, why=why, extension=extension, valid=min(512, length), facts=facts)
+    if streams and len(broken) == len(streams):
+        return None
+    root = found.entries[0]
+    if broken or found.lost or root.chain is None:
+        why = f"{len(broken)} of its {len(streams)} streams do not lead where they should"
+        if found.lost:
+            why = f"{found.lost} is not there; {why}"
+        return Walked(length=length, structure=Structure.DAMAGED, why=why, extension=extension, facts=facts)
+    content = check_content(window, found, extension)
+    if content.wrong:
+        return Walked(length=length, structure=Structure.DAMAGED, why=content.wrong, extension=extension, facts=facts)
+    parts = pictures(window, found) if extension == "db" else ()
+    why = f"its table was read, and the chains of all {len(streams)} streams lead where their sizes say"
+    if content.proven:
+        why += f"; {content.proven}"
+    return Walked(
+        length=length, structure=Structure.COMPLETE, why=why, extension=extension, checked=bool(content.proven), parts=parts, facts=facts
+    )
+
+
+def _without_directory(window: Window, found: Compound) -> Walked | None:
+    """Say what a file is whose tables are gone: Word and Excel put their text right behind the header."""
+    begins = window.at(found.sector, 8)
+    kind = {b"\xec\xa5": "doc", b"\x09\x08": "xls"}.get(begins[:2])
+    length = min(found.end, window.size)
+    if kind is None or length <= 2 * found.sector:
+        return None
+    why = f"{found.lost or 'its directory'} is not there; its first stream is"
+    return Walked(length=length, structure=Structure.TRUNCATED, why=why, extension=kind, valid=2 * found.sector, facts={"kind": kind})
+
+
+def _kind(found: Compound) -> tuple[str, Facts]:
+    """Return the extension, and the kind for the finding."""
+    named: list[CfbEntry] = [found.entries[0], *(entry for entry in found.entries[1:] if entry.top)]
+    kind = type_of(tuple(OleEntry(entry.name, entry.size, None, entry.clsid) for entry in named))
+    if kind == "ole":
+        for entry in named:
+            if entry.name in _MORE:
+                extension, kind = _MORE[entry.name]
+                return extension, {"kind": kind}
+        names = [entry.name for entry in named[1:]]
+        if names and all(_THUMBNAIL.fullmatch(name) for name in names):
+            kind = "thumbs"
+    facts: Facts = {"kind": kind}
+    return _EXTENSION.get(kind, kind), facts
+
+
+FORMATS = (Format(name="ole", extension="ole", headers=(Header(MAGIC),), walk=_walk, largest=4 << 30),)
