@@ -37,7 +37,7 @@ def _walk(window: Window) -> Walked | None:
     head = window.at(0, _START)
     if len(head) < _START:
         return None
-    _, _, _, following, size, minor, major, block, count = _HEADER.unpack_from(head)
+    _, _, _, _, size, minor, major, block, count = _HEADER.unpack_from(head)
     crc = int.from_bytes(head[124:128], "little")
     flags = int.from_bytes(head[120:124], "little")
     right = zlib.crc32(head[:120]) == crc

@@ -60,7 +60,7 @@ def _trailers(data: bytes) -> Iterator[int]:
         if any(data[start : start + 6]) or start + 32 > len(data):
             continue
         _, size, refs, count, top, table = _TRAILER.unpack_from(data, start)
-        if top < count <= _OBJECTS and 9 <= table and table + count * size == start and refs <= 8:
+        if top < count <= _OBJECTS and table >= 9 and table + count * size == start and refs <= 8:
             yield start + 32
 
 

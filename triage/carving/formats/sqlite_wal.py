@@ -132,7 +132,7 @@ def _walk_journal(window: Window) -> Walked | None:
     if not records:
         return None
     facts: Facts = {"page_size": page, "pages": records}
-    length = end + _name_behind(window, end, page)
+    length = end + _name_behind(window, end)
     return Walked(length=length, structure=Structure.COMPLETE, why="its records stop there", checked=True, facts=facts)
 
 
@@ -168,7 +168,7 @@ def _right(record: bytes, nonce: int, page: int) -> bool:
     return 0 < number <= _PAGES and total == int.from_bytes(record[4 + page :], "big")
 
 
-def _name_behind(window: Window, at: int, page: int) -> int:
+def _name_behind(window: Window, at: int) -> int:
     """Return the bytes of the name of a super-journal behind the records (3.1)."""
     data = window.at(at, 4096)
     end = data.find(_JOURNAL)
