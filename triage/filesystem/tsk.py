@@ -19,6 +19,7 @@ from triage.filesystem.dostime import EntryTimes
 from triage.filesystem.extdir import index_names, index_size, read_ext_directory
 from triage.filesystem.extpoison import poisoned_inodes
 from triage.filesystem.exttimes import ExtTimes
+from triage.filesystem.extundeleteentries import Undeleted
 from triage.filesystem.hfstimes import HfsTimes
 from triage.filesystem.image import tsk_reason
 from triage.filesystem.isotimes import IsoZones
@@ -134,6 +135,8 @@ class Walker:
         self._zones: IsoZones | None = None
         self._orphan_directory: int | None = None
         self._held: list[Entry] = []  # deleted ones wait until it is known who owns their blocks
+        self._places: list[tuple[int, tuple[Run, ...]]] = []  # of ext: directories that exist, and where they lie
+        self._undeleted: Undeleted | None = None
         self.totals = WalkTotals()
 
     def walk(self) -> Iterator[Entry | Problem]:
@@ -146,9 +149,15 @@ class Walker:
             self._zones = IsoZones(self._medium, self._volume, lambda: self._announce(self.NAMES, root, next(beats)))
         visited = {root}
         yield from self._descend(_Place(root, b"", self._volume.name, 0), visited)
+        yield from self._read_journal(root)
         yield from self._judged()
         if self._orphan_directory is not None:
             yield from self._orphans(self._orphan_directory, visited)
+        if self._undeleted is not None:
+            for entry in self._undeleted.rest(self._max_orphans):
+                yield from self._emit(entry)
+            yield from self._judged()
+            yield from self._undeleted.statement()
         yield from self._checked(visited)
         self.totals.free = self._listed.free
         self.totals.owned = sum(end - start for start, end in self._maker.ownership.ranges())
@@ -204,17 +213,34 @@ class Walker:
         self.totals.names += 1
         if entry.kind is Kind.DIRECTORY:
             self.totals.directories += 1
+            if self._name.startswith("ext") and entry.meta_allocated and entry.meta_addr is not None:
+                self._places.append((entry.meta_addr, entry.runs))
         if entry.state.value == "allocated" or entry.recoverability is Recoverability.OVERWRITTEN:
             yield entry
         else:
             self._held.append(entry)
 
+    def _read_journal(self, root: int) -> Iterator[Problem]:
+        """Read what the journal of an ext volume still knows of deleted files."""
+        if not self._name.startswith("ext") or self._avoid.checks:
+            return
+        beats = count(1)
+        reader = VolumeReader(self._medium, self._volume, lambda: self._announce(self.CHECKING, root, next(beats)))
+        try:
+            self._undeleted = Undeleted(reader, self._listed, self._maker, self._places)
+        except (OSError, ValueError, ArithmeticError, LookupError, TypeError, struct.error) as error:
+            message = "the journal could not be read: deleted files that it knows of are listed without size and place, or not at all"
+            yield self._maker.problem(Severity.WARNING, message, detail=f"{type(error).__name__}: {error}")
+
     def _judged(self) -> Iterator[Entry]:
         """Give the deleted ones their recoverability, now that every allocated file's blocks are known."""
-        for entry in self._held:
+        for held in self._held:
+            entry = held if self._undeleted is None else self._undeleted.complete(held)
             # What is in use without a name owns its blocks itself: that is no other file that has overwritten it.
             own = entry.resident or (entry.orphan and entry.meta_allocated)
             judged = Recoverability.INTACT if own else self._maker.ownership.recoverability(self._once(entry))
+            if self._undeleted is not None:
+                judged = self._undeleted.judged(entry, judged)
             yield entry.replace(recoverability=judged)
         self._held = []
 

@@ -83,9 +83,7 @@ class EntryMaker:
     an entry's times before TSK is. ``base`` is where block 0 lies on the medium.
     """
 
-    def __init__(
-        self, fs: Any, volume: Volume, announce: Callable[[int, int, int], None], medium_size: int, ownership: Ownership
-    ) -> None:
+    def __init__(self, fs: Any, volume: Volume, announce: Callable[[int, int, int], None], medium_size: int, ownership: Ownership) -> None:
         self._fs = fs
         self._volume = volume
         self._announce = announce
@@ -133,6 +131,11 @@ class EntryMaker:
             meta_addr=address or None,
             depth=depth,
         )
+
+    def undeleted(self, address: int, text: bytes, kind: Kind, raw: bytes, shown: str, *, orphan: bool, counted: dict[bytes, int]) -> Entry:
+        """Return the bare entry of something deleted that only our own reading of the file system brought."""
+        made = self.bare(address, text, kind, raw, shown, shown.count("/"), allocated=False, counted=counted, orphan=orphan)
+        return made.replace(id=self._id(address, None, -2, None, raw + b"/" + text, counted), time_basis=self._basis)
 
     def placed(self, found: Found, counted: dict[bytes, int]) -> Entry:
         """Return the entry of something in use that only our own reading of the file system brought."""

@@ -1,0 +1,155 @@
+"""The deleted files of an ext volume's journal as entries: those that TSK lists without size and place, and those that it does not list."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from triage.escape import show_name
+from triage.filesystem.checks.extinodes import DIRECTORY, LINK
+from triage.filesystem.extjournal import read_journal
+from triage.filesystem.extlayout import read_descriptors, read_layout
+from triage.filesystem.exttimes import inode_times
+from triage.filesystem.extundelete import Search, buried
+from triage.filesystem.extundeletenames import ORPHANS, JournalNames
+from triage.filesystem.tskentry import MAX_RUNS
+from triage.model import Entry, Kind, Locator, Recoverability, Run, Severity
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from triage.filesystem.checks import VolumeReader
+    from triage.filesystem.extundelete import Deleted
+    from triage.filesystem.listed import Listed
+    from triage.filesystem.tskentry import EntryMaker
+    from triage.model import Problem
+
+_KINDS = {DIRECTORY: Kind.DIRECTORY, LINK: Kind.LINK}
+
+
+class Undeleted:
+    """What a volume's journal still knows of deleted files. Made once everything that exists was listed.
+
+    ``directories`` are the inodes of those that exist and where they lie: a copy of a block in the journal does not say whose it was.
+    """
+
+    def __init__(self, reader: VolumeReader, listed: Listed, maker: EntryMaker, directories: Iterable[tuple[int, tuple[Run, ...]]]) -> None:
+        self._volume = reader.volume
+        self._listed = listed
+        self._maker = maker
+        self._found: list[Deleted] = []
+        self._names: JournalNames | None = None
+        self._left_out = 0
+        self._taken: dict[str, Deleted] = {}
+        self._done: set[tuple[int, int]] = set()
+        self._counted: dict[bytes, int] = {}
+        self._completed = self._added = self._named = 0
+        layout = read_layout(reader.read)
+        if layout is not None:
+            groups = read_descriptors(reader.read, layout)
+            journal = read_journal(reader, layout, groups)
+            if journal is not None and len(journal):
+                search = Search(reader, layout, groups, journal)
+                self._found = search.run()
+                self._left_out = search.left_out
+                self._names = JournalNames(layout, groups, journal, self._found, search.tables()[0].tolist())
+                for address, runs in directories:
+                    places = ((r.image_offset - self._volume.offset, r.length) for r in runs if r.image_offset is not None)
+                    self._names.live(((start // layout.block, length // layout.block) for start, length in places), address)
+        self._current = {one.address: one for one in self._found if one.current}
+        self._buried = buried(self._found)
+
+    def complete(self, entry: Entry) -> Entry:
+        """Return an entry that was listed, with what the journal knows of it where the medium has neither size nor place any more.
+
+        The time of the last change of metadata stays: it is when the file was deleted.
+        """
+        one = self._current.get(entry.meta_addr or 0)
+        if one is None or (entry.name_allocated and not entry.orphan) or entry.meta_allocated or entry.runs:
+            return entry
+        self._done.add((one.address, one.generation))
+        facts = self._facts(one)
+        if entry.ctime is not None:
+            del facts["ctime"]
+        if entry.orphan and (placed := self._placed(one)) is not None:
+            self._named += 1
+            facts.update((name, getattr(placed, name)) for name in ("id", "path", "name", "name_raw", "orphan", "depth"))
+        entry = entry.replace(**facts)
+        self._completed += 1
+        self._taken[entry.id] = one
+        return entry
+
+    def rest(self, limit: int) -> Iterator[Entry]:
+        """Yield those that were not listed: with the name that the journal has for them, else as orphans; at most ``limit``."""
+        for one in self._found:
+            if (one.address, one.generation) in self._done:
+                continue
+            if self._added >= limit:
+                self._left_out += 1
+                continue
+            self._added += 1
+            entry = self._placed(one)
+            if entry is None:
+                shown = f"{self._volume.name}/{ORPHANS}"
+                kind, text = _KINDS.get(one.kind, Kind.FILE), b"OrphanFile-%d" % one.address
+                entry = self._maker.undeleted(one.address, text, kind, shown.encode(), shown, orphan=True, counted=self._counted)
+            else:
+                self._named += 1
+            entry = entry.replace(**self._facts(one))
+            self._taken[entry.id] = one
+            yield entry
+
+    def judged(self, entry: Entry, by_owners: Recoverability) -> Recoverability:
+        """Return how much of an entry is left: files that were deleted later have written over earlier ones as well."""
+        one = self._taken.get(entry.id)
+        lost = self._buried.get((one.address, one.generation), 0) if one is not None else 0
+        if one is None or not lost or by_owners is Recoverability.OVERWRITTEN:
+            return by_owners
+        whole = sum(length for start, length in one.runs if start is not None)
+        return Recoverability.OVERWRITTEN if lost >= whole else Recoverability.PARTLY_OVERWRITTEN
+
+    def statement(self) -> Iterator[Problem]:
+        """Say what the journal brought and what was left out."""
+        if self._completed or self._added:
+            message = (
+                f"{self._completed + self._added} deleted entries were taken from the journal: {self._completed} that have neither size "
+                f"nor place in the file system any more, and {self._added} that it does not know of any more at all"
+            )
+            message += f"; {self._named} of them have their names from it" if self._named else ""
+            yield self._maker.problem(Severity.INFO, message)
+        if self._left_out:
+            message = f"the journal knows of more deleted files than are taken from it: {self._left_out} were left out"
+            yield self._maker.problem(Severity.WARNING, message)
+        if self._names is not None and self._names.full:
+            message = "the journal holds more names than were looked at: some deleted files are listed without theirs"
+            yield self._maker.problem(Severity.WARNING, message)
+
+    def _placed(self, one: Deleted) -> Entry | None:
+        """Return a bare entry with the name that the journal has for it, ``None`` where it has none."""
+        where = self._names.where(one, self._listed.folders, self._volume.name) if self._names is not None else None
+        if where is None:
+            return None
+        orphan = where.shown.startswith(f"{self._volume.name}/{ORPHANS}")
+        kind = _KINDS.get(one.kind, Kind.FILE)
+        return self._maker.undeleted(one.address, where.name, kind, where.raw, where.shown, orphan=orphan, counted=self._counted)
+
+    def _facts(self, one: Deleted) -> dict[str, Any]:
+        """Return the fields of an entry that an inode's copy gives."""
+        inode = one.inode
+        base = self._volume.offset
+        runs = tuple(Run(image_offset=None if start is None else base + start, length=length) for start, length in one.runs)
+        facts: dict[str, Any] = {
+            "size": one.size,
+            "runs": runs[:MAX_RUNS],
+            "resident": one.inside,
+            "mode": int.from_bytes(inode[0:2], "little") & 0o7777,
+            "uid": int.from_bytes(inode[0x02:0x04], "little") | int.from_bytes(inode[0x78:0x7A], "little") << 16,
+            "gid": int.from_bytes(inode[0x18:0x1A], "little") | int.from_bytes(inode[0x7A:0x7C], "little") << 16,
+            "nlink": int.from_bytes(inode[0x1A:0x1C], "little"),
+            **inode_times(inode),
+        }
+        facts.pop("wrong", None)
+        if one.link is not None:
+            facts["link_target"] = show_name(one.link)[0]
+        elif _KINDS.get(one.kind) is not Kind.DIRECTORY:
+            facts["locator"] = Locator(evidence=self._volume.evidence, volume_offset=base, runs=runs)
+        return facts
