@@ -25,6 +25,7 @@ WHOLE = CoverageInput(
     bytes_content_selected=400,
     volumes=(VolumeCoverage(name="vol1", state=LISTED, size=900, file_system="ntfs"),),
     finished=True,
+    carved_from=("containers", "gaps", "slack", "unallocated"),
 )
 ALWAYS = coverage(WHOLE)["not_done"]
 
@@ -55,9 +56,7 @@ def test_a_whole_run_is_complete_and_still_says_what_no_run_does():
         "content_read": 400,
         "content_selected": 400,
     }
-    assert any(
-        sentence.startswith("space that no file owns was not searched") for sentence in statement["not_done"]
-    )
+    assert any("were not found by their content" in sentence for sentence in statement["not_done"])
 
 
 @pytest.mark.parametrize(
@@ -105,6 +104,12 @@ def test_locked_unreadable_partly_listed_volumes_and_gaps_are_named():
     sentences, complete = said(volumes=volumes, bytes_gaps=1_048_576)
     assert sentences == [
         "vol2 (bitlocker) is encrypted and was not unlocked: nothing in it was looked at",
+        "vol3 (apfs) could not be read: its names are unknown, it was only searched for files by their content",
+        "vol4 was listed in part only: it may hold more files than are shown",
+    ]
+    sentences, complete = said(volumes=volumes, bytes_gaps=1_048_576, carved_from=("slack", "unallocated", "containers"))
+    assert sentences == [
+        "vol2 (bitlocker) is encrypted and was not unlocked: nothing in it was looked at",
         "vol3 (apfs) could not be read: nothing in it was looked at",
         "vol4 was listed in part only: it may hold more files than are shown",
         "space outside all partitions was not searched: 1,048,576 bytes in 1 stretch",
@@ -129,7 +134,7 @@ def test_a_listing_that_nothing_was_held_against_is_said_to_be_that():
     missing = VolumeCoverage(name="vol2", state=NOT_LISTED, file_system="APFS", checked=False)
     sentences, _ = said(volumes=(unchecked, missing))
     assert sentences == [
-        "vol2 (APFS) could not be read: nothing in it was looked at",
+        "vol2 (APFS) could not be read: its names are unknown, it was only searched for files by their content",
         "vol1 (UFS2) was not held against its file system's own books in full: whether names are missing is not known",
     ]
     assert said(volumes=(unchecked,))[1] is True
@@ -157,3 +162,54 @@ def test_errors_are_pointed_to():
     assert said(problems=Counter({Severity.ERROR: 2, Severity.WARNING: 5}))[0] == [
         "2 errors recorded: see the problems"
     ]
+
+
+AREA = {
+    "size": 1000,
+    "next": 1000,
+    "unsearched": 0,
+    "structures": {"complete": 2, "truncated": 1},
+    "counts": {"candidates": 5, "named": 1},
+    "order": {"nested": 4},
+}
+
+
+def test_what_carving_found_is_counted_and_says_no_more_when_it_saw_everything():
+    statement = coverage(replace(WHOLE, carving=(AREA, AREA)))
+    assert statement["carving"] == {
+        "from": ["containers", "gaps", "slack", "unallocated"],
+        "areas": 2,
+        "size": 2000,
+        "searched": 2000,
+        "found": {"complete": 4, "fragmented": 0, "damaged": 0, "truncated": 2},
+        "already_listed": 2,
+        "inside_others": 8,
+        "cut": 0,
+        "failed": 0,
+        "unreadable": 0,
+    }
+    assert said(carving=(AREA, AREA)) == ([], True)
+
+
+def test_what_carving_left_out_is_said():
+    hurt = {**AREA, "next": 600, "unsearched": 100, "counts": {"cut": 3, "unreadable": 512}}
+    assert said(carving=(hurt,))[0] == [
+        "400 bytes were not searched for files by their content before the time was up or the run was stopped",
+        "100 bytes were not searched for files by their content: workers were lost over them",
+        "3 places look like the beginning of a file and were given up, since following them took too long",
+        "512 bytes outside of living files could not be read: what lay there was not found",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("sources", "beginnings"),
+    [
+        (None, ["space that no file owns", "slack behind", "page files, databases"]),
+        ((), ["space that no file owns", "slack behind", "page files, databases"]),
+        (("unallocated", "gaps"), ["slack behind", "page files, databases"]),
+    ],
+)
+def test_what_is_not_carved_at_all_is_said(sources, beginnings):
+    sentences, _ = said(carved_from=sources)
+    assert [any(s.startswith(b) for s in sentences) for b in beginnings] == [True] * len(beginnings)
+    assert len(sentences) == len(beginnings)

@@ -5,16 +5,17 @@ A unit is a stretch of the area in which candidates begin; what begins there is 
 
 from __future__ import annotations
 
-import struct
-import zlib
+import itertools
 from collections import Counter
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
+from triage.carving.carved import MISTAKES, Carved, carved_of, checked_walk
 from triage.carving.catalog import known_formats
-from triage.carving.forms import Format, Part, Structure, Walked
+from triage.carving.forms import Format, Structure, Walked
+from triage.carving.rejoin import Broken, Rejoiner
 from triage.carving.scan import Headers
-from triage.carving.space import SECTOR, Area, Space, SpaceReader
+from triage.carving.space import Area, Space, SpaceReader
 from triage.carving.window import Window, WindowSpentError
 
 if TYPE_CHECKING:
@@ -29,37 +30,12 @@ _FINE_BLOCK = 1 << 20
 """Bytes that are searched for headers at once: at sectors, and at every byte, where each could be one."""
 _ALLOWANCE = 64 << 20
 _AGAIN = 3
-"""What a candidate may read: so much and so many times what there is of it. A rejoining reads the same ground again and again."""
-_REJOIN = 1 << 30
+"""What a candidate may read: so much and so many times what there is of it."""
 _WASTE = 1 << 30
 """Bytes that candidates of one unit may read in vain; behind that each may read only so much:"""
 _SCANTY = 64 << 10
 _DOUBTFUL = 1 << 20
 """Bytes behind the last that is surely a cut file's that are kept with it."""
-_MISTAKES = (ValueError, LookupError, ArithmeticError, TypeError, AttributeError, RecursionError, struct.error, zlib.error)
-_WHY = 300
-_FACTS = 24
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Carved:
-    """A file that was found. Offsets are relative to the area's space; ``pieces``: ``(offset, length)``, the first begins at ``offset``.
-
-    ``confidence``: out of 100, see :func:`confidence`.
-    """
-
-    offset: int
-    length: int
-    format: str
-    extension: str
-    structure: Structure
-    confidence: int
-    why: str
-    pieces: tuple[tuple[int, int], ...]
-    until: int
-    checked: bool = False
-    parts: tuple[Part, ...] = ()
-    facts: dict[str, str | int] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -105,24 +81,24 @@ class Carver:
         self.totals = UnitTotals()
         unreadable = self._reader.unreadable
         end = min(end, self._space.size)
+        found: list[Carved] = []
+        broken: list[Broken] = []
         behind = start
-        claimed: list[tuple[int, int]] = []
-        held: Carved | None = None
         for offset, formats in self._candidates(start, end):
-            if offset < behind or offset in avoid or any(a <= offset < b for a, b in claimed):
+            if offset < behind or offset in avoid:
                 continue
             self._announce(offset)
-            found = self._found(offset, formats)
-            if found is None:
+            one = self._found(offset, formats, broken)
+            if one is None:
                 self.totals.rejected += 1
                 continue
-            behind = found.until
-            claimed = [(a, b) for a, b in claimed if b > offset] + [(at, at + size) for at, size in found.pieces[1:]]
-            if held is not None:
-                yield _ended_by(held, offset)
-            held = found
-        if held is not None:
-            yield held
+            behind = one.until
+            found.append(one)
+        if broken:
+            found = Rejoiner(self._reader, self._area, self._announce).rejoin(found, broken)
+        for one, following in itertools.pairwise([*found, None]):
+            if one is not None:
+                yield one if following is None else _ended_by(one, following.offset)
         self.totals.unreadable = self._reader.unreadable - unreadable
 
     def _candidates(self, start: int, end: int) -> Iterator[tuple[int, list[Format]]]:
@@ -137,7 +113,7 @@ class Carver:
                     yield start + offset, formats
             start += length
 
-    def _found(self, offset: int, formats: Sequence[Format]) -> Carved | None:
+    def _found(self, offset: int, formats: Sequence[Format], broken: list[Broken]) -> Carved | None:
         self.totals.candidates += 1
         for one in formats:
             window = self._window(offset, one)
@@ -145,11 +121,13 @@ class Carver:
                 walked = one.walk(window)
                 if walked is not None:
                     found = self._kept(offset, one, window, walked)
-                    if found is not None:
-                        return found
+                    jumps = found.structure is Structure.FRAGMENTED and not walked.checked
+                    if one.rejoin is not None and (jumps or walked.structure in (Structure.TRUNCATED, Structure.DAMAGED)):
+                        broken.append(Broken(found, one, walked))
+                    return found
             except WindowSpentError:
                 self.totals.cut += 1
-            except _MISTAKES as error:
+            except MISTAKES as error:
                 self.totals.failed[f"{one.name}: {type(error).__name__}"] += 1
             self._wasted += window.spent
         return None
@@ -167,53 +145,18 @@ class Carver:
             joints=lambda first, last: [j - offset for j in space.joints(offset + first, offset + last)],
         )
 
-    def _kept(self, offset: int, one: Format, window: Window, walked: Walked) -> Carved | None:
-        """Return what is reported of a walk; try to find the rest of what it could not follow."""
-        if not 0 < walked.length <= window.size or (walked.valid is not None and not 0 <= walked.valid <= walked.length):
-            raise ValueError("a length outside of the window")
-        walked = _bounded(walked)
-        first = walked.pieces[0][1] if walked.pieces else walked.length
+    def _kept(self, offset: int, one: Format, window: Window, walked: Walked) -> Carved:
+        """Return what is reported of a walk."""
+        walked = _bounded(checked_walk(walked, window.size))
         jumps = bool(self._space.joints(offset, offset + walked.length)) and not walked.pieces
-        broken = walked.structure in (Structure.TRUNCATED, Structure.DAMAGED)
-        if one.rejoin is not None and (broken or (jumps and not walked.checked)):
-            window.allowance = window.spent + (_REJOIN if self._wasted < _WASTE else 0)
-            before = window.spent
-            try:
-                rejoined = one.rejoin(window, walked)
-            except (WindowSpentError, *_MISTAKES):
-                rejoined = None
-            if rejoined is not None:
-                walked, jumps = rejoined, False
-                first = walked.pieces[0][1] if walked.pieces else walked.length
-                broken = walked.structure in (Structure.TRUNCATED, Structure.DAMAGED)
-            else:
-                self._wasted += window.spent - before
-        pieces = walked.pieces or ((0, walked.length),)
-        if pieces[0][0] != 0 or sum(size for _, size in pieces) != walked.length:
-            raise ValueError("pieces that do not make up the file")
-        if any(at < 0 or size <= 0 or at + size > window.size for at, size in pieces):
-            raise ValueError("pieces outside of the window")
         if jumps and walked.structure is Structure.COMPLETE:
             note = "another file's bytes lie between its pieces" + ("" if walked.checked else ", that they belong together is not proven")
             walked = replace(walked, structure=Structure.FRAGMENTED, why=f"{walked.why}; {note}")
-        known = first if walked.valid is None else min(first, walked.valid)
-        until = offset + (max(SECTOR, known // SECTOR * SECTOR) if broken else known) if self._area.aligned else offset + max(1, known)
-        if window.spent > _AGAIN * (until - offset) + _SCANTY:
+        pieces = [(offset + at, size) for at, size in walked.pieces or ((0, walked.length),)]
+        found = carved_of(walked, one, pieces, self._area, jumps=jumps)
+        if window.spent > _AGAIN * (found.until - offset) + _SCANTY:
             self._wasted += window.spent  # the same ground may be gone over again from the next header on
-        return Carved(
-            offset=offset,
-            length=walked.length,
-            format=one.name,
-            extension=walked.extension or one.extension,
-            structure=walked.structure,
-            confidence=confidence(walked, jumps=jumps),
-            why=walked.why[:_WHY],
-            pieces=tuple((offset + at, size) for at, size in pieces),
-            until=until,
-            checked=walked.checked,
-            parts=tuple(p for p in walked.parts if p.offset >= 0 and p.length > 0 and p.offset + p.length <= walked.length),
-            facts=dict(list(walked.facts.items())[:_FACTS]),
-        )
+        return found
 
 
 def _ended_by(one: Carved, offset: int) -> Carved:
@@ -230,19 +173,3 @@ def _bounded(walked: Walked) -> Walked:
     if walked.structure is not Structure.TRUNCATED or walked.pieces or walked.valid is None or walked.length <= walked.valid + _DOUBTFUL:
         return walked
     return replace(walked, length=walked.valid + _DOUBTFUL)
-
-
-def confidence(walked: Walked, *, jumps: bool) -> int:
-    """Return how sure it is, out of 100, that the bytes are those of one file, whole.
-
-    95: from header to end, and its content agrees with checksums or inner offsets; 80: from header to end by its structure; 50: so too,
-    but across a place where another file's bytes lie in between and nothing proves that the pieces belong together; 40: its end was
-    found, but something in between is wrong; 30: it breaks off.
-    """
-    if walked.structure is Structure.TRUNCATED:
-        return 30
-    if walked.structure is Structure.DAMAGED:
-        return 40
-    if walked.checked:
-        return 95
-    return 50 if jumps else 80

@@ -6,7 +6,7 @@ import hashlib
 import re
 from typing import TYPE_CHECKING, Any
 
-from triage.carving.carver import Carved
+from triage.carving.carved import Carved
 from triage.carving.forms import Part, Structure
 from triage.model import Entry, Finding, Kind, Locator, Recoverability, Run, TimeBasis
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from triage.carving.carver import Carved
+    from triage.carving.carved import Carved
     from triage.model import Entry, Json
 
 _CLAIMED = 10_000

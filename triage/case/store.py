@@ -10,6 +10,7 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any, Self
 
 from triage.case import database
+from triage.case.carved import carving_rows
 from triage.case.items import COLUMNS
 from triage.case.where import FIELDS, compile_where
 from triage.case.writer import finding_row, unpack_row
@@ -216,7 +217,7 @@ class Case:
             else:
                 selected += row["size"]
                 read += row["read"] or 0
-        volumes, evidence = self.volumes(), self.evidence()
+        volumes, evidence, carving = self.volumes(), self.evidence(), self._fact("carving")
         severities = Counter({Severity(k): n for k, n in self._query_pairs("SELECT severity, count(*) FROM problem GROUP BY 1")})
         return coverage(
             CoverageInput(
@@ -242,6 +243,8 @@ class Case:
                 problems=severities,
                 finished=bool(self._fact("finished")),
                 ledger=tuple(self._fact("ledger") or ()),
+                carved_from=tuple(carving["from"]) if carving is not None else None,
+                carving=tuple(carving_rows(self._db)),
             )
         )
 

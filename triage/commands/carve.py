@@ -25,7 +25,7 @@ from triage.report.dfxml import carved_dfxml
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from triage.carving.carver import Carved
+    from triage.carving.carved import Carved
     from triage.carving.space import Area
     from triage.model import Entry, Json
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
-    from triage.carving.carver import Carved
+    from triage.carving.carved import Carved
     from triage.carving.space import Area
     from triage.engine.session import Session
     from triage.model import Entry, Evidence, Json, Volume

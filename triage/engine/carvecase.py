@@ -18,7 +18,7 @@ from triage.model import Kind
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from triage.carving.carver import Carved
+    from triage.carving.carved import Carved
     from triage.carving.order import FirstBlocks
     from triage.carving.space import Area, Space
     from triage.case.writer import CaseWriter

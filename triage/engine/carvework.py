@@ -17,7 +17,7 @@ from triage.engine.phases import CARVING
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from triage.carving.carver import Carved
+    from triage.carving.carved import Carved
     from triage.carving.space import Area
     from triage.engine.slot import Announcement
     from triage.model import Json

@@ -19,8 +19,6 @@ NO_CONTENT_PREFIX = "no content"
 """How the reasons begin that leave nothing out: a directory has no content to read."""
 
 _NEVER = (
-    "space that no file owns was not searched: deleted files whose names are gone were not looked for",
-    "slack behind the ends of files was not searched",
     "files inside archives, mailboxes, documents and disk images were not opened one by one",
     "text was not searched for words",
     "pictures were compared by exact digest only, not by likeness",
@@ -49,7 +47,9 @@ class CoverageInput:
 
     ``outcomes`` counts items (contents, not names) by how the work on them ended; ``skipped`` counts those
     that were left out by reason; ``problems`` counts by severity. ``finished``: the run came to its end. ``ledger``: to whom
-    each medium's bytes belong (:func:`triage.case.ledger.medium_ledger`), empty until a run has ended.
+    each medium's bytes belong (:func:`triage.case.ledger.medium_ledger`), empty until a run has ended. ``carved_from``: what the profile
+    has searched for files by their content, ``None`` until the run comes to that; ``carving``: how far, one row an area
+    (:func:`triage.case.carved.carving_rows`).
     """
 
     entries: int = 0
@@ -64,6 +64,8 @@ class CoverageInput:
     problems: Counter[Severity] = field(default_factory=Counter)
     finished: bool = False
     ledger: tuple[dict[str, Any], ...] = ()
+    carved_from: tuple[str, ...] | None = None
+    carving: tuple[dict[str, Any], ...] = ()
 
 
 def coverage(counted: CoverageInput) -> dict[str, Any]:
@@ -103,6 +105,7 @@ def coverage(counted: CoverageInput) -> dict[str, Any]:
             "content_selected": counted.bytes_content_selected,
         },
         "ledger": list(counted.ledger),
+        "carving": carving_totals(counted),
         "locked_volumes": locked,
         "unreadable_volumes": unreadable,
         "partly_listed_volumes": partly,
@@ -122,7 +125,9 @@ def _not_done(counted: CoverageInput, locked: list[str], unreadable: list[str], 
     if not counted.finished:
         said.append("the run has not finished: everything below is as of now")
     said.extend(f"{name} is encrypted and was not unlocked: nothing in it was looked at" for name in locked)
-    said.extend(f"{name} could not be read: nothing in it was looked at" for name in unreadable)
+    searched = "gaps" in (counted.carved_from or ())
+    unnamed = "its names are unknown, it was only searched for files by their content" if searched else "nothing in it was looked at"
+    said.extend(f"{name} could not be read: {unnamed}" for name in unreadable)
     said.extend(f"{name} was listed in part only: it may hold more files than are shown" for name in partly)
     said.extend(
         f"{name} was not held against its file system's own books in full: whether names are missing is not known"
@@ -142,14 +147,17 @@ def _not_done(counted: CoverageInput, locked: list[str], unreadable: list[str], 
     for reason, count in sorted(counted.skipped.items(), key=lambda pair: (-pair[1], pair[0])):
         if not reason.startswith(NO_CONTENT_PREFIX):
             said.append(f"{_items(count)} listed but not read ({reason})")
-    if gaps := [v for v in counted.volumes if v.state == GAP]:
+    said += _not_carved(counted)
+    if (gaps := [v for v in counted.volumes if v.state == GAP]) and "gaps" not in (counted.carved_from or ()):
         size = sum(v.size for v in gaps)
         said.append(f"space outside all partitions was not searched: {size:,} bytes in {len(gaps)} stretch{'es' if len(gaps) != 1 else ''}")
     if never := sum(row["never_read"] for row in counted.ledger):
         size, unowned = (sum(row[key] for row in counted.ledger) for key in ("size", "unowned"))
+        searched = carving_totals(counted)["searched"]
+        by_header = f"; {searched:,} bytes outside of living files were searched for the beginnings of files" if searched else ""
         said.append(
             f"of {size:,} bytes of the medium {never:,} were not read as content: {unowned:,} that no listed file owns (free space, "
-            "the file systems' own structures); the rest is slack, gaps and what is named above"
+            f"the file systems' own structures); the rest is slack, gaps and what is named above{by_header}"
         )
     if count := counted.problems[Severity.ERROR]:
         said.append(f"{count:,} error{'s' if count != 1 else ''} recorded: see the problems")
@@ -158,3 +166,51 @@ def _not_done(counted: CoverageInput, locked: list[str], unreadable: list[str], 
 
 def _items(count: int) -> str:
     return "1 item was" if count == 1 else f"{count:,} items were"
+
+
+_PLACES = {
+    "unallocated": "space that no file owns was not searched: deleted files whose names are gone were not looked for",
+    "slack": "slack behind the ends of files was not searched",
+    "containers": "page files, databases and thumbnail stores were not searched for files inside them",
+}
+_CARVED = "files of other kinds than those that are carved, and files in more pieces than can be put together, were not found by their content"
+
+
+def carving_totals(counted: CoverageInput) -> dict[str, Any]:
+    """Return what carving looked at and found, in bytes and files."""
+    rows = counted.carving
+    structures: Counter[str] = Counter()
+    counts: Counter[str] = Counter()
+    for row in rows:
+        structures.update(row["structures"])
+        counts.update(row["counts"])
+    return {
+        "from": list(counted.carved_from) if counted.carved_from is not None else None,
+        "areas": len(rows),
+        "size": sum(row["size"] for row in rows),
+        "searched": sum(row["next"] - row["unsearched"] for row in rows),
+        "found": {name: structures[name] for name in ("complete", "fragmented", "damaged", "truncated")},
+        "already_listed": counts["named"],
+        "inside_others": sum(row["order"].get("nested", 0) for row in rows),
+        "cut": counts["cut"],
+        "failed": counts["failed"],
+        "unreadable": counts["unreadable"],
+    }
+
+
+def _not_carved(counted: CoverageInput) -> list[str]:
+    """Return what carving left out."""
+    sources = counted.carved_from
+    if sources is None:
+        return [f"{_PLACES['unallocated']} (the run did not come to it)", _PLACES["slack"], _PLACES["containers"]]
+    said = [sentence for source, sentence in _PLACES.items() if source not in sources]
+    totals = carving_totals(counted)
+    if left := sum(row["size"] - row["next"] for row in counted.carving):
+        said.append(f"{left:,} bytes were not searched for files by their content before the time was up or the run was stopped")
+    if given_up := sum(row["unsearched"] for row in counted.carving):
+        said.append(f"{given_up:,} bytes were not searched for files by their content: workers were lost over them")
+    if totals["cut"]:
+        said.append(f"{totals['cut']:,} places look like the beginning of a file and were given up, since following them took too long")
+    if totals["unreadable"]:
+        said.append(f"{totals['unreadable']:,} bytes outside of living files could not be read: what lay there was not found")
+    return [*said, _CARVED] if sources else said

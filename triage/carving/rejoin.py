@@ -1,0 +1,126 @@
+"""Files in pieces: what broke off is walked once more over the space that is left when the whole files are taken out of it.
+
+Most of what lies between the pieces of a file is other files. Without them its rest often follows at once; where something else is left
+in between, the format's own search (``Format.rejoin``) looks for where it goes on.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, NamedTuple
+
+from triage.carving.carved import MISTAKES, Carved, carved_of, checked_walk
+from triage.carving.forms import Format, Structure, Walked
+from triage.carving.space import Area, Space, SpaceReader
+from triage.carving.window import Window, WindowSpentError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+REACH = 256 << 20
+"""Bytes behind a file's beginning in which its rest is looked for."""
+_ALLOWANCE = 64 << 20
+"""Bytes that the search for one file's rest may read, or what else it does may cost."""
+_TOGETHER = 1 << 30
+"""And all searches of a unit."""
+_SURE = 80
+
+
+class Broken(NamedTuple):
+    """A file that broke off, or whose pieces are not proven to belong together, with what its walk said."""
+
+    found: Carved
+    format: Format
+    walked: Walked
+
+
+class Rejoiner:
+    """Looks for the rest of what broke off in one unit."""
+
+    def __init__(self, reader: SpaceReader, area: Area, announce: Callable[[int], None]) -> None:
+        self._reader = reader
+        self._area = area
+        self._announce = announce
+        self._spent = 0
+
+    def rejoin(self, found: Sequence[Carved], broken: Sequence[Broken]) -> list[Carved]:
+        """Return a unit's files with those in pieces put together, in order."""
+        again = {b.found.offset for b in broken}
+        taken = [p for one in found if one.offset not in again and one.confidence >= _SURE for p in one.pieces]
+        whole: dict[int, Carved] = {}
+        for one in broken:
+            self._announce(one.found.offset)
+            better = self._better(one, taken)
+            if better is not None:
+                whole[better.offset] = better
+                taken += better.pieces
+        claimed = sorted(p for one in whole.values() for p in one.pieces[1:])
+        kept = [whole.get(one.offset, one) for one in found]
+        return [one for one in kept if one.offset in whole or not _inside(one.offset, claimed)]
+
+    def _better(self, one: Broken, taken: Sequence[tuple[int, int]]) -> Carved | None:
+        space, offset = self._reader.space, one.found.offset
+        end = min(offset + min(REACH, one.format.largest), space.size if self._area.joined else space.stretch_end(offset))
+        left = Space([(a, b - a) for a, b in _left(taken, offset, end)])
+        window = self._window(left, min(_ALLOWANCE, _TOGETHER - self._spent))
+        try:
+            walked: Walked | None = one.walked
+            if left.joints(0, left.size):  # something was taken out
+                walked = one.format.walk(window)
+                if walked is not None and walked.structure is Structure.COMPLETE and walked.checked:
+                    return self._carved(one.format, replace(walked, structure=Structure.FRAGMENTED), left, window)
+            if walked is not None and one.format.rejoin is not None:
+                walked = one.format.rejoin(window, walked)
+                if walked is not None and walked.checked:
+                    return self._carved(one.format, walked, left, window)
+        except (WindowSpentError, *MISTAKES):
+            pass
+        finally:
+            self._spent += window.spent
+        return None
+
+    def _window(self, left: Space, allowance: int) -> Window:
+        reader = self._reader
+
+        def read(offset: int, length: int) -> bytes:
+            return b"".join(reader.read(place, size) for place, size in left.pieces(offset, length))
+
+        def joints(start: int, end: int) -> list[int]:
+            found, at = [], start
+            for place, size in left.pieces(start, end - start):
+                if at > start:
+                    found.append(at)
+                found += [at + j - place for j in reader.space.joints(place, place + size)]
+                at += size
+            return found
+
+        return Window(read, left.size, block=self._area.block, allowance=max(0, allowance), joints=joints)
+
+    def _carved(self, one: Format, walked: Walked, left: Space, window: Window) -> Carved:
+        walked = checked_walk(walked, window.size)
+        pieces: list[tuple[int, int]] = []
+        for at, size in walked.pieces or ((0, walked.length),):
+            for place, length in left.pieces(at, size):
+                if pieces and sum(pieces[-1]) == place:
+                    pieces[-1] = (pieces[-1][0], pieces[-1][1] + length)
+                else:
+                    pieces.append((place, length))
+        return carved_of(walked, one, pieces, self._area, jumps=False)
+
+
+def _left(taken: Sequence[tuple[int, int]], start: int, end: int) -> list[tuple[int, int]]:
+    """Return what of a stretch no whole file covers."""
+    left, at = [], start
+    for a, length in sorted(taken):
+        if a >= end:
+            break
+        if a > at:
+            left.append((at, a))
+        at = max(at, a + length)
+    if at < end:
+        left.append((at, end))
+    return left
+
+
+def _inside(offset: int, claimed: Sequence[tuple[int, int]]) -> bool:
+    return any(a <= offset < a + length for a, length in claimed)
