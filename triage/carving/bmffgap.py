@@ -1,0 +1,197 @@
+"""ISO base media files in two pieces or a few: where the rest lies behind a gap.
+
+The tables say where each sample is in the file. Behind a gap all lie the same number of blocks further on, so one late sample that is
+found at such a place tells how wide the gap is, and others prove it. The index itself, or the next fragment, is looked for by its name
+where it is not at its place. Then every block border between the last sample that is right without the gap, and the first that is
+right behind it, is tried with both sides in hand.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from triage.carving.bmff import box_at, read_movie
+from triage.carving.bmfflayout import Layout, lying_in, read_layout
+from triage.carving.forms import Structure, Walked
+from triage.carving.probes import judge, probes_of
+from triage.content.signatures import at_start
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from triage.carving.probes import Probes, Verdict
+    from triage.carving.window import Window
+
+_REACH = 128 << 20
+"""Bytes behind a gap's beginning in which the rest is looked for."""
+_MOST_PLACES = 32768
+_MOST_NAMES = 64
+MOST_BORDERS = 1024
+_TESTERS = 6
+_MOST_GAPS = 3
+
+
+def rejoined(window: Window, walked: Walked, walk: Callable[[Window], Walked | None], gaps: int = _MOST_GAPS) -> Walked | None:
+    """Return the file put together, or ``None``."""
+    if walked.structure not in {Structure.TRUNCATED, Structure.DAMAGED} or not gaps:
+        return None
+    layout = read_layout(window)
+    for border, width, certain in _gaps(window, layout):
+        rest = window.size - border - width
+        whole = window.spliced(((0, border), (border + width, rest)))
+        found = walk(whole)
+        if found is not None and found.structure is not Structure.COMPLETE and (found.valid or found.length) > border + window.block:
+            found = rejoined(whole, found, walk, gaps - 1)
+        if found is None or found.length <= border or found.structure not in {Structure.COMPLETE, Structure.FRAGMENTED}:
+            continue
+        pieces = pieces_of(found.pieces or ((0, found.length),), border, width)
+        unsure = "" if certain else "; where in its last sample before the gap the piece ends is the likeliest of several places"
+        why = f"{len(pieces)} pieces fit together: samples before and behind the gap are right{unsure}"
+        return replace(
+            found, structure=Structure.FRAGMENTED, pieces=pieces, checked=found.checked and certain, valid=None, parts=(), why=why
+        )
+    return None
+
+
+def likeliest(window: Window, borders: list[int], width: int) -> int | None:
+    """Return at which of several borders a gap most likely begins, when all of them fit.
+
+    What lies in a gap is another file as a rule: that begins with a header, and the gap ends behind its padding.
+    """
+    for border in borders:
+        if at_start(window.at(border, 512), window.size) or window.at(border + width - 8, 8) == bytes(8):
+            return border
+    return borders[0] if borders else None
+
+
+def pieces_of(pieces: tuple[tuple[int, int], ...], border: int, width: int) -> tuple[tuple[int, int], ...]:
+    """Return pieces of what was spliced as pieces of the window."""
+    found = []
+    for offset, length in pieces:
+        before = max(min(length, border - offset), 0)
+        if before:
+            found.append((offset, before))
+        if length > before:
+            found.append((offset + before + width, length - before))
+    return tuple(found)
+
+
+def _gaps(window: Window, layout: Layout) -> Iterator[tuple[int, int, bool]]:
+    """Yield ``(border, width, certain)`` of gaps that explain what is wrong, the likeliest first."""
+    media = layout.media(1 << 62)
+    if layout.movie is None and layout.items is None:
+        if media:
+            yield from _index_behind(window, layout, media[-1][1])
+        return
+    probes = probes_of(layout.tracks)
+    end = max(layout.end, layout.cut.end if layout.cut else 0)
+    verdict = judge(window, probes, 0, min(end, window.size))
+    if layout.fragments:
+        yield from _fragment_behind(window, layout, probes, verdict)
+    if verdict.until < 0 or layout.ended:
+        return
+    first = int(np.searchsorted(probes.starts, verdict.beyond))
+    for width in _widths(window, probes, first):
+        yield from _borders(window, probes, max(verdict.last, layout.movie_box.end if layout.movie_box else 0), first, width)
+
+
+def _widths(window: Window, probes: Probes, first: int) -> Iterator[int]:
+    """Yield how wide a gap before the ``first`` wrong probe can be: where late samples lie that many bytes further on."""
+    after = np.flatnonzero(probes.starts >= probes.ends[first])
+    late = [int(i) for i in after[:256] if probes.strong(int(i))]
+    if not late:
+        return
+    testers = late[:2] + [late[int(i)] for i in np.linspace(0, len(late) - 1, _TESTERS)]
+    tester, block = late[0], window.block
+    start, most = int(probes.starts[tester]), probes.most(tester)
+    places = min(_MOST_PLACES, (window.size - start) // block, _REACH // block)
+    step = max((1 << 20) // block, 1)
+    for number in range(1, places + 1, step):
+        count = min(step, places + 1 - number)
+        if most:
+            data = window.at(start + number * block, (count - 1) * block + 4)
+            columns = np.frombuffer(data.ljust(count * block, b"\xff"), np.uint8).reshape(count, block)[:, :4]
+            lengths = columns.astype(np.int64) @ np.array([1 << 24, 1 << 16, 1 << 8, 1])
+            likely = (np.flatnonzero((lengths > 0) & (lengths <= most)) + number).tolist()
+        else:
+            likely = list(range(number, number + count))
+        for place in likely:
+            if all(probes.good(window, i, place * block) for i in testers):
+                yield place * block
+
+
+def _borders(window: Window, probes: Probes, start: int, first: int, width: int) -> Iterator[tuple[int, int, bool]]:
+    """Yield where a gap of a known width can begin: behind ``start``, in or before the probe ``first``, which is wrong without it."""
+    last = first
+    while last < min(len(probes), first + 64) and not probes.good(window, last, width):
+        last += 1  # those lie across the gap
+    across = last < len(probes) and last > first
+    yield from _tried(window, probes, start, int(probes.ends[last - 1]) - 1 if across else int(probes.starts[first]), width)
+
+
+def _tried(window: Window, probes: Probes, start: int, end: int, width: int) -> Iterator[tuple[int, int, bool]]:
+    """Yield the block borders from ``start`` to ``end`` with which all probes around are right."""
+    block = window.block
+    borders = range(-(-start // block) * block, end + 1, block)[:MOST_BORDERS]
+    near = np.flatnonzero((probes.ends > start - 1) & (probes.starts <= end + block))[:64].tolist()
+    deep = replace(probes, deep=True)
+    fitting = []
+    for border in borders:
+        whole = window.spliced(((0, border), (border + width, window.size - border - width)))
+        if all(deep.good(whole, i) for i in near):
+            fitting.append(border)
+    if len(fitting) == 1:
+        yield fitting[0], width, True
+        return
+    border = likeliest(window, fitting, width)
+    if border is not None:
+        yield border, width, False
+
+
+def _named(window: Window, name: bytes, expected: int) -> Iterator[int]:
+    """Yield how many bytes behind its place a box of a name lies: whole blocks."""
+    at = expected + 4
+    for _ in range(_MOST_NAMES):
+        at = window.find(name, at, min(expected + _REACH, window.size))
+        if at < 0:
+            return
+        if at - 4 > expected and (at - 4 - expected) % window.block == 0:
+            yield at - 4 - expected
+        at += 4
+
+
+def _index_behind(window: Window, layout: Layout, expected: int) -> Iterator[tuple[int, int, bool]]:
+    """Yield gaps with an index behind them that tells of these media."""
+    for width in _named(window, b"moov", expected):
+        box = box_at(window, expected + width)
+        movie = read_movie(window, box) if box is not None else None
+        if movie is None or not movie.whole:
+            continue
+        tracks = [track for track in movie.tracks if not track.elsewhere]
+        inside, total = lying_in(tracks, layout.media(1 << 62))
+        if not total or inside < total:
+            continue
+        probes = probes_of(tracks)
+        verdict = judge(window, probes, 0, expected)
+        if not verdict.tried or not verdict.until:
+            continue
+        if verdict.until < 0:  # all samples are before the gap
+            yield from _tried(window, probes, int(probes.starts[-1]), expected, width)
+        else:
+            yield from _borders(window, probes, verdict.last, int(np.searchsorted(probes.starts, verdict.beyond)), width)
+
+
+def _fragment_behind(window: Window, layout: Layout, probes: Probes, verdict: Verdict) -> Iterator[tuple[int, int, bool]]:
+    """Yield gaps with the next fragment behind them: the number after that of the last one."""
+    last = [box for box in layout.boxes if box.kind == b"moof"][-1]
+    number = int.from_bytes(window.at(last.offset + 20, 4), "big")
+    for width in _named(window, b"moof", layout.end):
+        head = window.at(layout.end + width, 24)
+        if head[12:16] != b"mfhd" or int.from_bytes(head[20:24], "big") != number + 1:
+            continue
+        own = np.flatnonzero(probes.starts >= last.offset)
+        start = verdict.last if verdict.until >= 0 else int(probes.starts[own].max()) if len(own) else last.end
+        yield from _tried(window, probes, max(start, last.end), layout.end, width)
