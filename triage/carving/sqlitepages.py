@@ -135,6 +135,16 @@ class Table:
     root: int
 
 
+@dataclass(frozen=True, slots=True)
+class Spilled:
+    """A cell with overflow: where in its page its payload begins, bytes of it there and altogether, and the page on which it goes on."""
+
+    start: int
+    kept: int
+    payload: int
+    page: int
+
+
 class Pages:
     """The pages of a database that lies at the beginning of a window, as far as it goes.
 
@@ -248,7 +258,7 @@ class Pages:
         """Return a page's bytes."""
         return self._window.at((number - 1) * self._size, self._size)
 
-    def _cells(self, number: int, data: bytes) -> np.ndarray[Any, np.dtype[np.int64]]:
+    def cells(self, number: int, data: bytes) -> np.ndarray[Any, np.dtype[np.int64]]:
         """Return where the cells of a page begin, those outside of it left out."""
         start = 100 if number == 1 else 0
         start += 12 if data[start] in (2, 5) else 8
@@ -258,7 +268,7 @@ class Pages:
 
     def _children(self, number: int) -> list[int]:
         data = self.page(number)
-        at = self._cells(number, data)
+        at = self.cells(number, data)
         raw = np.frombuffer(data, np.uint8)
         count = int.from_bytes(self.heads[number - 1, 3:5].tobytes(), "big")
         children = [*_u32(raw[at[:, None] + np.arange(4)], 0).tolist()] if len(at) else []
@@ -275,7 +285,7 @@ class Pages:
         """Yield the lines of a page of the schema: type, name, table, root page, statement."""
         data = self.page(number)
         encoding = _ENCODINGS.get(self.header.encoding, "utf-8")
-        for at in self._cells(number, data).tolist():
+        for at in self.cells(number, data).tolist():
             try:
                 _, start = varint(data, at)
                 _, start = varint(data, start)
@@ -349,13 +359,17 @@ class Pages:
         return last
 
     def _overflows(self, number: int) -> Iterator[int]:
-        """Yield the first overflow page of every cell that has one (1.6: the sizes kept in the page)."""
-        data = self.page(number)
+        """Yield the first overflow page of every cell that has one."""
+        for cell in self.spilled(number, self.page(number)):
+            yield cell.page
+
+    def spilled(self, number: int, data: bytes) -> Iterator[Spilled]:
+        """Yield the cells of a page whose payload goes on in overflow pages (1.6: the sizes kept in the page)."""
         usable = self.header.usable
         kind = data[100] if number == 1 else data[0]
         most = usable - 35 if kind == 13 else (usable - 12) * 64 // 255 - 23
         least = (usable - 12) * 32 // 255 - 23
-        for at in self._cells(number, data).tolist():
+        for at in self.cells(number, data).tolist():
             try:
                 payload, start = varint(data, at + (4 if kind == 2 else 0))
                 if payload <= most:
@@ -365,10 +379,10 @@ class Pages:
             except IndexError:
                 continue
             kept = least + (payload - least) % (usable - 4)
-            place = start + (kept if kept <= most else least)
-            page = int.from_bytes(data[place : place + 4], "big")
+            kept = kept if kept <= most else least
+            page = int.from_bytes(data[start + kept : start + kept + 4], "big")
             if 1 < page <= _MOST_PAGES:
-                yield page
+                yield Spilled(start, kept, payload, page)
 
 
 def _length(kind: int) -> int:
