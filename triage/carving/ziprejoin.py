@@ -11,9 +11,11 @@ once more at the end, and must be complete and checked.
 from __future__ import annotations
 
 import itertools
+import struct
 import zlib
 from typing import TYPE_CHECKING
 
+from triage.artifacts.zips import END
 from triage.carving.forms import Structure, Walked
 from triage.carving.zipinflate import Budget, Ending, carry_on, states
 from triage.carving.zipparts import End, Listed, State, local_header, read_directory, read_member
@@ -31,6 +33,7 @@ _CARRIED = 64 << 20
 """Bytes that all tries to carry on one member may expand to, besides what its input earns and some times its own size."""
 _ENDS = 16
 _WHOLE_WALKS = 8
+_FURTHEST = 16 << 20
 _STORED_BLOCKS = 1 << 16
 
 
@@ -45,19 +48,52 @@ def rejoin(window: Window, walked: Walked) -> Walked | None:
         if not end.gap:
             return None
         for split in _splits(window, trail, end):
-            pieces = ((0, split), (split + end.gap, end.end - split - end.gap))
-            found = walk(window.spliced(pieces))
-            if found is not None and found.structure is Structure.COMPLETE and found.checked:
-                return Walked(
-                    length=found.length,
-                    structure=Structure.FRAGMENTED,
-                    why=f"its first {split} bytes go on {end.gap} bytes further back, where {found.why}",
-                    extension=found.extension,
-                    checked=True,
-                    pieces=pieces,
-                    facts=found.facts,
-                )
+            if (found := _joined(window, split, end.gap, end.end)) is not None:
+                return found
+    for split, gap, stop in _cut_ends(window, trail):
+        if (found := _joined(window, split, gap, stop)) is not None:
+            return found
     return None
+
+
+def _joined(window: Window, split: int, gap: int, stop: int) -> Walked | None:
+    """Return the file whose first piece is that long and whose second one lies behind the gap and ends at ``stop``, if it is whole."""
+    pieces = ((0, split), (split + gap, stop - split - gap))
+    found = walk(window.spliced(pieces))
+    if found is None or found.structure is not Structure.COMPLETE or not found.checked:
+        return None
+    return Walked(
+        length=found.length,
+        structure=Structure.FRAGMENTED,
+        why=f"its first {split} bytes go on {gap} bytes further back, where {found.why}",
+        extension=found.extension,
+        checked=True,
+        pieces=pieces,
+        facts=found.facts,
+    )
+
+
+def _cut_ends(window: Window, trail: Trail) -> Iterator[tuple[int, int, int]]:
+    """Yield split, gap and stop for a cut in the end record itself: what it should say is known by then."""
+    directory = trail.directory
+    if directory is None or trail.broken or directory.end is not None:
+        return
+    count = len(directory.entries)
+    split = (directory.stop // window.block + 1) * window.block
+    if split - directory.stop > 14 or count > 0xFFFE or directory.start > 0xFFFFFFFE:
+        return
+    record = struct.pack("<4sHHHHII", END, 0, 0, count, count, directory.stop - directory.start, directory.start)
+    if window.at(directory.stop, split - directory.stop) != record[: split - directory.stop]:
+        return
+    rest = record[split - directory.stop :]
+    at = split
+    for _ in range(_ENDS):
+        at = window.find(rest, at + 1, split + _FURTHEST)
+        if at < 0:
+            return
+        if (at - split) % window.block == 0:
+            comment = int.from_bytes(window.at(at + len(rest), 2), "little")
+            yield split, at - split, at + len(rest) + 2 + comment
 
 
 def _splits(window: Window, trail: Trail, end: End) -> Iterator[int]:

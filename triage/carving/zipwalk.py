@@ -29,6 +29,7 @@ _GAP_BLOCKS = 4096
 _PART = 2048
 """Bytes of a single member, cut short, that are worth keeping."""
 _PADDING = 1 << 16
+_TEXT = bytes([9, 10, 13, *range(32, 127), *range(128, 256)])
 _SIGNING = b"APK Sig Block 42"
 
 
@@ -51,8 +52,11 @@ class Trail:
 def trail_of(window: Window) -> Trail:
     """Walk the members that are this file's own: where one was cut, the members of another may follow at once."""
     trail = _follow(window)
-    end = trail.directory.end if trail.directory is not None else None
-    if end is not None and end.gap > 0:
+    directory = trail.directory
+    end = directory.end if directory is not None else None
+    if directory is not None and end is not None and end.gap and not trail.broken and _every_one(trail, directory.entries):
+        directory.end = None  # the directory is this file's: the record behind it is another's, or cut in the middle
+    elif end is not None and end.gap > 0:
         if any(m.offset == end.gap for m in trail.members):
             trail.members = [m for m in trail.members if m.offset < end.gap]
             trail.stop = min(trail.stop, end.gap)
@@ -166,6 +170,11 @@ def related(trail: Trail, entries: list[Listed]) -> bool:
     return agreed > 0
 
 
+def _every_one(trail: Trail, entries: list[Listed]) -> bool:
+    ours = {m.offset: m.name for m in trail.members}
+    return all(ours.get(e.offset) == e.name for e in entries)
+
+
 def _judged(window: Window, trail: Trail, entries: list[Listed], end: End) -> Walked:
     """Hold every entry of the directory against the member that it means."""
     by_offset = {m.offset: m for m in trail.members}
@@ -188,8 +197,9 @@ def _judged(window: Window, trail: Trail, entries: list[Listed], end: End) -> Wa
     wrong = len(entries) - whole - unknown
     facts = _facts(len(entries), whole, encrypted, unknown)
     extension = _extension(list(by_offset.values()), names)
-    if end.end > window.size:
-        return Walked(length=window.size, structure=Structure.TRUNCATED, why="its comment is cut short", facts=facts, extension=extension)
+    if end.end > window.size or _doubtful_comment(window, end):
+        length, why = min(end.at + 22, window.size), "its comment is cut short"
+        return Walked(length=length, structure=Structure.TRUNCATED, why=why, facts=facts, extension=extension)
     if wrong:
         return Walked(
             length=end.end,
@@ -200,6 +210,14 @@ def _judged(window: Window, trail: Trail, entries: list[Listed], end: End) -> Wa
         )
     why = f"its central directory agrees with its {len(entries)} members"
     return Walked(length=end.end, structure=Structure.COMPLETE, why=why, checked=not unknown, facts=facts, extension=extension)
+
+
+def _doubtful_comment(window: Window, end: End) -> bool:
+    """Whether a block begins within the length of the comment, the record's last two bytes, and what stands there is no text."""
+    if (end.at + 21) // window.block == (end.at + 19) // window.block:
+        return False
+    comment = window.at(end.at + 22, end.end - end.at - 22)
+    return bool(comment.translate(None, _TEXT))
 
 
 def _agree(member: Member, entry: Listed) -> bool:

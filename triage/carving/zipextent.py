@@ -1,0 +1,27 @@
+"""How far what is compressed or encrypted goes where nothing says it: such bytes are of all kinds, and never many zeros in a row."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from triage.carving.window import Window
+
+_ZEROS = bytes(512)
+_PART = 4096
+_KINDS = 200
+"""Different bytes that 4096 random ones have at the very least: on average all 256."""
+_MOST = 256 << 20
+
+
+def looks_packed(window: Window, start: int, end: int) -> bool:
+    """Whether the first 4 KiB are all there and look compressed or encrypted."""
+    part = window.at(start, min(_PART, end - start))
+    return len(part) == _PART and len(set(part)) >= _KINDS
+
+
+def packed_end(window: Window, start: int, end: int) -> int:
+    """Return the offset of the first 512 zeros in a row, ``end`` if there are none in the first 256 MiB."""
+    end = min(end, window.size)
+    found = window.find(_ZEROS, start, min(end, start + _MOST))
+    return found if found >= 0 else end
