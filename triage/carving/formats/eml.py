@@ -1,0 +1,113 @@
+"""Mail messages as files: a header block, a blank line, a body of text (RFC 5322; parts of the body: RFC 2046, 5.1.1).
+
+A body of parts ends with its closing boundary. Any other ends where the text does. Archives of web pages (MHTML, RFC 2557) are built alike.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from triage.carving.forms import Facts, Format, Header, Structure, Walked
+from triage.carving.mailtext import FIRST, Headers, begins_any, begins_message, read_headers
+from triage.carving.textual import End, Text, TextEnd, words
+
+if TYPE_CHECKING:
+    from triage.carving.window import Window
+
+_LARGEST = 256 << 20
+_LINES = re.compile(rb"[ \t]*(?:\r?\n)*")
+_EPILOGUE = 4096
+"""Bytes of text behind the closing boundary that still belong to the message: a list's note, blank lines."""
+
+
+def _walk(window: Window) -> Walked | None:
+    head = window.at(0, 4096)
+    if not begins_message(head):
+        return None
+    headers = read_headers(window, 0)
+    facts = _facts(headers)
+    extension = _extension(headers)
+    if not headers.whole:
+        return _without_body(window, headers, facts, extension)
+    boundary = headers.boundary
+    if boundary is not None:
+        return _of_parts(window, headers, boundary, facts, extension)
+    text = Text(window, headers.end, most=_LARGEST, another=begins_any)
+    last = b""
+    for _, piece in text:
+        last = piece[-2:]
+    end = text.end or TextEnd(headers.end, End.SPACE)
+    if end.end is End.ZEROS or (end.end is not End.MIDDLE and last.endswith(b"\n")):
+        return Walked(length=end.offset, structure=Structure.COMPLETE, why=f"its text ends: {end.why}", extension=extension, facts=facts)
+    why = f"its text breaks off: {end.why}"
+    return Walked(length=end.offset, structure=Structure.TRUNCATED, why=why, extension=extension, facts=facts)
+
+
+def _facts(headers: Headers) -> Facts:
+    facts: Facts = {}
+    for name in (b"subject", b"from", b"date"):
+        if value := headers.fields.get(name):
+            facts[name.decode("ascii")] = words(value)
+    return facts
+
+
+def _extension(headers: Headers) -> str:
+    fields = headers.fields
+    saved = fields.get(b"from", b"").startswith(b"<Saved by ") or b"snapshot-content-location" in fields
+    return "mht" if saved else "eml"
+
+
+def _without_body(window: Window, headers: Headers, facts: Facts, extension: str) -> Walked | None:
+    """Say what a message is whose header block breaks off."""
+    text = Text(window, most=headers.end + 4096, another=begins_any)
+    for _ in text:
+        pass
+    end = text.end or TextEnd(headers.end, End.SPACE)
+    if end.offset > headers.end + 2048 or headers.count < 4:
+        return None  # what follows is text, but no header block: this was none either
+    why = f"its header block breaks off: {end.why}"
+    return Walked(length=max(end.offset, 1), structure=Structure.TRUNCATED, why=why, extension=extension, facts=facts)
+
+
+def _of_parts(window: Window, headers: Headers, boundary: bytes, facts: Facts, extension: str) -> Walked:
+    mark = b"\n--" + boundary + b"--"
+    text = Text(window, headers.end - 1, most=_LARGEST)
+    tail = b""
+    for offset, piece in text:
+        joined, base = tail + piece, offset - len(tail)
+        if (found := joined.find(mark)) >= 0:
+            end = _behind(window, base + found + len(mark))
+            why = "the closing boundary of its parts was reached"
+            return Walked(length=end, structure=Structure.COMPLETE, why=why, extension=extension, facts=facts)
+        tail = joined[-len(mark) :]
+    text = Text(window, headers.end, most=_LARGEST, another=begins_any)  # no such mark: another message may begin before the text ends
+    for _ in text:
+        pass
+    end_of_text = text.end or TextEnd(headers.end, End.SPACE)
+    why = f"its parts break off: {end_of_text.why}"
+    return Walked(length=end_of_text.offset, structure=Structure.TRUNCATED, why=why, extension=extension, facts=facts)
+
+
+def _behind(window: Window, at: int) -> int:
+    """Return where a message ends whose parts are closed at ``at``."""
+    behind = window.at(at, _EPILOGUE)
+    lines = _LINES.match(behind)
+    end = at + (lines.end() if lines else 0)
+    if not behind[end - at : end - at + 1].strip(b"\0"):
+        return end
+    text = Text(window, end, most=_EPILOGUE, another=begins_any)
+    for _ in text:
+        pass
+    return text.end.offset if text.end is not None and text.end.end is End.ZEROS else end
+
+
+FORMATS = (
+    Format(
+        name="eml",
+        extension="eml",
+        headers=tuple(Header(name if name.endswith(b"-") else name + b":") for name in FIRST),
+        walk=_walk,
+        largest=_LARGEST,
+    ),
+)
