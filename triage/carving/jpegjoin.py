@@ -7,6 +7,7 @@ codes goes over the seam from the last state it knew, for a few kilobytes; what 
 
 from __future__ import annotations
 
+from itertools import islice
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -33,10 +34,11 @@ _MOST = 1 << 26
 _MOST_PIXELS = 60_000_000
 _BLOCKS = 4096
 _CUTS = 24
-_JOINTS = 16
+_JOINTS, _FOREIGN = 16, 8
 _TRIED = 4096
 """Bytes behind a seam that decide whether a whole reading is worth it."""
 _WHOLE_READINGS = 64
+"""Places behind one cut for which the picture is decoded as a whole, at most."""
 _SECTOR = 512
 
 
@@ -70,27 +72,22 @@ def rejoin(window: Window, walked: Walked) -> Walked | None:
     scan = picture.scans[followed.index]
     broke = scan.start + followed.trace.at
     search = _Search(window, picture, followed, scan)
-    left = _WHOLE_READINGS
-    for cut in _cuts(window, scan.start, broke):
-        for resume in search.survivors(cut):
-            if not left:
-                return None
-            left -= 1
+    for cut in _cuts(window, picture, scan.start, broke):
+        for resume in islice(search.survivors(cut), _WHOLE_READINGS):
             found = _whole(window, cut, resume)
             if found is not None:
                 return found
     return None
 
 
-def _cuts(window: Window, start: int, broke: int) -> Iterator[int]:
-    """Yield where the first piece may end: joints of the medium first, then boundaries of blocks, the nearest first."""
+def _cuts(window: Window, picture: Picture, start: int, broke: int) -> Iterator[int]:
+    """Yield where the first piece may end: joints of the medium, where foreign data begin, boundaries of blocks from the break back."""
     block = window.block
     last = (broke + 8) // block * block  # a code may begin on this side of the boundary
-    joints = [one for one in window.joints(start, last + block) if start < one <= last][-_JOINTS:]
-    yield from reversed(joints)
-    for cut in range(last, max(start, last - _CUTS * block), -block):
-        if cut not in joints:
-            yield cut
+    wanted = list(reversed([one for one in window.joints(start, last + block)][-_JOINTS:]))
+    wanted += [at // block * block for at in picture.foreign[:_FOREIGN]]
+    wanted += range(last, max(start, last - _CUTS * block), -block)
+    yield from (cut for cut in dict.fromkeys(wanted) if start < cut <= last)
 
 
 def _whole(window: Window, cut: int, resume: int) -> Walked | None:
@@ -124,8 +121,9 @@ class _Search:
     def __init__(self, window: Window, picture: Picture, followed: Followed, scan: Scan) -> None:
         self.window, self.picture, self.scan = window, picture, scan
         self.reader, self.trace = followed.reader, followed.trace
-        self.base = max(0, (scan.start + followed.trace.at) // window.block - _CUTS) * window.block
-        self.data = window.at(self.base, min((_BLOCKS + _CUTS) * window.block, _MOST))
+        broke = scan.start + followed.trace.at
+        self.base = min(_cuts(window, picture, scan.start, broke), default=broke) // window.block * window.block
+        self.data = window.at(self.base, min(_BLOCKS * window.block, _MOST))
         array = np.frombuffer(self.data, np.uint8)
         places = np.flatnonzero(array[:-1] == 0xFF)
         after = array[places + 1]

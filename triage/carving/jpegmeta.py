@@ -89,7 +89,9 @@ def _directory(block: bytes, order: str, at: int) -> tuple[dict[int, tuple[int, 
 
 def behind(window: Window, picture: Picture) -> tuple[int, list[Part], list[str]]:
     """Return where the file ends that begins with this whole picture, the further files in it, and what lies behind its end marker."""
-    end, parts, names = picture.end, [], []
+    end = picture.end
+    parts: list[Part] = []
+    names: list[str] = []
     for start, length in _further(window, picture):
         if end <= start and start + length <= min(window.size, picture.end + _MOST_BEHIND):
             inner = read_picture(window.spliced(((start, length),)))

@@ -29,8 +29,12 @@ _SECTOR = 512
 # A sector of entropy-coded data has the top bit set in about half of its bytes: between 140 and 330 of 512 in every sound picture that
 # was measured (105 of cameras and programs, 23 MB); text, zeros and tables of numbers have fewer, Cyrillic or Greek in UTF-8 more.
 _FEWEST_HIGH, _MOST_HIGH = 125, 360
+_MOST_FOREIGN = 8
+"""Stretches noted in a piece of data."""
 _PLAIN = 6000
 """Bytes of a scan without one of FF, on which one in about 200 falls. Very plain pictures have as many: it only makes them be decoded."""
+_INTERVALS, _UNEVEN = 8, 5
+"""Restart intervals to compare, at least, and by how much one may be longer than they are on average without being remarkable."""
 _HEADS = (
     b"PK\x03\x04",
     b"%PDF",
@@ -124,7 +128,8 @@ class Picture:
     """What was found. ``stop`` is empty when the end, at ``end``, was reached by the rules; otherwise why it goes on no further than that.
 
     ``segments``: marker, and where its content begins and ends, of APPn. ``odd``: what speaks against it in the scans' data.
-    ``steps``: the quantisation step of the mean of a block, by table.
+    ``foreign``: where stretches begin whose sectors do not look like a picture's data. ``steps``: the quantisation step of the mean of a
+    block, by table.
     """
 
     frame: Frame
@@ -132,6 +137,7 @@ class Picture:
     end: int = 0
     stop: str = ""
     odd: list[str] = field(default_factory=list)
+    foreign: list[int] = field(default_factory=list)
     segments: list[tuple[int, int, int]] = field(default_factory=list)
     steps: dict[int, int] = field(default_factory=dict)
 
@@ -334,12 +340,15 @@ def _run(window: Window, scan: Scan, picture: Picture) -> None:
         if len(places):
             gap = max(int(np.max(np.diff(places), initial=0)), offset + int(places[0]) - last)
             longest, last = max(longest, gap), offset + int(places[-1])
-        marks = after[(after & 0xF8) == 0xD0]
+        marked = (after & 0xF8) == 0xD0
+        marks = after[marked]
         if len(marks):
+            if len(marks) >= _INTERVALS and _uneven(places[marked]):
+                odd.append("one restart interval is far longer than the others")
             if np.any((marks - np.arange(count, count + len(marks), dtype=np.uint64)) & 7):
                 odd.append("restart markers are out of order")
             count += len(marks)
-        _sectors(array, skip, len(data) if end < 0 else end - offset, odd)
+        picture.foreign += [offset + at for at in _sectors(array, skip, len(data) if end < 0 else end - offset, odd)]
         if end >= 0:
             break
         carry = data[-1] == 0xFF
@@ -356,6 +365,12 @@ def _run(window: Window, scan: Scan, picture: Picture) -> None:
     picture.odd += [one for one in dict.fromkeys(odd) if one not in picture.odd]
 
 
+def _uneven(marks: NDArray[np.int64]) -> bool:
+    """Whether an interval is so long that something may have come into it."""
+    lengths = np.diff(marks)
+    return bool(lengths.max() > max(_SECTOR, _UNEVEN * float(lengths.mean())))
+
+
 def _stop(data: bytes, places: NDArray[np.int64], after: NDArray[np.uint8], stops: NDArray[np.int64]) -> int:
     """Return the index of the first place that is a marker's; FF before FF is fill, unless there is no end of it: erased flash."""
     for stop in stops[:64].tolist():
@@ -364,20 +379,22 @@ def _stop(data: bytes, places: NDArray[np.int64], after: NDArray[np.uint8], stop
     return int(stops[64]) if len(stops) > 64 else -1
 
 
-def _sectors(array: NDArray[np.uint8], start: int, end: int, odd: list[str]) -> None:
-    """Add what tells that whole sectors between two places hold something else."""
+def _sectors(array: NDArray[np.uint8], start: int, end: int, odd: list[str]) -> list[int]:
+    """Add what tells that whole sectors between two places hold something else; return where stretches of them begin."""
     first, behind = -(-start // _SECTOR), end // _SECTOR
     if first >= behind:
-        return
+        return []
     inner = array[first * _SECTOR : behind * _SECTOR]
     words = inner.view(np.uint64)
     high = np.bitwise_count(words & np.uint64(0x8080808080808080)).reshape(-1, _SECTOR // 8).sum(axis=1, dtype=np.uint16)
-    if int(high.min()) < _FEWEST_HIGH or int(high.max()) > _MOST_HIGH:
-        odd.append("a sector of its data does not look like a picture's")
     heads = inner[::_SECTOR].astype(np.uint32) << 24 | inner[1::_SECTOR].astype(np.uint32) << 16
     heads |= inner[2::_SECTOR].astype(np.uint32) << 8 | inner[3::_SECTOR]
-    if np.isin(heads, _HEAD_WORDS).any():
-        odd.append("another file seems to begin in its data")
+    wrong = (high < _FEWEST_HIGH) | (high > _MOST_HIGH) | np.isin(heads, _HEAD_WORDS)
+    if not wrong.any():
+        return []
+    odd.append("not all sectors of its data look like a picture's")
+    begins = np.flatnonzero(wrong & ~np.concatenate(([False], wrong[:-1])))
+    return [(first + at) * _SECTOR for at in begins[:_MOST_FOREIGN].tolist()]
 
 
 _HEAD_WORDS = np.array([int.from_bytes(head, "big") for head in _HEADS], np.uint32)

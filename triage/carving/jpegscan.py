@@ -9,14 +9,13 @@ they are in the file, with their stuffing.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
@@ -64,7 +63,7 @@ class Trace:
     states: tuple[State, ...]
 
 
-class _Bad(Exception):
+class _BadCodeError(Exception):
     """The codes make no sense from this bit on."""
 
     def __init__(self, place: int, unit: int) -> None:
@@ -86,6 +85,7 @@ class Reader:
         self.reach = [(reach >> scan.low) // max(1, steps.get(c.table, 1)) + 2 for c in parts]
         self.wide = 11 if frame.precision == 8 else 15
         self.masks = masks[scan.selected[0]] if masks is not None and scan.first else []
+        self.changed: list[tuple[int, int]] = []
         self.dc = [dc_codes(spec, self.wide) if spec else [] for spec in scan.dc]
         self.ac: list[tuple[list[int], list[int]]] = []
         if not frame.progressive:
@@ -97,9 +97,16 @@ class Reader:
         """Return the state before the first unit."""
         return State(means=(0,) * len(self.scan.selected))
 
+    def forget(self, unit: int) -> None:
+        """Make the blocks from ``unit`` on what they were before this scan was read: it will be read again from there."""
+        while self.changed and self.changed[-1][0] >= unit:
+            number, mask = self.changed.pop()
+            self.masks[number] = mask
+
     def read(self, data: bytes, state: State, *, ended: bool) -> Trace:
         """Read on from ``state``; ``data`` begin at the byte of the scan where that stands. ``ended``: a marker follows behind them."""
         origin, states, at = state.at, [state], 0
+        self.forget(state.unit)
         restart, marks = self.scan.restart, list(_RESTART.finditer(data)) if self.scan.restart else []
         for number in range(len(marks) + 1):
             mark = marks[number] if number < len(marks) else None
@@ -112,7 +119,7 @@ class Reader:
                 place, unit = self._interval(plain, state, goal, found)
                 # Fewer bits fill the last byte; some cameras add a byte or two to that.
                 bad = closed and unit == goal and len(plain) * 8 - place >= (8 if restart else 32)
-            except _Bad as error:
+            except _BadCodeError as error:
                 place, unit, bad = error.place, error.unit, True
                 if place + 16 > len(plain) * 8 and not closed:  # what the code would be lies behind what there is
                     bad = False
@@ -211,8 +218,8 @@ class Reader:
         return place, unit
 
     @staticmethod
-    def _fail(place: int, unit: int, size: int) -> _Bad:
-        return _Bad(min(place, size), unit)
+    def _fail(place: int, unit: int, size: int) -> _BadCodeError:
+        return _BadCodeError(min(place, size), unit)
 
     def _spectrum(self, data: bytes, state: State, goal: int, found: list[tuple[int, int, tuple[int, ...], int]]) -> tuple[int, int]:
         """Read the first bits of a band of coefficients (G.1.2.2)."""
@@ -308,6 +315,7 @@ class Reader:
                 if p + shift > size:
                     return begin + shift, unit
                 if mask != old:
+                    self.changed.append((unit, masks[unit]))
                     masks[unit] |= mask
                 unit += 1
             place = p + shift
@@ -327,10 +335,17 @@ class Followed:
     @property
     def rows(self) -> int:
         """Return how many rows of the picture can be shown: of a progressive one, however coarse."""
-        frame, units = self.reader.frame, self.trace.unit // max(1, self.reader.across)
-        if self.index and frame.progressive:
-            return frame.height
-        return min(frame.height, units * frame.unit()[1]) if not self.index else 0
+        return self._rows(self.trace.unit)
+
+    def rows_at(self, at: int) -> int:
+        """Return how many rows can be shown when the scan's data end at a byte."""
+        return self._rows(max((state.unit for state in self.trace.states if state.at <= at), default=0))
+
+    def _rows(self, unit: int) -> int:
+        frame = self.reader.frame
+        if self.index:
+            return frame.height if frame.progressive else 0
+        return min(frame.height, unit // max(1, self.reader.across) * frame.unit()[1])
 
 
 @lru_cache(maxsize=1)
@@ -343,7 +358,7 @@ def follow(frame: Frame, scans: tuple[Scan, ...], steps: tuple[tuple[int, int], 
     if frame.progressive:
         masks = [[0] * (across * down) for across, down in (frame.units((one,)) for one in range(len(frame.components)))]
     base = scans[0].start
-    for index, scan in enumerate(scans):
+    for index, scan in enumerate(scans):  # noqa: B007
         reader = Reader(frame, scan, dict(steps), masks)
         end = scan.end if scan.end >= 0 else base + len(data)
         trace = reader.read(data[scan.start - base : end - base], reader.start(), ended=scan.end >= 0)

@@ -18,6 +18,10 @@ if TYPE_CHECKING:
     from triage.carving.window import Window
 
 _LEAST_ROWS = 8
+"""Rows of a cut picture that make it worth showing: one of blocks."""
+_LEAST_UNITS = 32
+"""Units of the first row that do as well: bytes that are no picture's rarely make sense for more than ten."""
+_SECTOR = 512
 
 
 def _walk(window: Window) -> Walked | None:
@@ -60,6 +64,11 @@ def _broken(window: Window, picture: Picture, facts: Facts, thumbnails: tuple[Pa
         return Walked(length=picture.end, structure=Structure.TRUNCATED, why=picture.stop, valid=start, parts=thumbnails, facts=facts)
     scan = picture.scans[followed.index]
     broke, rows = scan.start + followed.trace.at, followed.rows
+    for at in picture.foreign:
+        if scan.start < at < broke and len(set(window.at(at, _SECTOR))) == 1:
+            broke = at  # the codes are too lenient to notice: zeros make a flat grey
+            rows = followed.rows_at(broke - scan.start)
+            break
     valid = max(start, broke - broke % window.block)
     inside = tuple(part for part in thumbnails if part.offset + part.length <= valid)
     facts["rows_shown"] = rows
@@ -67,7 +76,7 @@ def _broken(window: Window, picture: Picture, facts: Facts, thumbnails: tuple[Pa
         if picture.stop:
             why = "all of the picture is there, but its end marker is not"
             return Walked(length=broke, structure=Structure.TRUNCATED, why=why, valid=valid, parts=thumbnails, facts=facts)
-    elif rows < min(_LEAST_ROWS, picture.frame.height or _LEAST_ROWS) and not inside:
+    elif rows < min(_LEAST_ROWS, picture.frame.height or _LEAST_ROWS) and followed.trace.unit < _LEAST_UNITS and not inside:
         return None
     if not picture.stop:
         why = f"its end marker was reached, but from about byte {broke} on its data make no sense"
