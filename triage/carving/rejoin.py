@@ -6,12 +6,13 @@ in between, the format's own search (``Format.rejoin``) looks for where it goes 
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
 from triage.carving.carved import MISTAKES, Carved, carved_of, checked_walk
 from triage.carving.forms import Format, Structure, Walked
-from triage.carving.space import Area, Space, SpaceReader
+from triage.carving.space import SECTOR, Area, Space, SpaceReader
 from triage.carving.window import Window, WindowSpentError
 
 if TYPE_CHECKING:
@@ -46,22 +47,38 @@ class Rejoiner:
     def rejoin(self, found: Sequence[Carved], broken: Sequence[Broken]) -> list[Carved]:
         """Return a unit's files with those in pieces put together, in order."""
         again = {b.found.offset for b in broken}
-        taken = [p for one in found if one.offset not in again and one.confidence >= _SURE for p in one.pieces]
+        sure = [one for one in found if one.offset not in again and one.confidence >= _SURE]
+        taken = self._taken(sure)
         whole: dict[int, Carved] = {}
         for one in broken:
             self._announce(one.found.offset)
-            better = self._better(one, taken)
+            better = self._better(one, taken) or (self._better(one, []) if taken else None)
             if better is not None:
                 whole[better.offset] = better
-                taken += better.pieces
+                taken += self._taken([better])
         claimed = sorted(p for one in whole.values() for p in one.pieces[1:])
         kept = [whole.get(one.offset, one) for one in found]
         return [one for one in kept if one.offset in whole or not _inside(one.offset, claimed)]
+
+    def _taken(self, files: Sequence[Carved]) -> list[tuple[int, int]]:
+        """Return what files cover, to the ends of their last blocks: what lies behind a file's end there is not another one's."""
+        place, block = self._reader.space.place, self._area.block
+        grid = Counter(place(one.offset) % block for one in files).most_common(1)
+        found = []
+        for one in files:
+            unit = block if grid and place(one.offset) % block == grid[0][0] else SECTOR
+            for offset, length in one.pieces[:-1]:
+                found.append((offset, length))
+            offset, length = one.pieces[-1]
+            found.append((offset, -(-length // unit) * unit if self._area.aligned else length))
+        return found
 
     def _better(self, one: Broken, taken: Sequence[tuple[int, int]]) -> Carved | None:
         space, offset = self._reader.space, one.found.offset
         end = min(offset + min(REACH, one.format.largest), space.size if self._area.joined else space.stretch_end(offset))
         left = Space([(a, b - a) for a, b in _left(taken, offset, end)])
+        if not left.size:
+            return None
         window = self._window(left, min(_ALLOWANCE, _TOGETHER - self._spent))
         try:
             walked: Walked | None = one.walked
