@@ -8,14 +8,14 @@ if TYPE_CHECKING:
     from triage.carving.window import Window
 
 _ZEROS = bytes(512)
-_PART = 4096
+_PART = 2048
 _KINDS = 200
-"""Different bytes that 4096 random ones have at the very least: on average all 256."""
+"""Different bytes that 2048 random ones have at the very least: on average all 256."""
 _MOST = 256 << 20
 
 
 def looks_packed(window: Window, start: int, end: int) -> bool:
-    """Whether the first 4 KiB are all there and look compressed or encrypted."""
+    """Whether the first 2 KiB are all there and look compressed or encrypted."""
     part = window.at(start, min(_PART, end - start))
     return len(part) == _PART and len(set(part)) >= _KINDS
 

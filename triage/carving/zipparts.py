@@ -266,12 +266,7 @@ def _read_streamed(window: Window, member: Member, budget: Budget) -> None:
 
 def _find_descriptor(window: Window, member: Member) -> None:
     """Find the end of a streamed member that cannot be inflated: at a descriptor that says how far away its header is."""
-    at = member.data
-    stop = member.data + _UNCERTAIN
-    for _ in range(_TRIES):
-        at = window.find(DESCRIPTOR, at, stop)
-        if at < 0:
-            return
+    for at in _places(window, DESCRIPTOR, member.data, member.data + _UNCERTAIN):
         data = window.at(at, 28)
         for form in ("<III", "<IQQ"):
             length = 4 + struct.calcsize(form)
@@ -285,7 +280,21 @@ def _find_descriptor(window: Window, member: Member) -> None:
                     crc = zlib.crc32(piece, crc)
                 member.state = State.WHOLE if crc == member.crc else State.WRONG
             return
-        at += 4
+
+
+def _places(window: Window, mark: bytes, start: int, stop: int) -> Iterator[int]:
+    """Yield where a mark stands between two offsets, the first thousands of times."""
+    tail, left = b"", _TRIES
+    for offset, data in window.chunks(start, stop):
+        joined = tail + data
+        at = joined.find(mark)
+        while at >= 0 and left:
+            left -= 1
+            yield offset - len(tail) + at
+            at = joined.find(mark, at + 1)
+        if not left:
+            return
+        tail = joined[-3:]
 
 
 # -- the central directory ------------------------------------------------------------------------------------------------------
@@ -335,16 +344,9 @@ def _entry(buffer: bytes, at: int) -> tuple[Listed, int] | None:
     return Listed(offset, name, flags, method, crc, packed, size), length
 
 
-def ends(window: Window, start: int, stop: int, most: int = _TRIES) -> Iterator[End]:
+def ends(window: Window, start: int, stop: int) -> Iterator[End]:
     """Yield the end records between two offsets that make sense, in order. Archives in several parts are none."""
-    at = start
-    for _ in range(most):
-        at = window.find(END, at, stop)
-        if at < 0:
-            return
-        if (found := end_at(window, at)) is not None:
-            yield found
-        at += 4
+    return filter(None, (end_at(window, at) for at in _places(window, END, start, stop)))
 
 
 def end_at(window: Window, at: int) -> End | None:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from triage.artifacts.zips import CENTRAL, LOCAL
 from triage.carving.forms import Facts, Structure, Walked
+from triage.carving.zipextent import looks_packed, packed_end
 from triage.carving.zipinflate import Budget
 from triage.carving.zipkinds import BOILERPLATE, CONTENT_TYPES, kind_of
 from triage.carving.zipparts import Directory, End, Listed, Member, State, ends, local_header, read_directory, read_member
@@ -26,8 +27,6 @@ _REACH = 32 << 20
 """How far behind the place where the members end an end record is looked for, besides what a header says of the member there."""
 _LARGEST_GAP = 16 << 20
 _GAP_BLOCKS = 4096
-_PART = 2048
-"""Bytes of a single member, cut short, that are worth keeping."""
 _PADDING = 1 << 16
 _TEXT = bytes([9, 10, 13, *range(32, 127), *range(128, 256)])
 _SIGNING = b"APK Sig Block 42"
@@ -157,10 +156,10 @@ def _reaches(trail: Trail, end: End) -> bool:
 
 
 def related(trail: Trail, entries: list[Listed]) -> bool:
-    """Whether entries of a directory are those of the members that were walked."""
+    """Whether entries of a directory are those of the members that were walked. The last one read may be damaged."""
     ours = {m.offset: m for m in trail.members}
     agreed = 0
-    for entry in entries:
+    for entry in entries[:-1] or entries:
         member = ours.get(entry.offset)
         if member is None:
             continue
@@ -257,18 +256,19 @@ def _cut(window: Window, trail: Trail, *, related: bool = False) -> Walked | Non
     worth = any(m.packed and m.name not in BOILERPLATE for m in members)
     last = trail.members[-1]
     opened = last if last.offset >= trail.stop and last.method == 8 and not last.encrypted else None
-    if opened is not None and opened.reached - opened.data >= _PART:
+    reached = packed_end(window, opened.data, opened.reached) if opened is not None else 0
+    if opened is not None and looks_packed(window, opened.data, reached):
         worth = True
     if not worth and not related:
         return None
     valid = max(trail.stop, 1)
-    length = max(valid, opened.reached if opened is not None else 0)
+    length = max(valid, reached)
     why = f"what stands at byte {trail.stop} is neither a member nor the central directory"
     if trail.directory is not None:
         length = max(length, trail.directory.stop)
         why = "its central directory is cut short"
     elif opened is not None and local_header(window, opened.offset) is not None:
-        why = f"the member at byte {opened.offset} cannot be read beyond byte {opened.reached}"
+        why = f"the member at byte {opened.offset} cannot be read beyond byte {reached}"
     elif last.offset >= trail.stop:
         why = f"the member at byte {last.offset} is not whole, and nothing of the archive follows it"
     facts = _facts(len(members) + (opened is not None), len(whole), sum(m.encrypted for m in members), len(members) - len(whole))

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from triage.carving.forms import Facts, Format, Header, Structure, Walked
+from triage.carving.zipextent import looks_packed, packed_end
 from triage.carving.zipinflate import Budget, Ending, Inflated, inflate
 from triage.escape import show_name
 
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 _MAGIC = b"\x1f\x8b\x08"
 _MEMBERS = 1_000_000
 _PART = 2048
-"""Bytes of a member, cut short, that are worth keeping: garbage seldom passes for deflate that long."""
+"""Bytes of a single member that has a wrong checksum and is worth keeping: garbage seldom passes for deflate that long."""
 _HEAD = 1024
 _FIELD = 1024
 _SYSTEMS = frozenset({*range(14), 255})
@@ -95,7 +96,8 @@ def _walk(window: Window) -> Walked | None:
 def _cut(window: Window, member: _Member, found: Inflated, end: int, facts: Facts, extension: str) -> Walked | None:
     """Return what there is of a file whose last member does not end."""
     reached = min(member.start + found.consumed, window.size)
-    if not end and found.consumed < _PART:
+    reached = packed_end(window, member.start, reached)
+    if not end and not looks_packed(window, member.start, reached):
         return None
     facts["expanded_size"] = int(facts.get("expanded_size", 0)) + found.size
     why = {
