@@ -69,10 +69,10 @@ def _inferred(pages: Pages) -> int:
 
 def _facts(pages: Pages, count: int) -> Facts:
     header = pages.header
-    tables = [t.name for t in pages.tables if t.kind == "table" and t.name and not t.name.startswith("sqlite_")]
+    tables = [t.name for t in pages.tables if t.kind == "table" and not t.name.startswith("sqlite_")]
     facts: Facts = {"page_size": header.page_size, "pages": count, "tables": len(tables)}
-    if tables:
-        facts["table_names"] = ", ".join(sorted(tables)[:_NAMED])
+    if names := sorted(name for name in tables if name):
+        facts["table_names"] = ", ".join(names[:_NAMED])
     if header.free_pages:
         facts["free_pages"] = header.free_pages
     if header.application:

@@ -114,7 +114,8 @@ def _walk_journal(window: Window) -> Walked | None:
     found = _segment(window, 0)
     if found is None:
         return None
-    records = 0
+    records = end = page = 0
+    sector = int.from_bytes(window.at(20, 4), "big")
     while found is not None:
         end, count, whole, page = found
         records += count
@@ -123,12 +124,7 @@ def _walk_journal(window: Window) -> Walked | None:
                 return None
             why = "its records break off"
             return Walked(length=end, structure=Structure.TRUNCATED, why=why, facts={"page_size": page, "pages": records})
-        found = _segment(window, end, page)
-        if found is None:
-            sector = window.at(end, 1 << 16)
-            following = -(-end // 512) * 512
-            if sector[following - end :][:8] == _JOURNAL:
-                found = _segment(window, following, page)
+        found = _segment(window, -(-end // sector) * sector, page)
     if not records:
         return None
     facts: Facts = {"page_size": page, "pages": records}
@@ -137,9 +133,12 @@ def _walk_journal(window: Window) -> Walked | None:
 
 
 def _segment(window: Window, start: int, size: int = 0) -> tuple[int, int, bool, int] | None:
-    """Return a segment's end, how many records it has, whether they are all there, and the page size; ``None`` for what is none."""
+    """Return a segment's end, how many records it has, whether they are all there, and the page size; ``None`` for what is none.
+
+    Until a segment behind the first (``size`` is its page size) is synced its mark and its count are zeros, the rest of its header is not.
+    """
     head = window.at(start, 28)
-    if len(head) < 28 or not head.startswith(_JOURNAL):
+    if len(head) < 28 or not (head.startswith(_JOURNAL) or (size and not any(head[:12]))):
         return None
     _, count, nonce, _, sector, page = _JOURNAL_HEADER.unpack(head)
     if page not in _PAGE_SIZES or (size and page != size) or not 28 <= sector <= 65536 or sector & (sector - 1):
@@ -155,7 +154,7 @@ def _segment(window: Window, start: int, size: int = 0) -> tuple[int, int, bool,
         for number in range(_RECORDS):
             data = window.at(at, record)
             if len(data) < record or not _right(data, nonce, page):
-                return at, number, True, page
+                return (at, number, True, page) if number or not size else None
             at += record
     return at, count, True, page
 
