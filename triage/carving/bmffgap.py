@@ -146,9 +146,9 @@ def _tried(window: Window, probes: Probes, start: int, end: int, width: int) -> 
     if len(fitting) == 1:
         yield fitting[0], width, True
         return
-    border = likeliest(window, fitting, width)
-    if border is not None:
-        yield border, width, False
+    likely = likeliest(window, fitting, width)
+    if likely is not None:
+        yield likely, width, False
 
 
 def _named(window: Window, name: bytes, expected: int) -> Iterator[int]:

@@ -132,3 +132,12 @@ def next_tag(window: Window, start: int, end: int) -> int:
             if data[at] == 0x49 and id3_length(data[at : at + 10]):
                 return offset + at
     return end
+
+
+def doubt(window: Window, last: int, end: int) -> str:
+    """Return words for a stream without an end mark that ends at ``end``, its last unit at ``last``, when it may be cut there.
+
+    It cannot be when no sector begins in that unit, or when zeros fill the sector behind it as systems do.
+    """
+    inside = end // _SECTOR * _SECTOR > last
+    return "; it may have gone on, and be written over there" if inside and not blank_behind(window, end) and end < window.size else ""

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from triage.carving.bmff import children
+from triage.escape import show
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -272,7 +273,7 @@ def name_of(entry: bytes, config: bytes) -> str:
     codec = codec_of(entry, config)
     if codec is not None:
         return codec.name
-    return _NAMES.get(entry) or entry.decode("ascii", "replace").strip()
+    return _NAMES.get(entry) or show(entry.decode("latin-1").strip())
 
 
 def _object(config: bytes) -> bytes:

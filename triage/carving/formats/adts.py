@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from triage.carving.forms import Facts, Format, Header, Structure, Walked
-from triage.carving.mpegtags import ID3_HEADERS, behind_tags, next_tag, trailers
+from triage.carving.mpegtags import ID3_HEADERS, behind_tags, doubt, next_tag, trailers
 from triage.content.frames import adts_length
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ def _walk(window: Window) -> Walked | None:
         if again % 512 and again > 0:
             why = f"its frames break off at byte {end}, and frames like them go on at byte {again}"
             return Walked(length=end, structure=Structure.TRUNCATED, why=why, valid=last, facts=facts)
-    why = f"its {count} frames end at byte {end}" + (", then come tags" if behind > end else "")
+    why = f"its {count} frames end at byte {end}" + (", then come tags" if behind > end else doubt(window, last, end))
     return Walked(length=behind, structure=Structure.COMPLETE, why=why, facts=facts)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from triage.carving.forms import Facts, Format, Header, Structure, Walked
-from triage.carving.mpegtags import blank_behind
+from triage.carving.mpegtags import blank_behind, doubt
 
 if TYPE_CHECKING:
     from triage.carving.window import Window
@@ -64,6 +64,8 @@ def _walk(window: Window) -> Walked | None:
     elif (again := _resumed(window, end, sizes, kinds[-1])) > 0:
         structure, valid = Structure.TRUNCATED, last
         why = f"its frames break off at byte {end}, and frames like them go on at byte {again}"
+    else:
+        why += doubt(window, last, end)
     return Walked(length=end, structure=structure, why=why, valid=valid, extension=extension, facts=facts)
 
 

@@ -27,7 +27,8 @@ _EXTENSIONS = {b"image/jpeg": "jpg", b"image/png": "png", b"image/gif": "gif"}
 class _Stream:
     """What STREAMINFO says (8.2), and what was read so far. ``start``: of the first frame.
 
-    ``shortest``, ``longest``: of a frame; the latter 0 when it is unknown. ``end``: of the last frame that is right; ``samples`` of it and those before; ``broken``: a frame begins there that goes on elsewhere.
+    ``shortest``, ``longest``: of a frame; the latter 0 when it is unknown. ``end``: of the last frame that is
+    right; ``samples`` of it and those before; ``broken``: a frame begins there that goes on elsewhere.
     """
 
     start: int

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from triage.carving.forms import Facts, Format, Header, Part, Structure, Walked
 from triage.carving.mpegaudio import Chain, Sound, Told, follow, frame_lengths, sound_of, told
-from triage.carving.mpegtags import ID3_HEADERS, TRAILING, behind_tags, id3_length, next_tag, pictures, trailers
+from triage.carving.mpegtags import ID3_HEADERS, TRAILING, behind_tags, doubt, id3_length, next_tag, pictures, trailers
 
 if TYPE_CHECKING:
     from triage.carving.window import Window
@@ -102,6 +102,8 @@ def _ended(
             why = f"its frames break off at byte {chain.end}, and frames like them go on at byte {resumed}"
             return _cut(window, chain, why, parts, facts, extension)
     why = f"its {frames} frames end at byte {chain.end}" + (", as its first one says" if exact else "") + how
+    if not exact and not how and not chain.restart:
+        why += doubt(window, chain.last, chain.end)
     return Walked(length=end, structure=Structure.COMPLETE, why=why, checked=exact, parts=parts, facts=facts, extension=extension)
 
 
