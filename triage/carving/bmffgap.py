@@ -25,11 +25,14 @@ if TYPE_CHECKING:
     from triage.carving.probes import Probes, Verdict
     from triage.carving.window import Window
 
-_REACH = 128 << 20
+_REACH = 64 << 20
 """Bytes behind a gap's beginning in which the rest is looked for."""
-_MOST_PLACES = 32768
+_MOST_PLACES = 16384
 _MOST_NAMES = 64
-MOST_BORDERS = 1024
+_MOST_BORDERS = 1024
+_MOST_TRIED = 256 << 20
+"""Bytes that may be looked at to find where between two samples a gap begins."""
+_MOST_MOVIES = 8
 _TESTERS = 6
 _MOST_GAPS = 3
 
@@ -56,13 +59,23 @@ def rejoined(window: Window, walked: Walked, walk: Callable[[Window], Walked | N
     return None
 
 
+def borders_of(window: Window, start: int, end: int, each: int) -> range:
+    """Return the block borders from ``start`` to ``end``, as many as may be tried when one costs ``each`` bytes."""
+    block = window.block
+    return range(-(-start // block) * block, end + 1, block)[: max(min(_MOST_BORDERS, _MOST_TRIED // max(each, 1)), 1)]
+
+
 def likeliest(window: Window, borders: list[int], width: int) -> int | None:
     """Return at which of several borders a gap most likely begins, when all of them fit.
 
     What lies in a gap is another file as a rule: that begins with a header, and the gap ends behind its padding.
     """
     for border in borders:
-        if at_start(window.at(border, 512), window.size) or window.at(border + width - 8, 8) == bytes(8):
+        if at_start(window.at(border, 512), window.size):
+            return border
+    for border in borders:
+        around = window.at(border + width - 8, 16)
+        if around[:8] == bytes(8) and around[8:] != bytes(8):
             return border
     return borders[0] if borders else None
 
@@ -135,8 +148,8 @@ def _borders(window: Window, probes: Probes, start: int, first: int, width: int)
 def _tried(window: Window, probes: Probes, start: int, end: int, width: int) -> Iterator[tuple[int, int, bool]]:
     """Yield the block borders from ``start`` to ``end`` with which all probes around are right."""
     block = window.block
-    borders = range(-(-start // block) * block, end + 1, block)[:MOST_BORDERS]
     near = np.flatnonzero((probes.ends > start - 1) & (probes.starts <= end + block))[:64].tolist()
+    borders = borders_of(window, start, end, sum(int(probes.ends[i] - probes.starts[i]) + 64 for i in near))
     deep = replace(probes, deep=True)
     fitting = []
     for border in borders:
@@ -165,9 +178,11 @@ def _named(window: Window, name: bytes, expected: int) -> Iterator[int]:
 
 def _index_behind(window: Window, layout: Layout, expected: int) -> Iterator[tuple[int, int, bool]]:
     """Yield gaps with an index behind them that tells of these media."""
+    tried = 0
     for width in _named(window, b"moov", expected):
         box = box_at(window, expected + width)
-        movie = read_movie(window, box) if box is not None else None
+        movie = read_movie(window, box) if box is not None and tried < _MOST_MOVIES else None
+        tried += movie is not None
         if movie is None or not movie.whole:
             continue
         tracks = [track for track in movie.tracks if not track.elsewhere]

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from triage.carving.bmff import Numbers
     from triage.carving.window import Window
 
-_MOST_BOXES = 262_144
+_MOST_BOXES = 65536
 _MOST_TABLES = 65
 _LARGEST_FRAGMENT = 4 << 20
 KNOWN = frozenset(

@@ -14,7 +14,7 @@ CRC32 = 0xBF
 VOID = 0xEC
 LONGEST_HEAD = 12
 """Bytes of the longest identifier and the longest length that are used."""
-_MOST = 1 << 20
+_MOST = 1 << 17
 
 
 def head_of(data: bytes, at: int = 0) -> tuple[int, int, int] | None:

@@ -22,7 +22,8 @@ _FAR = 256 << 10
 _NEAR = 8 << 10
 """Bytes behind the end of a chain in which a short one is."""
 _LONG = 3
-_MOST_UNITS = 1 << 20
+_MOST_UNITS = 1 << 18
+_MOST_CHAINS = 1 << 14
 _LARGEST_UNIT = 8 << 20
 _LARGEST_ALONE = 1 << 20
 _TRIED = 1024
@@ -50,7 +51,7 @@ def scan(window: Window, start: int, end: int, least: int) -> tuple[str, int, in
 def _chains(window: Window, start: int, end: int, pattern: re.Pattern[bytes], coded: Callable[[bytes], bool]) -> tuple[int, int]:
     """Follow chains of units until none is found any more; return where the last ends and how many units there were."""
     until, count = _follow(window, start, end, coded, _MOST_UNITS)
-    while count < _MOST_UNITS:
+    for _ in range(_MOST_CHAINS):
         found = _next_chain(window, until, end, pattern, coded, _MOST_UNITS - count)
         if found is None:
             break
@@ -62,7 +63,18 @@ def _next_chain(
     window: Window, start: int, end: int, pattern: re.Pattern[bytes], coded: Callable[[bytes], bool], most: int
 ) -> tuple[int, int] | None:
     """Return end and units of the next chain that is long enough, or one of two that are near each other."""
-    data = window.at(start, min(_FAR, end - start))
+    for reach in (_NEAR, _FAR):
+        chain = _chain_within(window, start, min(end, start + reach), end, pattern, coded, most)
+        if chain is not None:
+            return chain
+    return None
+
+
+def _chain_within(
+    window: Window, start: int, stop: int, end: int, pattern: re.Pattern[bytes], coded: Callable[[bytes], bool], most: int
+) -> tuple[int, int] | None:
+    """Return end and units of the first such chain that begins before ``stop``."""
+    data = window.at(start, stop - start)
     for number, found in enumerate(pattern.finditer(data)):
         if number >= _TRIED:
             break

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from triage.carving.window import Window
 
 _MOST_PARTS = 64
+_LEAST, _LEAST_UNTYPED = 3, 8
+"""Units that must follow each other to be media, where a file says what it is, and where it does not."""
 
 
 def _plausible(window: Window) -> bool:
@@ -52,7 +54,7 @@ def _walk(window: Window) -> Walked | None:
     layout = read_layout(window)
     typed = layout.boxes[:1] and layout.boxes[0].kind == b"ftyp"
     if layout.movie is None and layout.items is None:
-        return _without_index(window, layout, 3 if typed else 8)
+        return _without_index(window, layout, _LEAST if typed else _LEAST_UNTYPED)
     tracks, media = layout.tracks, layout.media(window.size)
     inside, total = lying_in(tracks, media)
     if not total:
@@ -116,8 +118,9 @@ def _looked_at(window: Window, layout: Layout, end: int, inside: int, total: int
             return Walked(length=there, structure=Structure.TRUNCATED, why=why, facts=_facts(layout, until), valid=min(there, layout.end))
     facts = _facts(layout, there)
     if end < 0:
+        valid = there if verdict.tried else min(there, layout.end)
         why = "the space ends inside it" if layout.cut is not None else f"its index of segments goes on to byte {layout.promised}"
-        return Walked(length=there, structure=Structure.TRUNCATED, why=why, facts=facts, valid=min(there, layout.end))
+        return Walked(length=there, structure=Structure.TRUNCATED, why=why, facts=facts, valid=valid)
     if movie is not None and not movie.whole:
         return Walked(length=end, structure=Structure.DAMAGED, why="its index (moov) is damaged", facts=facts)
     if movie is not None and movie.promised and layout.fragments and _played(layout.tracks) * 10 < movie.promised * 9000 // movie.scale:
@@ -141,11 +144,17 @@ def _without_index(window: Window, layout: Layout, least: int) -> Walked | None:
         return None
     start, end = media[0]
     found = scan(window, start, end, least)
+    why = "its index (moov) is missing: it cannot be played as it is"
     if found is None:
-        return None
+        # Of other codecs nothing can be said without an index; but that may lie behind a gap.
+        begun = Walked(length=layout.end, structure=Structure.TRUNCATED, why=why)
+        joined = rejoined(window, begun, _walk) if least < _LEAST_UNTYPED else None
+        if joined is None:
+            return None
+        first = joined.pieces[0][1]
+        return Walked(length=first, structure=Structure.TRUNCATED, why=why, extension=joined.extension, facts=joined.facts)
     name, until, count = found
     whole = layout.cut is None and end - until < 1 << 16
-    why = "its index (moov) is missing: it cannot be played as it is"
     facts: Facts = {"codec": name, "units": count}
     extension = _extension(window, layout)
     length = layout.end if whole else until

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from triage.carving.bmffgap import MOST_BORDERS, likeliest, pieces_of
+from triage.carving.bmffgap import borders_of, likeliest, pieces_of
 from triage.carving.ebml import CRC32, LONGEST_HEAD, VOID, element_at, elements, head_of, intact, number
 from triage.carving.forms import Facts, Format, Header, Structure, Walked
 from triage.carving.matroskatracks import Heads, read_attachments, read_cues, read_info, read_places, read_tracks
@@ -30,7 +30,8 @@ _TOP = frozenset({_CLUSTER, _CUES, _TAGS, _SEEK, _INFO, _TRACKS, _CHAPTERS, _ATT
 _TIME, _SIMPLE, _GROUP, _BLOCK = 0xE7, 0xA3, 0xA0, 0xA1
 _IN_CLUSTER = frozenset({_TIME, _SIMPLE, _GROUP, 0xA7, 0xAB, 0x5854, 0xAF, VOID, CRC32})
 _MOST_TOP = 1 << 18
-_MOST_BLOCKS = 1 << 19
+_MOST_BLOCKS = 1 << 18
+"""Blocks of one file that are looked at."""
 _MOST_CLUSTERS = 64
 """Clusters that are looked into, besides those around joints, in a file whose clusters have more than ``_ALL`` bytes."""
 _ALL = 64 << 20
@@ -42,7 +43,10 @@ _RESUMES = 16 << 20
 
 @dataclass(slots=True)
 class _Cluster:
-    """``end``: by its own length, or where its last block ends; ``until``: where its last good block does; ``time``: of that, in ticks."""
+    """``end``: by its own length, or where its last block ends; ``until``: where its last good block does; ``time``: of that, in ticks.
+
+    ``recent``: where the last few elements in it begin.
+    """
 
     offset: int
     start: int
@@ -50,6 +54,7 @@ class _Cluster:
     until: int = 0
     time: int = 0
     blocks: int = 0
+    recent: tuple[int, ...] = ()
     whole: bool = False
     sealed: bool | None = None
 
@@ -63,6 +68,7 @@ class _Segment:
     frames: dict[int, list[tuple[int, int, int]]] = field(default_factory=dict)
     reached: int = 0
     wrong: int = 0
+    blocks: int = 0
     broken: int = -1
     """Where no element followed and none further on could be found, in a segment that should go on; the space's end included."""
 
@@ -94,7 +100,11 @@ def _walk(window: Window) -> Walked | None:
     if not segment.clusters or not segment.heads.tracks:
         return None
     chosen = _chosen(window, segment)
-    for cluster in chosen:
+    for count, cluster in enumerate(chosen):
+        if segment.blocks >= _MOST_BLOCKS // 2 and cluster is not chosen[-1]:
+            chosen = [*chosen[:count], chosen[-1]]
+            _look_into(window, segment, chosen[-1])
+            break
         _look_into(window, segment, cluster)
     walked = _said(window, segment, chosen)
     if walked is None:
@@ -140,7 +150,7 @@ def _follow(window: Window, segment: _Segment) -> None:
         if end > window.size:
             segment.broken = window.size
             return
-        if kind != _CLUSTER and kind != VOID:
+        if kind not in {_CLUSTER, VOID}:
             _described(window, segment, kind, start, end)
         at = end
     segment.reached = segment.broken = at
@@ -205,7 +215,7 @@ def _look_into(window: Window, segment: _Segment, cluster: _Cluster) -> None:
     at, base = cluster.start, 0
     cluster.until = at
     cluster.sealed = intact(data) if data and end == cluster.end else None
-    while at < end and cluster.blocks < _MOST_BLOCKS:
+    while at < end and segment.blocks < _MOST_BLOCKS:
         head = data[at - cluster.start : at - cluster.start + 24] if data else window.at(at, 24)
         found = head_of(head)
         if found is None or found[0] not in _IN_CLUSTER or found[2] < 0 or at + found[1] + found[2] > end:
@@ -222,7 +232,9 @@ def _look_into(window: Window, segment: _Segment, cluster: _Cluster) -> None:
             if not _block(segment, head, begin, finish):
                 break
             cluster.blocks += 1
+            segment.blocks += 1
             cluster.time = max(cluster.time, base + int.from_bytes(head[1:3], "big", signed=True))
+        cluster.recent = (*cluster.recent[-3:], at)
         at = cluster.until = stop
     cluster.whole = known and at == cluster.end and cluster.sealed is not False
 
@@ -255,20 +267,27 @@ def _said(window: Window, segment: _Segment, chosen: list[_Cluster]) -> Walked |
     if not any(c.blocks for c in chosen):
         return None
     last = max(n for n, c in enumerate(chosen) if c.blocks)
-    if segment.broken >= 0 or (segment.end >= 0 and not any(good[last:])):
-        cluster = chosen[last]
-        until = cluster.until if segment.reached <= cluster.end or not good[last] else segment.reached
-        if segment.broken < 0:
-            why = f"its segment is whole, but nothing behind byte {until} is right"
-            facts = _facts(segment, chosen[: last + 1])
-            return Walked(length=segment.end, structure=Structure.DAMAGED, why=why, valid=until, facts=facts)
-        why = "the space ends inside it" if segment.broken >= window.size else f"what follows byte {until} is no part of it"
-        return Walked(length=until, structure=Structure.TRUNCATED, why=why, facts=_facts(segment, chosen[: last + 1]))
+    closed = segment.end >= 0 and segment.broken < 0
+    if not closed and (segment.broken >= 0 or not any(good[last:])):
+        # Its end was not found, so what comes behind the first thing that is wrong may be another's.
+        first = good.index(False) if False in good else len(chosen) - 1
+        until = chosen[first].until if False in good else segment.reached
+        there = [cluster for cluster in chosen[: first + 1] if cluster.blocks]
+        if not there:
+            return None
+        why = "the space ends inside it" if until + LONGEST_HEAD > window.size else f"what follows byte {until} is no part of it"
+        if segment.broken == window.size and not segment.wrong and good.count(False) < 2:
+            why = "the space ends inside it"
+        return Walked(length=until, structure=Structure.TRUNCATED, why=why, facts=_facts(segment, there))
+    if closed and not any(good[last:]):
+        until = chosen[last].until
+        why = f"its segment is whole, but nothing of its media behind byte {until} is right"
+        return Walked(length=segment.end, structure=Structure.DAMAGED, why=why, valid=until, facts=_facts(segment, chosen[: last + 1]))
     end, facts = segment.reached, _facts(segment, [])
-    verdict = _probed(window, segment, end)
     sealed = all(c.sealed for c in chosen)
+    verdict = Verdict(0, 0) if sealed else _probed(window, segment, end)
     bad = good.count(False) + segment.wrong
-    if bad or (not sealed and (verdict.bad or verdict.until >= 0)):
+    if bad or verdict.bad or verdict.until >= 0:
         why = f"{bad} of its elements are not what they should be" if bad else "samples of it are not what they should be"
         facts["wrong"] = bad or verdict.bad
         return Walked(length=end, structure=Structure.DAMAGED, why=why, facts=facts)
@@ -311,17 +330,19 @@ def _rejoin(window: Window, walked: Walked) -> Walked | None:
     """Look for the rest behind a gap: the element that should follow the last cluster lies whole blocks further on."""
     found = _document(window)
     top = element_at(window, found[1]) if found is not None else None
-    if walked.structure is not Structure.TRUNCATED or top is None or top[2] < 0:
+    if walked.structure is not Structure.TRUNCATED or top is None:
         return None
     segment = _Segment(top[1], top[2])
     _follow(window, segment)
     if not segment.clusters:
         return None
     last = next((c for c in segment.clusters if _broken(window, segment, c)), segment.clusters[-1])
+    if not last.recent or element_at(window, last.offset) != (_CLUSTER, last.start, last.end):
+        return None  # it tells no length
     for width in _widths(window, segment, last):
-        borders = range(-(-max(last.start, 1) // window.block) * window.block, last.end + 1, window.block)[:MOST_BORDERS]
-        low = last.until  # the block that lies across, begins here
-        fitting = [b for b in borders if b > low and _fits(window, segment, last, b, width)]
+        # The block that lies across begins last, or what followed it looked like something by chance.
+        borders = borders_of(window, last.recent[0] + 1, min(last.until + LONGEST_HEAD, last.end), last.end - last.start)
+        fitting = [border for border in borders if _fits(window, segment, last, border, width)]
         border = fitting[0] if len(fitting) == 1 else likeliest(window, fitting, width)
         if border is None:
             continue
@@ -351,7 +372,7 @@ def _widths(window: Window, segment: _Segment, last: _Cluster) -> Iterator[int]:
     """Yield how wide a gap can be behind which the next element lies."""
     expected = last.end
     names = [_CLUSTER, _CUES, _TAGS]
-    for name in names if expected < segment.end else []:
+    for name in names if segment.end < 0 or expected < segment.end else []:
         at, needle = expected, name.to_bytes(4, "big")
         for _ in range(64):
             at = window.find(needle, at + 1, min(expected + _REACH, window.size))
