@@ -6,6 +6,7 @@ whether the frame between them is right: what stood at the first, carried on ove
 
 from __future__ import annotations
 
+import sys
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -83,14 +84,22 @@ def crc16(data: bytes, state: int = 0) -> int:
 def wrong_frames(data: bytes, bounds: Sequence[int]) -> list[int]:
     """Return the numbers of the stretches between one bound and the next, ascending, that do not end with their CRC."""
     count = len(data) // _ROW
-    words = np.frombuffer(data, dtype=">u2", count=count * _ROW // 2).reshape(count, _ROW // 2)
     states = np.zeros(count, dtype=np.uint16)
     table = _words()
-    for column in np.ascontiguousarray(words.T).astype(np.uint16):
+    for column in _columns(data, count):
         np.bitwise_xor(states, column, out=states)
-        states = table.take(states)
+        states = np.take(table, states, mode="wrap")  # does not look whether each is in range, as all are
     rows, after = _rows(), [0]
     for state in states.tolist():
         after.append(state ^ rows[after[-1]])
     there = [crc16(data[at // _ROW * _ROW : at], after[at // _ROW]) for at in bounds]
     return [n for n in range(len(bounds) - 1) if there[n + 1] != carried(there[n], bounds[n + 1] - bounds[n])]
+
+
+def _columns(data: bytes, count: int) -> Words:
+    """Return the rows' words turned around, so that those at one place in each lie side by side; in blocks that fit into the cache."""
+    words = np.frombuffer(data, dtype=np.uint16, count=count * _ROW // 2).reshape(count, _ROW // 2)
+    turned = np.empty((_ROW // 2, count), dtype=np.uint16)
+    for at in range(0, count, _ROW):
+        turned[:, at : at + _ROW] = words[at : at + _ROW].T
+    return turned.byteswap(inplace=True) if sys.byteorder == "little" else turned

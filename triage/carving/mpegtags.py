@@ -120,8 +120,8 @@ def _trailer(window: Window, offset: int) -> int:
 
 
 def blank_behind(window: Window, end: int) -> bool:
-    """Whether only zeros stand between a file's end and the end of its last sector: systems write them there."""
-    rest = window.at(end, -end % _SECTOR)
+    """Whether only zeros stand between a file's end and that of its last sector, or in the next one: systems write them there."""
+    rest = window.at(end, -end % _SECTOR or _SECTOR)
     return bool(rest) and not rest.strip(b"\0")
 
 

@@ -7,7 +7,7 @@ are noise at full volume and others are not, as when something else is written o
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -21,6 +21,8 @@ _UNKNOWN = 0xFFFFFFFF
 _CHUNKS = 10_000
 _CODECS = {1: "PCM", 2: "MS ADPCM", 3: "PCM float", 6: "A-law", 7: "mu-law", 0x11: "IMA ADPCM", 0x31: "GSM 6.10", 0x50: "MPEG", 0x55: "MP3"}
 _EXTENSIBLE = 0xFFFE
+_WRONG = 8
+"""Bytes by which the length at the start may be wrong: some writers count their own eight, or not the padding."""
 _SECTOR = 512
 _STEP = 4096
 """Of so many bytes the first sector is looked at: files are written over in whole clusters."""
@@ -110,45 +112,48 @@ def _told(window: Window, sound: _Sound, data: Chunk, last: Chunk, end: int, dat
         return Walked(length=window.size, structure=Structure.TRUNCATED, why=why, valid=valid, facts=facts)
     if end > window.size or data.start + size > window.size:
         return Walked(length=window.size, structure=Structure.TRUNCATED, why="the space ends inside it", valid=valid, facts=facts)
-    if data.start + size > end:
-        why = f"its sound should have {size} bytes, more than the file"
+    slack = end - behind
+    if not -_WRONG <= slack <= _WRONG:
+        # What follows the sound is no chunk: it is written over, or one of the lengths is wrong.
+        why = f"what follows byte {behind} is no chunk of it" if slack > 0 else f"its sound should have {size} bytes, more than the file"
         return Walked(length=end, structure=Structure.DAMAGED, why=why, valid=valid, facts=facts)
-    if behind not in (end, end + 1):
-        # What follows the sound is no chunk: it is written over, or the length at the start is wrong.
-        why = f"what follows byte {behind} is no chunk of it"
-        return Walked(length=end, structure=Structure.DAMAGED, why=why, valid=valid, facts=facts)
-    if behind == end + 1 and (behind > window.size or window.at(end, 1) != b"\0"):
-        behind = end
-    odd, looked = _noise(window, data.start, data.start + size, sound)
-    if odd and odd * 2 < looked:
-        why = f"{odd} of {looked} places in its sound are noise that is not like the rest: something else stands there"
-        return Walked(length=behind, structure=Structure.DAMAGED, why=why, valid=valid, facts=facts)
-    why = f"its chunks end at byte {end}, as its header says"
+    if size & 1 and last is data and slack == -1 and window.at(end, 1) != b"\0":
+        behind = end  # the padding is left out
+    odd = _noise(window, data.start, data.start + size, sound)
+    if 0 < int(odd.sum()) * 2 < len(odd) or (odd.any() and not odd[: len(odd) // 4].any()):
+        first = int(np.argmax(odd))
+        place = -(-data.start // _STEP) * _STEP + first * _STEP
+        if odd[first:].all():
+            why = f"its sound is noise at full volume from byte {place} on: something else stands there"
+            return Walked(length=behind, structure=Structure.TRUNCATED, why=why, valid=place, facts=facts)
+        why = f"{int(odd.sum())} of {len(odd)} places in its sound are noise at full volume, the first at byte {place}"
+        return Walked(length=behind, structure=Structure.DAMAGED, why=why, valid=place, facts=facts)
+    why = f"its chunks end at byte {behind}" + (", as its header says" if slack in (0, -1) else f", {abs(slack)} off what its header says")
     return Walked(length=behind, structure=Structure.COMPLETE, why=why, facts=facts)
 
 
-def _noise(window: Window, start: int, end: int, sound: _Sound) -> tuple[int, int]:
-    """Return in how many sectors 16-bit samples are noise at full volume, and how many were looked at.
+def _noise(window: Window, start: int, end: int, sound: _Sound) -> np.ndarray[Any, np.dtype[np.bool_]]:
+    """Tell of one sector of every 4096 bytes whether its 16-bit samples are noise at full volume.
 
-    Bytes without order (compressed ones) have, as such samples, a mean size of 16384 and differ from their neighbours by 21845 on average;
-    sound that is so loud differs much less.
+    Bytes without order (compressed ones) have, as such samples, a mean size of 16384 and differ from the next by 21845 on average; those of
+    sound that is so loud differ much less.
     """
+    found = [np.zeros(0, dtype=bool)]
     if sound.codec != 1 or sound.bits != 16:
-        return 0, 0
-    odd = looked = 0
-    first = -(-start // _STEP) * _STEP
-    for offset, data in window.chunks(first, end):
-        skip = -offset % _STEP
-        count = (len(data) - skip) // _STEP
-        if count < 1:
-            continue
-        rows = np.frombuffer(data, dtype="<i2", count=count * _STEP // 2, offset=skip).reshape(count, _STEP // 2)[:, : _SECTOR // 2]
-        samples = rows.astype(np.float32)
+        return found[0]
+    lag = min(sound.channels, 8)  # a sample and the next one of the same channel
+    offset = -(-start // _STEP) * _STEP
+    while offset + _SECTOR <= end:
+        data = window.at(offset, min(_PIECE, end - offset))
+        count = (len(data) + _STEP - _SECTOR) // _STEP
+        samples = np.stack([np.frombuffer(data, dtype="<i2", count=_SECTOR // 2, offset=n * _STEP) for n in range(count)]).astype(
+            np.float32
+        )
         size = np.abs(samples).mean(axis=1)
-        step = np.abs(np.diff(samples, axis=1)).mean(axis=1)
-        odd += int(np.count_nonzero((np.abs(size - 16384) < 3000) & (np.abs(step - 21845) < 4000)))
-        looked += count
-    return odd, looked
+        step = np.abs(samples[:, lag:] - samples[:, :-lag]).mean(axis=1)
+        found.append((np.abs(size - 16384) < 3000) & (np.abs(step - 21845) < 4000))
+        offset += _PIECE
+    return np.concatenate(found)
 
 
 FORMATS = (
