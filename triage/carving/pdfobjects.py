@@ -26,6 +26,7 @@ _MOST_DECODED = 64 << 20
 """Bytes that the streams of one file may become."""
 _BUFFER = 256 << 10
 _SLICE = 1 << 20
+_STEP = 256
 _SECTOR = 512
 _PRINTABLE = bytes([9, 10, 13, *range(32, 127)])
 _MANY = 12
@@ -105,18 +106,20 @@ def check_stream(window: Window, start: int, end: int, *, encrypted: bool = Fals
     if opened is None:  # a long array, or a stream whose beginning is gone
         return Stream(broken=start if b"endstream" in window.at(max(start, end - 64), min(64, end - start)) else None)
     dictionary, data = head[: opened.start()], start + opened.end()
-    length = number_of(dictionary, b"Length")
-    if length is not None and not _AFTER_STREAM.match(window.at(data + length, 16)):
-        return Stream(broken=min(data + length, end))
     if not encrypted and _FLATE.search(dictionary):
         return _inflate(window, data, end, budget)
+    stop, broken = end, []
+    length = number_of(dictionary, b"Length")
+    if length is not None:
+        stop = min(data + length, end)
+        if not _AFTER_STREAM.match(window.at(data + length, 16)):
+            broken.append(stop)
+    elif (stop := window.find(b"endstream", data, end)) < 0:
+        stop = end
+        broken.append(stop)
     jpeg = not encrypted and _DCT.search(dictionary) is not None
-    if not jpeg and not encrypted and not _DENSE.search(dictionary):
-        return Stream()
-    stop = data + length if length is not None else window.find(b"endstream", data, end)
-    if stop < 0:
-        return Stream(broken=end)
-    broken = [at for at in (_foreign(window, data, stop), _jpeg(window, data, stop) if jpeg else None) if at is not None]
+    if jpeg or encrypted or _DENSE.search(dictionary):
+        broken += [at for at in (_foreign(window, data, stop), _jpeg(window, data, stop) if jpeg else None) if at is not None]
     return Stream(broken=min(broken, default=None))
 
 
@@ -141,12 +144,12 @@ def _foreign(window: Window, start: int, end: int) -> int | None:
 def _inflate(window: Window, start: int, end: int, budget: int) -> Stream:
     decoder, size = zlib.decompressobj(), 0
     for offset, piece in window.chunks(start, end):
-        rest = piece
+        rest, saved = piece, decoder.copy()
         while rest and not decoder.eof:
             try:
                 out = len(decoder.decompress(rest, _SLICE))
             except zlib.error:
-                return Stream(broken=offset + len(piece) - len(rest), size=size)
+                return Stream(broken=offset + _breaks_at(saved, piece), size=size)
             window.spend(out // 8)
             size += out
             if size > budget:
@@ -157,6 +160,19 @@ def _inflate(window: Window, start: int, end: int, budget: int) -> Stream:
             closed = b"endstream" in window.at(used, 64)
             return Stream(broken=None if closed else used, proven=closed, size=size)
     return Stream(broken=end, size=size)
+
+
+def _breaks_at(decoder: zlib._Decompress, piece: bytes) -> int:
+    """Return about where in a piece a decoder gives up: it does not say so itself."""
+    for at in range(0, len(piece), _STEP):
+        rest = piece[at : at + _STEP]
+        try:
+            while rest and not decoder.eof:
+                decoder.decompress(rest, _SLICE)
+                rest = decoder.unconsumed_tail
+        except zlib.error:
+            return at
+    return len(piece)
 
 
 def _jpeg(window: Window, start: int, end: int) -> int | None:

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from triage.carving.window import Window
 
 _LARGEST = 256 << 20
+_LEAST = 256
+"""Bytes of a message that breaks off, below which it tells an examiner nothing."""
 _LINES = re.compile(rb"[ \t]*(?:\r?\n)*")
 _EPILOGUE = 4096
 """Bytes of text behind the closing boundary that still belong to the message: a list's note, blank lines."""
@@ -40,6 +42,8 @@ def _walk(window: Window) -> Walked | None:
     end = text.end or TextEnd(headers.end, End.SPACE)
     if end.end is End.ZEROS or (end.end is not End.MIDDLE and last.endswith(b"\n")):
         return Walked(length=end.offset, structure=Structure.COMPLETE, why=f"its text ends: {end.why}", extension=extension, facts=facts)
+    if end.offset < _LEAST:
+        return None
     why = f"its text breaks off: {end.why}"
     return Walked(length=end.offset, structure=Structure.TRUNCATED, why=why, extension=extension, facts=facts)
 
@@ -64,7 +68,7 @@ def _without_body(window: Window, headers: Headers, facts: Facts, extension: str
     for _ in text:
         pass
     end = text.end or TextEnd(headers.end, End.SPACE)
-    if end.offset > headers.end + 2048 or headers.count < 4:
+    if end.offset > headers.end + 2048 or headers.count < 4 or end.offset < _LEAST:
         return None  # what follows is text, but no header block: this was none either
     why = f"its header block breaks off: {end.why}"
     return Walked(length=max(end.offset, 1), structure=Structure.TRUNCATED, why=why, extension=extension, facts=facts)

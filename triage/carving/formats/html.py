@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from triage.carving.forms import Facts, Format, Header, Structure, Walked
 from triage.carving.mailtext import begins_any
-from triage.carving.textual import End, Text, TextEnd, words
+from triage.carving.textual import SECTOR, End, Text, TextEnd, words
 from triage.carving.window import window_of
 
 if TYPE_CHECKING:
@@ -25,6 +25,8 @@ _CLOSE = re.compile(rb"</html\s{0,16}>", re.IGNORECASE)
 _TITLE = re.compile(rb"<title[^>]{0,200}>([^<]{1,400})", re.IGNORECASE)
 _BLANK = re.compile(rb"\s*")
 _HEAD = 8192
+_LEAST = 256
+"""Bytes of a page that breaks off, below which it tells an examiner nothing."""
 _MARKS = ((b"\xff\xfe", 0), (b"\xfe\xff", 1))
 
 
@@ -62,18 +64,19 @@ def _walk_text(window: Window, head: bytes, skip: int) -> Walked | None:
     if end.end is End.ZEROS or (end.end is End.SECTOR and tail.rstrip(b" \t").endswith(b"\n")):
         why = f"its text ends without </html>: {end.why}"
         return Walked(length=end.offset, structure=Structure.COMPLETE, why=why, facts=facts)
+    if end.offset < _LEAST:
+        return None
     why = f"its text breaks off without </html>: {end.why}"
     return Walked(length=end.offset, structure=Structure.TRUNCATED, why=why, facts=facts)
 
 
 def _end_behind(window: Window, closed: int, end: TextEnd) -> int:
     """Return where a page ends whose last ``</html>`` ends at ``closed``, and whose text ends there."""
-    if end.end is End.ZEROS:
-        return end.offset
     blank = _BLANK.match(window.at(closed, min(4096, end.offset - closed)))
     behind = closed + (blank.end() if blank else 0)
-    # Text that goes on to the end of a sector is the page's, unless the sector of </html> ended with it.
-    return behind if behind % 512 == 0 or end.end is not End.SECTOR else end.offset
+    if behind % SECTOR == 0 or end.end not in (End.ZEROS, End.SECTOR):
+        return behind
+    return end.offset  # text that goes on to the zeros, or to the end of its sector, is the page's
 
 
 def _walk_wide(window: Window, low: int) -> Walked | None:

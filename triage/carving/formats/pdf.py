@@ -60,12 +60,13 @@ def _walk(window: Window) -> Walked | None:
     linearized = _linearized(head)
     if linearized is not None:
         facts["linearized"] = "yes"
+    goes_on = False
     good: _End | None = None
     broken: _End | None = None
     for one in _ends(window, stop_at_headers=True):
         follows = _GOES_ON.match(window.at(one.end, 64)) is not None
         if one.table is not None and one.table < one.at and leads_to_table(window, one.table):
-            good, broken = one, None
+            good, broken, goes_on = one, None, follows
             if not follows and not (linearized is not None and one.end < min(linearized, window.size) - 8):
                 break
         elif one.table != 0 and not follows:  # 0: the first half of a linearized file
@@ -73,8 +74,9 @@ def _walk(window: Window) -> Walked | None:
             if one.table is not None:
                 break
     if good is not None and linearized is not None and good.at < linearized <= good.end + 8 and not window.at(good.end, 1).strip(b"\0"):
-        good = _End(good.at, min(linearized, window.size), good.table)  # annex F: /L is the length, whatever stands behind the mark
-    if good is not None and good.table is not None and broken is None:
+        # Annex F: /L is the length, whatever stands behind the mark.
+        good, goes_on = _End(good.at, min(linearized, window.size), good.table), False
+    if good is not None and good.table is not None and broken is None and not goes_on:
         return _judge(window, good, good.table, linearized, facts)
     return _unfinished(window, good, broken, facts)
 
