@@ -46,8 +46,8 @@ MAX_DELETED = 100_000
 """Deleted files that are taken from one journal."""
 MAX_PIECES, MAX_ALL_PIECES = 16_384, 1 << 20
 """Pieces that one of them, and all of them together, may lie in."""
-MAX_NODES = 1 << 18
-"""Blocks of maps that are read for all of them together."""
+MAX_NODES = 1 << 16
+"""Blocks of maps that are read for all of them together, copies that do not fit counted as well."""
 _MAX_COPIES = 32 << 20
 """Bytes of copies of one block that are looked at together, the newest."""
 _IN_INODE = 60
@@ -98,13 +98,16 @@ class _Then:
 
     def read(self, offset: int, length: int) -> bytes:
         """Return a block; nothing when too many were read."""
-        self.left -= 1
-        if self.left < 0:
-            return b""
         for copy in self._journal.copies(offset // self._block):
-            if copy.age <= self.age and (data := self._journal.read(copy)):
+            if copy.age > self.age:
+                continue
+            self.left -= 1
+            if self.left < 0:
+                return b""
+            if data := self._journal.read(copy):
                 return data
-        return self._reader.read(offset, length)
+        self.left -= 1
+        return self._reader.read(offset, length) if self.left >= 0 else b""
 
 
 class Search:
@@ -201,6 +204,9 @@ class Search:
                     found = Deleted(address, generation, kind, int(size[index]), runs, inode, copies[index].age, after, before, current)
                     self._found.append(found)
                     self._pieces += len(runs)
+                    break
+                if self._then.left < 0:
+                    self.left_out += 1
                     break
 
     def _runs(self, address: int, inode: bytes, row: Any, size: int, copy: Copy, slot: int) -> tuple[tuple[int | None, int], ...] | None:

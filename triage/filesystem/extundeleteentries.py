@@ -52,9 +52,12 @@ class Undeleted:
                 self._found = search.run()
                 self._left_out = search.left_out
                 self._names = JournalNames(layout, groups, journal, self._found, search.tables()[0].tolist())
-                for address, runs in directories:
-                    places = ((r.image_offset - self._volume.offset, r.length) for r in runs if r.image_offset is not None)
-                    self._names.live(((start // layout.block, length // layout.block) for start, length in places), address)
+                self._names.live(
+                    ((run.image_offset - self._volume.offset) // layout.block, run.length // layout.block, address)
+                    for address, runs in directories
+                    for run in runs
+                    if run.image_offset is not None
+                )
         self._current = {one.address: one for one in self._found if one.current}
         self._buried = buried(self._found)
 
@@ -64,9 +67,11 @@ class Undeleted:
         The time of the last change of metadata stays: it is when the file was deleted.
         """
         one = self._current.get(entry.meta_addr or 0)
-        if one is None or (entry.name_allocated and not entry.orphan) or entry.meta_allocated or entry.runs:
+        if one is None or (entry.name_allocated and not entry.orphan) or entry.meta_allocated:
             return entry
         self._done.add((one.address, one.generation))
+        if any(run.image_offset is not None for run in entry.runs):
+            return entry
         facts = self._facts(one)
         if entry.ctime is not None:
             del facts["ctime"]
@@ -149,7 +154,7 @@ class Undeleted:
         }
         facts.pop("wrong", None)
         if one.link is not None:
-            facts["link_target"] = show_name(one.link)[0]
+            facts.update(link_target=show_name(one.link)[0], locator=None)
         elif _KINDS.get(one.kind) is not Kind.DIRECTORY:
             facts["locator"] = Locator(evidence=self._volume.evidence, volume_offset=base, runs=runs)
         return facts

@@ -9,6 +9,7 @@ Source: Linux kernel documentation, *ext4 data structures and algorithms*, "Line
 from __future__ import annotations
 
 from bisect import bisect_right
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -20,25 +21,40 @@ from triage.filesystem.extdir import read_chain
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-    from triage.filesystem.extjournal import Journal
+    from triage.filesystem.extjournal import Copy, Journal
     from triage.filesystem.extlayout import ExtLayout, Groups
     from triage.filesystem.extundelete import Deleted
     from triage.filesystem.listed import Folder
 
-MAX_SIGHTINGS = 1 << 20
-"""Names in copies of directories that are kept, the newest of each block first."""
+    _Words = np.ndarray[tuple[int], np.dtype[np.uint32]]
+
+MAX_SIGHTINGS, MAX_NAMES = 1 << 20, 256
+"""Names in copies of directories that are kept, and those of one inode; the newest of each block first."""
+MAX_PARSED = 256 << 20
+"""Bytes of copies of directories that are gone through."""
 _MAX_DEPTH = 256
+_LOWER = np.uint32((1 << 20) - 1)
 ORPHANS = "$OrphanFiles"
 """The folder of what no name leads to, as Sleuth Kit calls it."""
 
 
-class _Sighting(NamedTuple):
-    """A name in a copy of a directory's block; ``folder`` is the directory's inode where the block says it."""
+@dataclass(slots=True)
+class _Sighting:
+    """A name in copies of a directory's block, from the age ``first`` to that of the copy ``last``.
 
-    age: int
+    ``folder`` is the directory's inode where the block says it.
+    """
+
+    last: Copy
+    first: int
     block: int
     name: bytes
     folder: int
+
+    def within(self, one: Deleted) -> int | None:
+        """Return when it was seen last while the inode was a deleted file's, ``None`` if it was not."""
+        age = min(self.last.age, one.before - 1)
+        return age if age > one.after and age >= self.first else None
 
 
 class Where(NamedTuple):
@@ -64,6 +80,8 @@ class JournalNames:
                 for block in self._blocks(one):
                     self._by_block.setdefault(block, []).append(one)
         self._live: list[tuple[int, int, int]] = []
+        self._checked: dict[int, bool] = {}
+        self._kept = self._parsed = 0
         self.full = False
         other = np.setdiff1d(journal.blocks, np.concatenate((groups.block_bitmap, groups.inode_bitmap, np.array([*tables], np.int64))))
         if deleted:
@@ -77,73 +95,119 @@ class JournalNames:
                 low, high = (int(n) for n in np.searchsorted(blocks, (start // size, (start + length - 1) // size + 1)))
                 yield from blocks[low:high].tolist()
 
-    def _look(self, blocks: list[int], wanted: np.ndarray[tuple[int], np.dtype[np.uint32]]) -> None:
-        kept = 0
-        size = self._layout.block
+    def _look(self, blocks: list[int], wanted: _Words) -> None:
+        likely = np.zeros(1 << 20, dtype=bool)  # by their lower bits: one look-up a word leaves few to be looked for
+        likely[wanted & _LOWER] = True
         for block in blocks:
+            known: dict[int, _Sighting | None] = {}
             for copy in self._journal.copies(block):
                 data = self._journal.read(copy, checked=False)
-                if len(data) < size or not self._plausible(data):
+                if len(data) < self._layout.block or not self._plausible(data):
                     continue
                 words = np.frombuffer(data, "<u4")
-                at = np.minimum(np.searchsorted(wanted, words), len(wanted) - 1)
-                if not (wanted[at] == words).any():
-                    continue
-                chain, end = read_chain(data)
-                if end != size or not self._journal.read(copy):
-                    continue
-                first = chain[0]
-                folder = first.inode if data[first.offset + 8 : first.offset + 8 + first.name_length] == b"." else 0
-                for offset, inode, _, length, _ in chain:
-                    name = data[offset + 8 : offset + 8 + length]
-                    place = int(np.searchsorted(wanted, inode))
-                    if place >= len(wanted) or wanted[place] != inode or not _can_be(name):
-                        continue
-                    if kept >= MAX_SIGHTINGS:
-                        self.full = True
-                        return
-                    kept += 1
-                    self._seen.setdefault(inode, []).append(_Sighting(copy.age, block, name, folder))
+                at = np.flatnonzero(likely[words & _LOWER])
+                at = at[_among(words[at], wanted)]
+                new: dict[int, int] = {}
+                for mark, place in zip(_marks(words, at), at.tolist(), strict=True):  # older copies mostly hold what newer ones do
+                    if mark not in known:
+                        new[place * 4] = mark
+                    elif (sighting := known[mark]) is not None:
+                        sighting.first = copy.age
+                if new and not self._take(copy, block, data, new, known):
+                    return
+
+    def _take(self, copy: Copy, block: int, data: bytes, new: dict[int, int], known: dict[int, _Sighting | None]) -> bool:
+        """Keep those names in a copy that are new, by their offsets; return whether there is room for more."""
+        self._parsed += len(data)
+        if self._parsed > MAX_PARSED:
+            self.full = True
+            return False
+        chain, end = read_chain(data)
+        if end != len(data):
+            return True
+        first = chain[0]
+        folder = first.inode if data[first.offset + 8 : first.offset + 8 + first.name_length] == b"." else 0
+        known.update(dict.fromkeys(new.values()))
+        for offset, inode, _, length, _ in chain:
+            name = data[offset + 8 : offset + 8 + length]
+            if offset not in new or not _can_be(name):
+                continue
+            if self._kept >= MAX_SIGHTINGS:
+                self.full = True
+                return False
+            names = self._seen.setdefault(inode, [])
+            if len(names) >= MAX_NAMES:
+                self.full = True
+                continue
+            self._kept += 1
+            known[new[offset]] = sighting = _Sighting(copy, copy.age, block, name, folder)
+            names.append(sighting)
+        return True
+
+    def _sound(self, copy: Copy) -> bool:
+        """Whether a copy is what was written, by its checksum."""
+        if copy.row not in self._checked:
+            self._checked[copy.row] = bool(self._journal.read(copy))
+        return self._checked[copy.row]
 
     def _plausible(self, data: bytes) -> bool:
         """Whether a block begins like one of a directory; cheap."""
         inode, length, letters = int.from_bytes(data[:4], "little"), int.from_bytes(data[4:6], "little"), data[6]
         return inode <= self._layout.inodes and length % 4 == 0 and 8 + letters <= max(length, 12) and data[7] & 0x0F <= 7
 
-    def live(self, runs: Iterable[tuple[int, int]], address: int) -> None:
-        """Take note of where a directory lies that exists: ``(first block, blocks)``."""
-        self._live.extend((start, start + count, address) for start, count in runs)
+    def live(self, runs: Iterable[tuple[int, int, int]]) -> None:
+        """Take note of where directories lie that exist: ``(first block, blocks, inode)``."""
+        self._live = sorted((start, start + count, address) for start, count, address in runs)
 
     def where(self, one: Deleted, folders: Mapping[int, Folder], root: str) -> Where | None:
         """Return a deleted file's name and folder, ``None`` where the journal has none. ``root`` is what the volume is called."""
-        self._live.sort()
         return self._where(one, folders, root, set())
 
     def _where(self, one: Deleted, folders: Mapping[int, Folder], root: str, under: set[tuple[int, int]]) -> Where | None:
-        mine = [seen for seen in self._seen.get(one.address, ()) if one.after < seen.age < one.before]
-        if not mine or len(under) >= _MAX_DEPTH or (one.address, one.generation) in under:
+        if len(under) >= _MAX_DEPTH or (one.address, one.generation) in under:
             return None
-        newest = max(mine, key=lambda seen: seen.age)
-        above = self._folder(newest)
+        mine = [(age, seen) for seen in self._seen.get(one.address, ()) if (age := seen.within(one)) is not None]
+        mine.sort(key=lambda each: -each[0])
+        newest = next(((age, seen) for age, seen in mine if self._sound(seen.last)), None)
+        if newest is None:
+            return None
+        age, seen = newest
+        above = self._folder(seen, age)
         if isinstance(above, int):
             folder = folders.get(above)
             shown = folder.path if folder is not None else f"{root}/{ORPHANS}"
-            return Where(newest.name, shown.encode(), shown)
+            return Where(seen.name, shown.encode(), shown)
         place = self._where(above, folders, root, under | {(one.address, one.generation)})
         if place is not None:
-            return Where(newest.name, place.raw + b"/" + place.name, f"{place.shown}/{show_name(place.name)[0]}")
+            return Where(seen.name, place.raw + b"/" + place.name, f"{place.shown}/{show_name(place.name)[0]}")
         shown = f"{root}/{ORPHANS}/OrphanFile-{above.address}"
-        return Where(newest.name, shown.encode(), shown)
+        return Where(seen.name, shown.encode(), shown)
 
-    def _folder(self, seen: _Sighting) -> Deleted | int:
+    def _folder(self, seen: _Sighting, age: int) -> Deleted | int:
         """Return the directory that a block was of at that time: a deleted one, or the inode of one that exists; 0 for none known."""
         for one in self._by_address.get(seen.folder, ()) if seen.folder else self._by_block.get(seen.block, ()):
-            if one.after < seen.age < one.before:
+            if one.after < age < one.before:
                 return one
         if seen.folder:
             return seen.folder
         at = bisect_right(self._live, (seen.block, 1 << 62, 0)) - 1
         return self._live[at][2] if at >= 0 and seen.block < self._live[at][1] else 0
+
+
+def _among(numbers: _Words, wanted: _Words) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
+    """Return which numbers are among sorted ones, of which there is one at least."""
+    found: np.ndarray[tuple[int], np.dtype[np.bool_]] = wanted[np.minimum(np.searchsorted(wanted, numbers), len(wanted) - 1)] == numbers
+    return found
+
+
+def _marks(words: _Words, at: np.ndarray[tuple[int], np.dtype[np.intp]]) -> list[int]:
+    """Return what tells records at these words apart: their place, inode, lengths and the first 24 letters."""
+    wide = np.concatenate((words, np.zeros(8, np.uint32))).astype(np.uint64)
+    marks = at.astype(np.uint64)
+    for step in range(8):
+        marks = marks * np.uint64(0x9E3779B97F4A7C15) + wide[at + step]
+    found: list[int] = marks.tolist()
+    return found
 
 
 def _can_be(name: bytes) -> bool:
