@@ -28,10 +28,11 @@ _MOST_BLOCKS = 64
 
 
 class _Cut(Exception):  # noqa: N818 - never leaves this file
-    """The bytes end, or stop being a shortcut's. ``offset``: how far they were one."""
+    """The bytes end (``short``), or stop being a shortcut's. ``offset``: how far they were one."""
 
-    def __init__(self, offset: int) -> None:
+    def __init__(self, offset: int, *, short: bool = False) -> None:
         self.offset = offset
+        self.short = short
 
 
 def _walk(window: Window) -> Walked | None:
@@ -39,14 +40,14 @@ def _walk(window: Window) -> Walked | None:
     if len(data) < 76 or any(data[66:76]):
         return None
     flags, attributes = struct.unpack_from("<II", data, 20)
-    if flags & ~_FLAGS or attributes & ~_ATTRIBUTES:
+    if flags & ~_FLAGS or not flags & 0x7F or attributes & ~_ATTRIBUTES:
         return None
     facts: Facts = {}
     try:
         try:
             length = _Parts(data, facts).end(flags)
-        except _Cut:
-            if window.size <= len(data):
+        except _Cut as cut:
+            if window.size <= len(data) or not cut.short:
                 raise
             facts.clear()
             length = _Parts(window.at(0, _LARGEST), facts).end(flags)
@@ -67,7 +68,7 @@ class _Parts:
 
     def _need(self, start: int, end: int) -> None:
         if end > len(self._data):
-            raise _Cut(start)
+            raise _Cut(start, short=True)
 
     def _number(self, at: int, size: int) -> int:
         self._need(at, at + size)
@@ -96,7 +97,6 @@ class _Parts:
     def _ids(self, at: int) -> int:
         """2.2: items with their sizes, and a size of zero at the very end."""
         end = at + 2 + self._number(at, 2)
-        self._need(at, end)
         item = at + 2
         while (size := self._number(item, 2)) != 0:
             if size < 3 or item + size + 2 > end:
@@ -104,6 +104,7 @@ class _Parts:
             item += size
         if item + 2 != end:
             raise _Cut(at)
+        self._need(at, end)
         return end
 
     def _info(self, at: int) -> int:

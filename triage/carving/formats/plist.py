@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 _LARGEST = 32 << 20
 _FIRST = 64 << 10
 _OBJECTS = 1 << 20
+_TRIED = 32
+_NEAR = 4096
+"""Objects that are tried, and bytes behind the last one in which a trailer is looked for, before a long search."""
 _TRAILER = struct.Struct(">5xBBBQQQ")
 _SIZES = re.compile(rb"[\x01-\x08][\x01-\x08]\0\0\0\0")
 """In a trailer: bytes of an offset, bytes of a reference, and the upper half of the count of objects."""
@@ -31,6 +34,8 @@ def _walk_binary(window: Window) -> Walked | None:
     if len(head) < 16 or not _begins(head[8]):
         return None
     for data in _growing(window):
+        if len(data) <= _FIRST and not any(_plausible(data, refs) for refs in (1, 2, 3, 4)):
+            return None
         for end in _trailers(data):
             walked = _binary(data[:end])
             if walked is not None:
@@ -51,6 +56,29 @@ def _growing(window: Window) -> Iterator[bytes]:
 
 def _begins(marker: int) -> bool:
     return marker >> 4 in (1, 2, 3, 4, 5, 6, 7, 8, 10, 11, 12, 13) or marker in (0, 8, 9)
+
+
+def _plausible(data: bytes, refs: int) -> bool:
+    """Whether objects follow each other from the header on, were references of so many bytes: before far more is searched for an end."""
+    at = empty = 0
+    end = 8
+    for _ in range(_TRIED):
+        at = end
+        if at + 40 > len(data):  # what is left may be table and trailer
+            return True
+        kind = data[at] >> 4
+        empty = empty + 1 if data[at] == 0 else 0
+        end = _object_end(data, at, refs, 1 << 62)
+        if end < 0 or empty > 1:
+            return _trailer_near(data, at)
+        if kind == 5 and not data[end - min(end - at - 1, 64) : end].isascii():
+            return False
+    return True
+
+
+def _trailer_near(data: bytes, at: int) -> bool:
+    """Whether a trailer comes so soon that the objects may have ended here."""
+    return next(_trailers(data[: at + _NEAR]), 0) > 0
 
 
 def _trailers(data: bytes) -> Iterator[int]:
@@ -118,6 +146,10 @@ _BEGIN = re.compile(rb"\A(?:\xef\xbb\xbf)?<\?xml[^>]{0,200}\?>\s{0,16}(?:<!DOCTY
 _END = b"</plist>"
 _NO_TEXT = re.compile(rb"[\0-\x08\x0b\x0c\x0e-\x1f]")
 _PAIRS = (b"dict", b"array", b"key", b"string", b"data", b"integer", b"date", b"real")
+_BETWEEN = re.compile(
+    rb"(?:</(?:dict|array|key|string|data|integer|date|real)>|<(?:dict|array)>|<(?:dict|array|true|false|string)/>)\s*[^\s<]"
+)
+"""Text where only blanks may be."""
 _KEY = re.compile(rb"<key>([^<]{1,80})</key>")
 
 
@@ -152,8 +184,8 @@ def _walk_xml(window: Window) -> Walked | None:
         return Walked(length=_line_end(window, len(data)), structure=Structure.DAMAGED, why=why, facts=_keys(data))
     uneven = [name for name in _PAIRS if data.count(b"<" + name + b">") != data.count(b"</" + name + b">")]
     length = _line_end(window, len(data))
-    if uneven:
-        why = "its elements do not close as they open"
+    if uneven or _BETWEEN.search(data):
+        why = "its elements do not close as they open" if uneven else "text stands between its elements"
         return Walked(length=length, structure=Structure.DAMAGED, why=why, facts=_keys(data))
     why = "its closing element was reached"
     return Walked(length=length, structure=Structure.COMPLETE, why=why, checked=True, facts=_keys(data))
