@@ -29,19 +29,23 @@ def _codes(table: bytes) -> tuple[list[int], list[int]]:
     return symbols.tolist(), np.repeat(lengths[order], repeats).tolist()
 
 
-def decode(data: bytes, at: int, size: int) -> tuple[bytes, int]:
-    """Return the ``size`` bytes that are compressed from ``at`` on, and the offset behind them. Raises ``ValueError``, ``IndexError``."""
+def decode(data: bytes, at: int, size: int, stop: int | None = None) -> tuple[bytes, int]:
+    """Return the ``size`` bytes that are compressed from ``at`` on, and the offset behind them. Raises ``ValueError``, ``IndexError``.
+
+    ``stop``: bytes that are enough; there may be more, and the offset is then nowhere in particular.
+    """
+    stop = size if stop is None else stop
     out = bytearray()
     symbols: list[int] = []
     lengths: list[int] = []
     bits = extra = 0
-    while len(out) < size:
+    while len(out) < stop:
         symbols, lengths = _codes(data[at : at + _TABLE])
         at += _TABLE
         bits = int.from_bytes(data[at : at + 2], "little") << 16 | int.from_bytes(data[at + 2 : at + 4], "little")
         at += 4
         extra = 16
-        end = min(len(out) + _BLOCK, size)
+        end = min(len(out) + _BLOCK, stop)
         while len(out) < end:
             code = bits >> 17
             symbol, length = symbols[code], lengths[code]
@@ -83,6 +87,6 @@ def decode(data: bytes, at: int, size: int) -> tuple[bytes, int]:
                 piece = bytes(out[start:])
                 out += (piece * (count // back + 1))[:count]
     # Behind the last byte stands a match of length and distance 0, which ends the data; it may take one more word.
-    if size and symbols[bits >> 17] == _END and lengths[bits >> 17] > extra:
+    if stop and symbols[bits >> 17] == _END and lengths[bits >> 17] > extra:
         at += 2
     return bytes(out), at

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 _VERSIONS = (17, 23, 26, 30, 31)
 _PACKED = b"MAM\x04"
 _LARGEST = 4 << 20
-_COST = 64
+_COST = 16
 """What decoding a byte costs, in bytes that could be read in that time."""
 
 
@@ -45,8 +45,11 @@ def _walk_packed(window: Window, size: int) -> Walked | None:
     if not 84 <= size <= _LARGEST:
         return None
     data = window.at(0, min(size + 1024, window.size))
-    window.spend(size * _COST)
     try:
+        start, _ = decode(data, 8, size, stop=84)
+        if _size(start) != size:
+            return None
+        window.spend(size * _COST)
         plain, end = decode(data, 8, size)
     except (ValueError, IndexError):
         return None
