@@ -5,7 +5,9 @@ from __future__ import annotations
 import importlib
 import random
 import struct
+import sys
 import zlib
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from targets import Target
@@ -53,6 +55,20 @@ def _seeds(*beginnings: bytes) -> Callable[[], list[bytes]]:
     return seeds
 
 
+def _psd() -> list[bytes]:
+    sys.path.append(str(Path(__file__).resolve().parents[1] / "carving"))
+    from test_carving_psd import document
+
+    return [document(0), document(1), document(2, version=2), document(1, count=0, resources=b"")]
+
+
+def _tiff() -> list[bytes]:
+    sys.path.append(str(Path(__file__).resolve().parents[1] / "carving"))
+    from test_carving_tiff import RAWS
+
+    return [*_seeds(b"II*", b"MM")(), *(data for _, data in RAWS.values())]
+
+
 _MISTAKES = (ValueError, LookupError, ArithmeticError, struct.error, zlib.error, WindowSpentError)
 
 TARGETS = [
@@ -71,5 +87,23 @@ TARGETS = [
         ("triage.carving.formats.gif", "triage.carving.lzw"),
         allowed=_MISTAKES,
         tokens=(b"\x2c", b"\x3b", b"\x21\xf9\x04", b"\xff" * 256, b"\0"),
+    ),
+    Target("carving-bmp", _walking("bmp"), _seeds(b"BM"), ("triage.carving.formats.bmp",), allowed=_MISTAKES),
+    Target(
+        "carving-webp",
+        _walking("webp"),
+        _seeds(b"RIFF"),
+        ("triage.carving.formats.webp", "triage.carving.riff"),
+        allowed=_MISTAKES,
+        tokens=(b"VP8 ", b"VP8L", b"VP8X\x0a\0\0\0", b"ANMF", b"ALPH", b"EXIF"),
+    ),
+    Target("carving-psd", _walking("psd"), _psd, ("triage.carving.formats.psd",), allowed=_MISTAKES, tokens=(b"8BIM", b"8B64", b"\4\x0c")),
+    Target(
+        "carving-tiff",
+        _walking("tiff"),
+        _tiff,
+        ("triage.carving.formats.tiff", "triage.carving.tiffs"),
+        allowed=_MISTAKES,
+        tokens=(b"\x11\x01\x04\0", b"\x17\x01\x04\0", b"\x4a\x01\x04\0", b"\x69\x87\x04\0", b"\x03\x01\x03\0\1\0\0\0\7\0", b"\xff\xd8\xff"),
     ),
 ]

@@ -1,12 +1,14 @@
 """TIFF, BigTIFF, and the raw files of cameras that are built on it: directories say where everything lies, so that the end is the largest.
 
-Sources: see ``triage.carving.tiffs``; DNG 1.7 (Adobe, 2023); for RW2, ORF, CR2, NEF, ARW, PEF the tag tables of ExifTool and the layouts that
-libraw's and RawSpeed's documentation describe. Panasonic's RW2 does not say how long its pixels are: they follow from the sensor's size.
+Sources: see ``triage.carving.tiffs``; DNG 1.7 (Adobe, 2023); ExifTool's tag tables for RW2, ORF, CR2, NEF, ARW, PEF. Panasonic's RW2 does
+not say how long its pixels are: that follows from the sensor's size (measured: a DMC-GF7's 4816 x 3464 pixels take 1164 blocks of 16 KiB).
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import re
+import zlib
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
@@ -30,6 +32,8 @@ from triage.carving.tiffs import (
 from triage.escape import show
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from triage.carving.window import Window
 
 _KINDS = {
@@ -59,10 +63,10 @@ _MAKERS = (
     ("mamiya", "mef"),
     ("leica", "dng"),
 )
-_DNG_VERSION = 0xC612
+_DNG_VERSION, _SOFTWARE, _PHOTOSHOP = 0xC612, 0x131, 0x935C
 _SAMPLED = 64
 """Strips that are looked at: enough to notice that sectors in between are somebody else's."""
-_BEGINNINGS = {
+_BEGINNINGS: dict[int, Callable[[bytes], bool]] = {
     5: lambda b: (b[0] == 0x80 and b[1] < 0x80) or (b[0] == 0 and b[1] & 1 == 1),
     7: lambda b: b[:2] == b"\xff\xd8",
     8: lambda b: b[0] & 15 == 8 and (b[0] << 8 | b[1]) % 31 == 0,
@@ -72,8 +76,12 @@ _BEGINNINGS = {
     50001: lambda b: b[:2] == b"RI",
 }
 """How a strip begins, by its compression: LZW's first code clears its table, zlib's header has a checksum, JPEG has its marker."""
+_NO_MARKER = re.compile(rb"\xff[\x01-\xc3\xc5-\xcf\xdc\xde-\xfd]")
+_SECTOR = 512
 _STRAY = 1 << 20
 """Bytes behind the last picture within which values are believed to lie."""
+_SEEN = 4096
+"""Bytes of picture data that there must be of a file that is cut off."""
 _PARTS = 8
 
 
@@ -82,7 +90,7 @@ def _walk(window: Window) -> Walked | None:
     order, kind = _KINDS.get(head[:4], ("", ""))
     if len(head) < 16 or not order:
         return None
-    name = "little" if order == "<" else "big"
+    name: Literal["little", "big"] = "little" if order == "<" else "big"
     if kind == "big":
         start = int.from_bytes(head[8:16], name) if int.from_bytes(head[4:8], name) == (8 << 16 if order == ">" else 8) else 0
     else:
@@ -109,15 +117,16 @@ def _judged(tiff: Tiff, kind: str, head: bytes) -> Walked | None:
     here = ends <= window.size
     facts = _facts(tiff, sane, kind)
     extension = _extension(tiff, kind, head)
-    if not here.any():
+    if int(images[:, 0].min()) + min(_SEEN, int(images[:, 1].min())) > window.size:
         return None
-    end = max(tiff.end, int(ends[here].max()))
+    end = max(tiff.end, int(ends[here].max(initial=0)))
     covered = int(images[here, 1].sum()) + sum(d.end - d.offset for d in tiff.directories)
     limit = min(end + _STRAY, window.size)
     for offset, length in tiff.values:
         if offset + length <= limit:
             covered += length
             end = max(end, offset + length)
+    end = _padded(tiff, end)
     parts = _parts(tiff, sane, end, kind)
     if not here.all():
         lost = len(images) - int(here.sum())
@@ -144,7 +153,7 @@ def _judged(tiff: Tiff, kind: str, head: bytes) -> Walked | None:
         structure = Structure.DAMAGED
         if wrong > proofs and not any(d.offset > int(images[:, 0].min()) for d in tiff.directories):
             # Its first sectors, and none of what they speak of.
-            return _only_head(tiff, images, extension, facts, parts, wrong)
+            return _only_head(images, extension, facts, parts, wrong)
         return Walked(length=end, structure=structure, why=why, extension=extension, valid=tiff.end, parts=parts, facts=facts)
     behind = tiff.directories[0].offset >= int(ends.min())
     return Walked(
@@ -158,7 +167,7 @@ def _judged(tiff: Tiff, kind: str, head: bytes) -> Walked | None:
     )
 
 
-def _only_head(tiff: Tiff, images: np.ndarray, extension: str, facts: Facts, parts: tuple[Part, ...], wrong: int) -> Walked | None:
+def _only_head(images: np.ndarray, extension: str, facts: Facts, parts: tuple[Part, ...], wrong: int) -> Walked | None:
     first = int(images[:, 0].min())
     kept = tuple(p for p in parts if p.offset + p.length <= first)
     why = f"{wrong} stretches of picture data do not begin as they should"
@@ -181,20 +190,70 @@ def _plausible(tiff: Tiff, directory: Directory) -> bool:
 
 
 def _content(tiff: Tiff, directories: list[Directory]) -> tuple[int, int]:
-    """Return how many strips and tiles begin, and JPEG streams end, as their compression has it, and how many do not."""
+    """Return how many strips and tiles are as their compression has it, and how many are not."""
     proofs = wrong = 0
     for directory in directories[:_SAMPLED]:
-        begins = _BEGINNINGS.get(tiff.number(directory, COMPRESSION, 1))
+        method = tiff.number(directory, COMPRESSION, 1)
+        begins = _BEGINNINGS.get(method)
         if begins is None or JPEG in directory.entries:
             continue
-        step = max(1, len(directory.images) // _SAMPLED)
+        whole = _WHOLE.get(method)
+        step = max(1, len(directory.images) // _SAMPLED) if whole is None else 1
         for offset, length in directory.images[::step].tolist():
             if length < 4:
                 continue
-            right = begins(tiff.window.at(offset, 2))
+            right = begins(tiff.window.at(offset, 2)) and (whole is None or whole(tiff.window, offset, length))
             proofs += right
             wrong += not right
+        if whole is None:
+            wrong += sum(_empty(tiff.window, offset, length) for offset, length in directory.images.tolist() if length > 2 * _SECTOR)
     return proofs, wrong
+
+
+def _empty(window: Window, offset: int, length: int) -> bool:
+    """Whether a sector of nothing but zeros lies in data that no compression makes of anything."""
+    return window.find(bytes(_SECTOR), offset, offset + length) >= 0
+
+
+def _inflates(window: Window, offset: int, length: int) -> bool:
+    """Whether a zlib stream ends as its checksum says it should."""
+    machine = zlib.decompressobj()
+    try:
+        for _, data in window.chunks(offset, offset + length):
+            piece = data
+            while piece and not machine.eof:
+                window.spend(len(machine.decompress(piece, 1 << 20)) >> 3)
+                piece = machine.unconsumed_tail
+    except zlib.error:
+        return False
+    return machine.eof
+
+
+def _scans(window: Window, offset: int, length: int) -> bool:
+    """Whether a JPEG stream has no marker where none can be (ISO/IEC 10918-1, B.1.1.5)."""
+    start = window.find(b"\xff\xda", offset, offset + min(length, 1 << 16))
+    return start >= 0 and window.search(_NO_MARKER, start + 2, offset + length, longest=2) is None
+
+
+_WHOLE: dict[int, Callable[[Window, int, int], bool]] = {7: _scans, 8: _inflates, 32946: _inflates}
+"""What proves a whole strip, by its compression."""
+
+
+def _padded(tiff: Tiff, end: int) -> int:
+    """Return the end with the zeros that writers are known to put there.
+
+    Photoshop fills up to a multiple of four, and puts four more behind its own data block. Pillow begins each page of several at a
+    multiple of 16, its directory 8 bytes further, and fills up behind the last as well.
+    """
+    pages = [d.offset for d in tiff.directories if d.main]
+    if len(pages) > 1 and all(offset % 16 == 8 for offset in pages):
+        more = -end % 16
+    elif tiff.text(tiff.directories[0], _SOFTWARE).startswith("Adobe Photoshop"):
+        own = tiff.directories[0].entries.get(_PHOTOSHOP)
+        more = 4 if own is not None and own.offset + own.size == end else -end % 4
+    else:
+        more = 0
+    return end + more if tiff.window.at(end, more) == bytes(more) else end
 
 
 def _panasonic(tiff: Tiff) -> None:
@@ -257,9 +316,9 @@ def _parts(tiff: Tiff, directories: list[Directory], end: int, kind: str) -> tup
     entry = tiff.directories[0].entries.get(0x2E)
     if kind == "rw2" and entry is not None:
         found[entry.offset] = entry.size
-    parts = []
-    for offset, length in sorted(found.items()):
-        length = _jpeg(tiff.window, offset, length) if 0 < offset < offset + length <= end and len(parts) < _PARTS else 0
+    parts: list[Part] = []
+    for offset, given in sorted(found.items()):
+        length = _jpeg(tiff.window, offset, given) if 0 < offset < offset + given <= end and len(parts) < _PARTS else 0
         if length:
             parts.append(Part(offset=offset, length=length, extension="jpg", name=f"preview-{len(parts) + 1}"))
     return tuple(parts)
