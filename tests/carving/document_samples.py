@@ -128,6 +128,13 @@ def _entry(name: str, kind: int, start: int, size: int, *, right: int = FREE, ch
     return struct.pack("<64sHBBIII16sI16xIQ", text, len(text), kind, 1, FREE, right, child, clsid, 0, start, size)
 
 
+def properties(title: bytes = b"a title") -> bytes:
+    """Return a stream of properties."""
+    value = struct.pack("<II", 30, len(title) + 1) + title + bytes(4 - len(title) % 4)
+    body = struct.pack("<IIII", 16 + len(value), 1, 2, 16) + value
+    return struct.pack("<HHI16xI16xI", 0xFFFE, 0, 5, 1, 48) + body
+
+
 def record(kind: int, data: bytes) -> bytes:
     """Return a record of a workbook."""
     return struct.pack("<HH", kind, len(data)) + data

@@ -45,7 +45,7 @@ class Compound:
     """What was read of a compound file.
 
     ``end``: where the last sector in use ends. ``entries``: the root first; empty if the directory was not reached. ``lost``: what of
-    the tables is not where it should be, in words, or nothing.
+    the tables is not where it should be, in words, or nothing. ``tables``: the allocation table was read, and is one.
     """
 
     sector: int
@@ -53,6 +53,7 @@ class Compound:
     entries: list[CfbEntry] = field(default_factory=list)
     mini_chain: list[int] = field(default_factory=list)
     lost: str = ""
+    tables: bool = False
 
     def pieces(self, entry: CfbEntry) -> list[tuple[int, int]]:
         """Return ``(offset, length)`` of an entry's bytes in the file, neighbours as one."""
@@ -97,6 +98,7 @@ def read_compound(window: Window) -> Compound | None:
     fat = _tables(window, found.sector, places, found)
     if fat is None:
         return found
+    found.tables = True
     used = np.flatnonzero(fat != _FREE)
     found.end = (int(used[-1]) + 2) * found.sector if len(used) else 0
     _read_directory(window, found, fat.tolist(), first, mini, minis)

@@ -1,7 +1,7 @@
 """What lies in the streams of OLE documents, walked far enough to tell whether a block of it was overwritten.
 
 [MS-XLS] 2.1.4 (records), 2.4.28 (BoundSheet8); [MS-PPT] 2.3.1 (record header), 2.3.2 (current user); [MS-DOC] 2.5.1 (Fib), 2.9.38 (Clx),
-2.8.5 (PlcBteChpx); Thumbs.db: a header of 12 or 24 bytes and a JPEG or PNG in each stream.
+2.8.5 (PlcBteChpx); [MS-OLEPS]; Thumbs.db: a header of 12 or 24 bytes and a JPEG or PNG in each stream.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ _MOST_RECORDS = 400_000
 _MOST_READ = 64 << 20
 """Bytes of a stream that are walked."""
 _PICTURES = 10_000
+_MOST_PROPERTIES = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +32,11 @@ class Content:
 
 
 def check_content(window: Window, found: Compound, extension: str) -> Content:
-    """Walk the main stream of the kinds that are known."""
+    """Walk the main stream of the kinds that are known, and look at the properties that any may have."""
+    for name in ("\x05SummaryInformation", "\x05DocumentSummaryInformation"):
+        entry = _entry(found, name)
+        if entry is not None and entry.size >= 28 and (wrong := _properties(window, found, entry)):
+            return Content(wrong=wrong)
     if extension == "xls" and (book := _stream(window, found, "Workbook") or _stream(window, found, "Book")):
         return _workbook(book)
     if extension == "ppt" and (slides := _stream(window, found, "PowerPoint Document")):
@@ -55,6 +60,19 @@ def _stream(window: Window, found: Compound, name: str) -> bytes:
     return b"".join(window.at(at, length) for at, length in found.pieces(entry))
 
 
+def _properties(window: Window, found: Compound, entry: CfbEntry) -> str:
+    """Return what is wrong with a stream of properties ([MS-OLEPS] 2.20, 2.21): it says where its first set begins, and its length."""
+    data = b"".join(window.at(at, length) for at, length in found.pieces(entry)) if entry.size <= _MOST_PROPERTIES else b""
+    if not data:
+        return ""
+    start = int.from_bytes(data[44:48], "little")
+    length, count = int.from_bytes(data[start : start + 4], "little"), int.from_bytes(data[start + 4 : start + 8], "little")
+    if data[:4] != b"\xfe\xff\0\0" or not 48 <= start < len(data) or start + length > len(data) or 8 + 8 * count > length:
+        return "the properties of the document are not what they should be"
+    offsets = [int.from_bytes(data[start + 12 + 8 * i : start + 16 + 8 * i], "little") for i in range(count)]
+    return "" if all(8 <= at < length for at in offsets) else "the properties of the document do not stand where they should"
+
+
 def _workbook(data: bytes) -> Content:
     """Walk the records of a workbook: each begins with BOF, ends with EOF, and says where its sheets begin."""
     if data[:2] != b"\x09\x08" or len(data) < 8:
@@ -73,7 +91,7 @@ def _workbook(data: bytes) -> Content:
             depth -= 1
         elif kind == 0x0085 and length >= 8 and depth == 1:
             sheets.append(int.from_bytes(data[at + 4 : at + 8], "little"))
-        if length > 8224 or at + 4 + length > size:  # 2.1.4
+        if not kind or length > 8224 or at + 4 + length > size:  # 2.1.4
             return Content(wrong=f"its workbook breaks off at byte {at}: what stands there is no record")
         at += 4 + length
     else:

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 _EXTENSION = {"office-encrypted": "ole", "thumbs": "db", "jumplist": "automaticDestinations-ms"}
 _MORE = {"Quill": ("pub", "publisher"), "   114": ("mpp", "project"), "   214": ("mpp", "project"), "MSWorksWPDoc": ("wps", "works")}
 """Streams of kinds that have no name elsewhere: extension and kind."""
+_FIRST = ((b"\xec\xa5\xc1\0", "doc"), (b"\x09\x08\x10\0", "xls"))
+"""How the main streams of Word 97 and Excel 97 and later begin: [MS-DOC] 2.5.2, [MS-XLS] 2.4.21."""
 _THUMBNAIL = re.compile(r"\d{1,4}_[0-9a-f]{1,16}")
 """A Thumbs.db of Windows Vista and later has no catalogue: size and hash are the streams' names."""
 
@@ -59,13 +61,19 @@ def _walk(window: Window) -> Walked | None:
 
 
 def _without_directory(window: Window, found: Compound) -> Walked | None:
-    """Say what a file is whose tables are gone: Word and Excel put their text right behind the header."""
-    begins = window.at(found.sector, 8)
-    kind = {b"\xec\xa5": "doc", b"\x09\x08": "xls"}.get(begins[:2])
+    """Say what a file is whose directory is gone: Word and Excel put their text at the beginning."""
+    begins = [window.at(number * found.sector, 4) for number in range(1, 5)]
+    kind = next((name for head in begins for mark, name in _FIRST if head.startswith(mark)), "ole")
     length = min(found.end, window.size)
-    if kind is None or length <= 2 * found.sector:
+    if length <= 2 * found.sector or (kind == "ole" and not found.tables):
         return None
-    why = f"{found.lost or 'its directory'} is not there; its first stream is"
+    why = f"{found.lost or 'its directory'} is not there; its {'first stream' if kind != 'ole' else 'allocation table'} is"
+    if found.end > window.size:
+        why = (
+            f"the space ends inside it, and {why}: by that it has {found.end} bytes"
+            if found.tables
+            else f"the space ends inside it, and {why}"
+        )
     return Walked(length=length, structure=Structure.TRUNCATED, why=why, extension=kind, valid=2 * found.sector, facts={"kind": kind})
 
 
