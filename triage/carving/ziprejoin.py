@@ -58,6 +58,8 @@ def rejoin(window: Window, walked: Walked) -> Walked | None:
 
 def _joined(window: Window, split: int, gap: int, stop: int) -> Walked | None:
     """Return the file whose first piece is that long and whose second one lies behind the gap and ends at ``stop``, if it is whole."""
+    if stop > window.size:
+        return None
     pieces = ((0, split), (split + gap, stop - split - gap))
     found = walk(window.spliced(pieces))
     if found is None or found.structure is not Structure.COMPLETE or not found.checked:
@@ -115,6 +117,8 @@ def _splits(window: Window, trail: Trail, end: End) -> Iterator[int]:
         return
     header = local_header(window, trail.stop)
     for split in _boundaries(trail.stop, trail.stop + 31 + len(entry.name) + 0x1000, block):
+        if end.end > window.size:
+            return
         spliced = window.spliced(((0, split), (split + end.gap, end.end - split - end.gap)))
         joined = local_header(spliced, trail.stop)
         if joined is not None and joined.data >= split and _whole(spliced, entry):

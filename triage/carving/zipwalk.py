@@ -121,7 +121,7 @@ def walk(window: Window) -> Walked | None:
     if directory is not None and directory.end is not None:
         shift = directory.end.gap
         if directory.stop - directory.start != directory.end.size or len(directory.entries) & 0xFFFF != directory.end.count & 0xFFFF:
-            return _damaged_directory(trail, directory.end) if shift == 0 else _cut(window, trail)
+            return _damaged_directory(window, trail, directory.end) if shift == 0 else _cut(window, trail)
         if shift == 0:
             return _judged(window, trail, directory.entries, directory.end)
         return _headless(window, trail, directory.entries, directory.end)
@@ -131,7 +131,7 @@ def walk(window: Window) -> Walked | None:
         entries = read_directory(window, end.offset).entries
         if len(entries) & 0xFFFF == end.count & 0xFFFF:
             return _judged(window, trail, entries, end)
-        return _damaged_directory(trail, end)
+        return _damaged_directory(window, trail, end)
     return _cut(window, trail)
 
 
@@ -239,14 +239,15 @@ def _headless(window: Window, trail: Trail, entries: list[Listed], end: End) -> 
     return Walked(length=found.length, structure=Structure.DAMAGED, why=why, facts=found.facts, extension=found.extension)
 
 
-def _damaged_directory(trail: Trail, end: End) -> Walked | None:
+def _damaged_directory(window: Window, trail: Trail, end: End) -> Walked | None:
     """Return an archive whose end was found, but whose directory cannot be read from one end to the other."""
     whole = sum(m.state is State.WHOLE for m in trail.members)
     if not whole:
         return None
     facts = _facts(len(trail.members), whole, sum(m.encrypted for m in trail.members), sum(m.state is State.UNKNOWN for m in trail.members))
     why = f"its end was found, but its central directory, which should list {end.count} members, is damaged"
-    return Walked(length=end.end, structure=Structure.DAMAGED, why=why, facts=facts, extension=_extension(trail.members))
+    length = end.end if end.end <= window.size else end.at + 22
+    return Walked(length=length, structure=Structure.DAMAGED, why=why, facts=facts, extension=_extension(trail.members))
 
 
 def _cut(window: Window, trail: Trail, *, related: bool = False) -> Walked | None:
