@@ -18,7 +18,7 @@ from triage.carving.sqlitepages import read_header
 from triage.carving.window import Window, WindowSpentError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     ReadAt = Callable[[int, int], bytes]
 
@@ -33,6 +33,7 @@ _CACHE_HEADER = 24
 _ALLOWANCE = 1 << 30
 """Bytes that are read of a file beyond four times its size."""
 _STREAMS = 100_000
+_SECTOR = 512
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,7 +91,10 @@ def _database(window: Window, head: bytes) -> Container | None:
 
 
 def _thumbs(window: Window) -> Container:
-    """The streams of a Thumbs.db, each in the order of its sectors. One that cannot be followed is searched as it lies."""
+    """The streams of a Thumbs.db, each in the order of its sectors, and then what is in no stream: thumbnails that were taken out.
+
+    A file whose streams cannot be followed is searched as it lies.
+    """
     whole = Container(kind="thumbnail store", ranges=((0, window.size),))
     try:
         found = read_compound(window)
@@ -105,4 +109,15 @@ def _thumbs(window: Window) -> Container:
                 return whole
             ranges += found.pieces(entry)
     inside = [(at, length) for at, length in ranges if at >= 0 and length > 0 and at + length <= window.size]
-    return Container(kind="thumbnail store", ranges=tuple(inside)) if inside else whole
+    if not inside:
+        return whole
+    return Container(kind="thumbnail store", ranges=(*inside, *_between(inside, window.size)))
+
+
+def _between(ranges: list[tuple[int, int]], size: int) -> Iterator[tuple[int, int]]:
+    """Yield what no range has of a file, in pieces of a sector at least, without its header."""
+    at = _SECTOR
+    for start, length in sorted([*ranges, (size, 0)]):
+        if start - at >= _SECTOR:
+            yield at, start - at
+        at = max(at, start + length)
