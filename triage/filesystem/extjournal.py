@@ -76,12 +76,16 @@ class Copy(NamedTuple):
 
 
 class Journal:
-    """The copies of blocks that a journal holds. ``blocks`` are the numbers of those that there are copies of, sorted."""
+    """The copies of blocks that a journal holds. ``blocks`` are the numbers of those that there are copies of, sorted.
+
+    ``places`` are the volume's blocks that the journal itself lies in, -1 where it has a hole.
+    """
 
     def __init__(self, reader: VolumeReader, layout: ExtLayout, places: Numbers, head: _Super, tags: array[int]) -> None:
         self._reader = reader
         self._layout = layout
         self._head = head
+        self.places = places
         self._live = bool(layout.incompat & INCOMPAT_RECOVER and head.start)
         table = np.frombuffer(tags, dtype=np.int64).reshape(-1, 5)
         table = table[(places[table[:, 2]] >= 0) & (table[:, 1] > 0) & (table[:, 1] < layout.blocks)]

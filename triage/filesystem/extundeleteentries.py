@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from triage.escape import show_name
+from triage.escape import show
 from triage.filesystem.checks.extinodes import DIRECTORY, LINK
 from triage.filesystem.extjournal import read_journal
 from triage.filesystem.extlayout import read_descriptors, read_layout
@@ -67,7 +67,7 @@ class Undeleted:
         The time of the last change of metadata stays: it is when the file was deleted.
         """
         one = self._current.get(entry.meta_addr or 0)
-        if one is None or (entry.name_allocated and not entry.orphan) or entry.meta_allocated:
+        if one is None or entry.id in self._taken or (entry.name_allocated and not entry.orphan) or entry.meta_allocated:
             return entry
         self._done.add((one.address, one.generation))
         if any(run.image_offset is not None for run in entry.runs):
@@ -117,7 +117,7 @@ class Undeleted:
         if self._completed or self._added:
             message = (
                 f"{self._completed + self._added} deleted entries were taken from the journal: {self._completed} that have neither size "
-                f"nor place in the file system any more, and {self._added} that it does not know of any more at all"
+                f"nor place in the file system any more, and {self._added} that Sleuth Kit does not list"
             )
             message += f"; {self._named} of them have their names from it" if self._named else ""
             yield self._maker.problem(Severity.INFO, message)
@@ -154,7 +154,7 @@ class Undeleted:
         }
         facts.pop("wrong", None)
         if one.link is not None:
-            facts.update(link_target=show_name(one.link)[0], locator=None)
+            facts.update(link_target=show(one.link.decode("utf-8", "surrogateescape")), locator=None)
         elif _KINDS.get(one.kind) is not Kind.DIRECTORY:
             facts["locator"] = Locator(evidence=self._volume.evidence, volume_offset=base, runs=runs)
         return facts
