@@ -11,6 +11,8 @@ import zlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from triage.carving.window import Window
 
 
@@ -53,14 +55,18 @@ class Seam:
         inside = self._inside(gap, stored)
         if inside is not None or not self._cuts:
             return inside
+        return next(self.breaks(gap, int.from_bytes(stored, "big" if self._big else "little")), None)
+
+    def breaks(self, gap: int, checksum: int) -> Iterator[int]:
+        """Yield the breaks, the last one first, behind which the stretch goes on ``gap`` bytes further on and has a known checksum."""
+        if not self._cuts:
+            return
         there = self._states(gap)
-        wanted = int.from_bytes(stored, "big" if self._big else "little") ^ there[-1]
-        wanted = _applied(self._last, wanted)
+        wanted = _applied(self._last, checksum ^ there[-1])
         for number in range(len(self._cuts) - 1, -1, -1):
             if self._here[number] ^ there[number] == wanted:
-                return self._cuts[number]
+                yield self._cuts[number]
             wanted = _applied(self._back, wanted)
-        return None
 
     def _inside(self, gap: int, stored: bytes) -> int | None:
         """Return a break inside the checksum's own four bytes."""

@@ -3,23 +3,22 @@
 Its end record says how long the file is before it: one that stands some blocks further back tells the length of the gap at once, and the
 directory before it names the members, their places and their checksums. What is left to find is the block at which the first piece ends.
 It lies in the record at which the walk stopped. A deflated member is inflated up to where it breaks, the decoder kept at the last
-boundaries of blocks, and carried on from each of them behind the gap; a stored one needs no reading per boundary: CRC-32 is linear, so
-the difference of what lies before and behind the gap, moved along, gives the answer for all of them in one pass. The whole file is walked
-once more at the end, and must be complete and checked.
+boundaries of blocks, and carried on from each of them behind the gap; a stored one is compared at all of them in one pass
+(:mod:`triage.carving.crc`). The whole file is walked once more at the end, and must be complete and checked.
 """
 
 from __future__ import annotations
 
 import itertools
 import struct
-import zlib
 from typing import TYPE_CHECKING
 
-from triage.artifacts.zips import END
+from triage.artifacts.zips import CENTRAL, END, LOCAL
+from triage.carving.crc import Seam
 from triage.carving.forms import Structure, Walked
 from triage.carving.zipinflate import Budget, Ending, carry_on, states
 from triage.carving.zipparts import End, Listed, State, local_header, read_directory, read_member
-from triage.carving.zipwalk import related_ends, trail_of, walk
+from triage.carving.zipwalk import GAP_BLOCKS, is_related, related_ends, trail_of, walk
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -31,10 +30,12 @@ _KEPT = 64
 """Decoders that are kept at once, 40 KiB each."""
 _CARRIED = 64 << 20
 """Bytes that all tries to carry on one member may expand to, besides what its input earns and some times its own size."""
-_ENDS = 16
+_MOST_ENDS = 16
+_REACH = 16 << 20
+_HOPS = 1 << 16
 _WHOLE_WALKS = 8
 _FURTHEST = 16 << 20
-_STORED_BLOCKS = 1 << 16
+_MOST_STORED = 256 << 20
 
 
 def rejoin(window: Window, walked: Walked) -> Walked | None:
@@ -44,7 +45,7 @@ def rejoin(window: Window, walked: Walked) -> Walked | None:
     trail = trail_of(window)
     if not trail.members or (trail.directory is not None and trail.directory.end is not None):
         return None
-    for end in itertools.islice(related_ends(window, trail), _ENDS):
+    for end in itertools.islice(_ends(window, trail), _MOST_ENDS):
         if not end.gap:
             return None
         for split in _splits(window, trail, end):
@@ -53,6 +54,40 @@ def rejoin(window: Window, walked: Walked) -> Walked | None:
     for split, gap, stop in _cut_ends(window, trail):
         if (found := _joined(window, split, gap, stop)) is not None:
             return found
+    return None
+
+
+def _ends(window: Window, trail: Trail) -> Iterator[End]:
+    """Yield end records that may be the file's: the one that the headers behind a gap lead to, however far, then those that lie near."""
+    hopped = _hopped(window, trail)
+    if hopped is not None:
+        yield hopped
+    for end in related_ends(window, trail, _REACH):
+        if end != hopped:
+            yield end
+
+
+def _hopped(window: Window, trail: Trail) -> End | None:
+    """Return the end record that is found from header to header, where it is known how far away the next one is, but for the gap."""
+    last = trail.members[-1]
+    if last.offset != trail.stop or last.streamed or not last.packed:
+        return None
+    left = _HOPS
+    for gap in range(window.block, (GAP_BLOCKS + 1) * window.block, window.block):
+        at = last.data + last.packed + gap
+        while left and (mark := window.at(at, 4)) in (LOCAL, CENTRAL):
+            left -= 1
+            if mark == CENTRAL:
+                end = read_directory(window, at).end
+                if end is not None and end.gap == gap and is_related(window, trail, end):
+                    return end
+                break
+            member = local_header(window, at)
+            if member is None or (member.streamed and not member.packed):
+                break
+            at = member.data + member.packed
+        if not left or at >= window.size:
+            break
     return None
 
 
@@ -89,7 +124,7 @@ def _cut_ends(window: Window, trail: Trail) -> Iterator[tuple[int, int, int]]:
         return
     rest = record[split - directory.stop :]
     at = split
-    for _ in range(_ENDS):
+    for _ in range(_MOST_ENDS):
         at = window.find(rest, at + 1, split + _FURTHEST)
         if at < 0:
             return
@@ -128,8 +163,8 @@ def _splits(window: Window, trail: Trail, end: End) -> Iterator[int]:
     start, stop = header.data, header.data + entry.packed
     if entry.method == 8:
         yield from _deflated(window, entry, start, stop, end.gap)
-    elif entry.method == 0:
-        yield from _stored(window, entry, start, stop, end.gap)
+    elif entry.method == 0 and entry.packed <= _MOST_STORED and stop + end.gap <= window.size:
+        yield from Seam(window, start, stop, block).breaks(end.gap, entry.crc)
     # The member may be whole, and only what says so behind it be cut.
     yield from _boundaries(stop - 1, stop + 25, block)
 
@@ -163,68 +198,3 @@ def _deflated(window: Window, entry: Listed, start: int, end: int, gap: int) -> 
         if len(kept) < _KEPT:
             return
         stop = kept[0].at  # codes of deflate fall into step again: garbage may pass for sound far beyond the cut
-
-
-# -- stored members: CRC-32 as arithmetic on polynomials over GF(2), bits reversed as it is computed -------------------------------
-
-_POLYNOMIAL = 0xEDB88320
-_INVERSE_OF_X = (_POLYNOMIAL << 1 | 1) & 0xFFFFFFFF
-"""1/x: times x it is the polynomial, but for its 1."""
-
-
-def _times(a: int, b: int) -> int:
-    """Return the product of two polynomials modulo that of CRC-32; 1 is ``1 << 31``."""
-    product = 0
-    for bit in range(31, -1, -1):
-        if a >> bit & 1:
-            product ^= b
-        b = b >> 1 ^ (_POLYNOMIAL if b & 1 else 0)
-    return product
-
-
-def _power(base: int, exponent: int) -> int:
-    result = 1 << 31
-    while exponent:
-        if exponent & 1:
-            result = _times(result, base)
-        base = _times(base, base)
-        exponent >>= 1
-    return result
-
-
-def _stored(window: Window, entry: Listed, start: int, stop: int, gap: int) -> Iterator[int]:
-    """Yield the boundary at which the bytes before and, behind the gap, after it have the member's checksum together.
-
-    With P(s) the checksum of what lies between ``start`` and s, and Q(s) that of what lies as far behind the gap, the two pieces together
-    have the checksum Q(stop) xor (P(s) xor Q(s)) x^8(stop - s): the difference is compared with what it should be, divided step by step.
-    """
-    block = window.block
-    bounds = _boundaries(start, stop, block)
-    if not bounds or len(bounds) > _STORED_BLOCKS or stop + gap > window.size:
-        return
-    before = _running(window, start, stop, bounds, 0)
-    behind = _running(window, start + gap, stop + gap, bounds, gap)
-    back = _power(_INVERSE_OF_X, 8 * block)
-    wanted = _times(entry.crc ^ behind[-1], _power(_INVERSE_OF_X, 8 * (stop - bounds[-1])))
-    for number in range(len(bounds) - 1, -1, -1):
-        if before[number] ^ behind[number] == wanted:
-            yield bounds[number]
-        wanted = _times(wanted, back)
-
-
-def _running(window: Window, start: int, stop: int, bounds: range, shift: int) -> list[int]:
-    """Return the checksum from ``start`` up to each boundary, moved by ``shift``, and up to ``stop``."""
-    found, crc = [], 0
-    places = iter([*(b + shift for b in bounds), stop])
-    place = next(places)
-    for offset, data in window.chunks(start, stop):
-        view, at = memoryview(data), 0
-        while place <= offset + len(data):
-            crc = zlib.crc32(view[at : place - offset], crc)
-            at = place - offset
-            found.append(crc)
-            place = next(places, -1)
-            if place < 0:
-                return found
-        crc = zlib.crc32(view[at:], crc)
-    return found

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from triage.artifacts.zips import CENTRAL, LOCAL
 from triage.carving.forms import Facts, Structure, Walked
-from triage.carving.zipextent import looks_packed, packed_end
+from triage.carving.zipextent import looks_packed, without_zeros
 from triage.carving.zipinflate import Budget
 from triage.carving.zipkinds import BOILERPLATE, CONTENT_TYPES, kind_of
 from triage.carving.zipparts import Directory, End, Listed, Member, State, ends, local_header, read_directory, read_member
@@ -23,10 +23,10 @@ if TYPE_CHECKING:
     from triage.carving.window import Window
 
 _MEMBERS = 500_000
-_REACH = 32 << 20
+REACH = 8 << 20
 """How far behind the place where the members end an end record is looked for, besides what a header says of the member there."""
 _LARGEST_GAP = 16 << 20
-_GAP_BLOCKS = 4096
+GAP_BLOCKS = 4096
 _PADDING = 1 << 16
 _TEXT = bytes([9, 10, 13, *range(32, 127), *range(128, 256)])
 _SIGNING = b"APK Sig Block 42"
@@ -135,27 +135,27 @@ def walk(window: Window) -> Walked | None:
     return _cut(window, trail)
 
 
-def related_ends(window: Window, trail: Trail) -> Iterator[End]:
+def related_ends(window: Window, trail: Trail, reach: int = REACH) -> Iterator[End]:
     """Yield the end records behind the trail's stop that may be this file's: with a gap of whole blocks, or none, before them."""
-    largest = max(_LARGEST_GAP, _GAP_BLOCKS * window.block)
+    largest = max(_LARGEST_GAP, GAP_BLOCKS * window.block)
     start = trail.stop
     last = trail.members[-1]
     known = last.data + last.packed if last.packed and last.data + last.packed <= window.size else last.data
-    for end in ends(window, start, max(known, start) + _REACH):
-        if not 0 <= end.gap <= largest or end.gap % window.block or not _reaches(trail, end):
-            continue
-        if related(trail, read_directory(window, end.offset + end.gap, most=64).entries) or (
-            end.gap and end.offset == trail.stop and related(trail, read_directory(window, end.offset, most=64).entries)
-        ):
+    for end in ends(window, start, max(known, start) + reach):
+        if 0 <= end.gap <= largest and is_related(window, trail, end):
             yield end
 
 
-def _reaches(trail: Trail, end: End) -> bool:
-    """Whether the directory begins no earlier than the last sound member ends."""
-    return end.offset >= trail.stop
+def is_related(window: Window, trail: Trail, end: End) -> bool:
+    """Whether an end record may be this file's: by the gap before it, and by the directory, which may lie on either side of that."""
+    if end.gap % window.block or end.offset < trail.stop:
+        return False
+    if _agreeing(trail, read_directory(window, end.offset + end.gap, most=64).entries):
+        return True
+    return end.gap > 0 and end.offset == trail.stop and _agreeing(trail, read_directory(window, end.offset, most=64).entries)
 
 
-def related(trail: Trail, entries: list[Listed]) -> bool:
+def _agreeing(trail: Trail, entries: list[Listed]) -> bool:
     """Whether entries of a directory are those of the members that were walked. The last one read may be damaged."""
     ours = {m.offset: m for m in trail.members}
     agreed = 0
@@ -257,7 +257,7 @@ def _cut(window: Window, trail: Trail, *, related: bool = False) -> Walked | Non
     worth = any(m.packed and m.name not in BOILERPLATE for m in members)
     last = trail.members[-1]
     opened = last if last.offset >= trail.stop and last.method == 8 and not last.encrypted else None
-    reached = packed_end(window, opened.data, opened.reached) if opened is not None else 0
+    reached = without_zeros(window, opened.data, opened.reached) if opened is not None else 0
     if opened is not None and looks_packed(window, opened.data, reached):
         worth = True
     if not worth and not related:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from triage.carving.forms import Facts, Format, Header, Structure, Walked
-from triage.carving.zipextent import looks_packed, packed_end
+from triage.carving.zipextent import looks_packed, without_zeros
 from triage.carving.zipinflate import Budget, Ending, Inflated, inflate
 from triage.escape import show_name
 
@@ -96,7 +96,7 @@ def _walk(window: Window) -> Walked | None:
 def _cut(window: Window, member: _Member, found: Inflated, end: int, facts: Facts, extension: str) -> Walked | None:
     """Return what there is of a file whose last member does not end."""
     reached = min(member.start + found.consumed, window.size)
-    reached = packed_end(window, member.start, reached)
+    reached = without_zeros(window, member.start, reached)
     if not end and not looks_packed(window, member.start, reached):
         return None
     facts["expanded_size"] = int(facts.get("expanded_size", 0)) + found.size
