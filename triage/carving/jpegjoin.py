@@ -14,7 +14,7 @@ import numpy as np
 
 from triage.carving.forms import Structure, Walked
 from triage.carving.jpegmeta import behind, exif
-from triage.carving.jpegparts import EOI, read_picture
+from triage.carving.jpegparts import EOI, high_bits, read_picture
 from triage.carving.jpegscan import COST, follow
 from triage.content import jpegcheck
 
@@ -24,21 +24,25 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from triage.carving.jpegparts import Picture, Scan
-    from triage.carving.jpegscan import Followed, State, Trace
+    from triage.carving.jpegscan import Followed, State
     from triage.carving.window import Window
 
-_DECODE = 10
+_DECODE = 2
 """What decoding a byte costs, in bytes read."""
 _MOST = 1 << 26
-"""Bytes of a picture that are decoded or read code by code, and those of the space in which its rest is looked for."""
+"""Bytes of a picture that are decoded or read code by code."""
+_REACH = 1 << 24
+"""Bytes behind a break in which the rest is looked for."""
 _MOST_PIXELS = 60_000_000
 _BLOCKS = 4096
 _CUTS = 24
 _JOINTS, _FOREIGN = 16, 8
-_TRIED = 4096
+_TRIED = (1 << 12, 1 << 15)
 """Bytes behind a seam that decide whether a whole reading is worth it."""
 _WHOLE_READINGS = 64
 """Places behind one cut for which the picture is decoded as a whole, at most."""
+_KNOWN = 1 << 20
+"""Bytes of the picture whose sectors tell how those of its rest look."""
 _SECTOR = 512
 
 
@@ -58,7 +62,10 @@ def follows(window: Window, picture: Picture) -> Followed | None:
         return None
     data = window.at(start, picture.end - start)
     window.spend(len(data) * COST)
-    return follow(frame, tuple(picture.scans), tuple(sorted(picture.steps.items())), data)
+    followed = follow(frame, tuple(picture.scans), tuple(sorted(picture.steps.items())), data)
+    read = picture.scans[followed.index].start - start + followed.trace.at
+    window.spend((read - len(data)) * COST)  # what was not read is given back
+    return followed
 
 
 def rejoin(window: Window, walked: Walked) -> Walked | None:
@@ -67,12 +74,13 @@ def rejoin(window: Window, walked: Walked) -> Walked | None:
     if picture is None:
         return None
     followed = follows(window, picture)
-    if followed is None or followed.trace.verdict == "whole" and not picture.stop:
+    if followed is None or (followed.trace.verdict == "whole" and not picture.stop):
         return None
     scan = picture.scans[followed.index]
     broke = scan.start + followed.trace.at
-    search = _Search(window, picture, followed, scan)
-    for cut in _cuts(window, picture, scan.start, broke):
+    cuts = list(_cuts(window, picture, scan.start, broke, walked.valid or 0))
+    search = _Search(window, picture, followed, scan, min(cuts, default=broke), walked.valid or 0)
+    for cut in cuts:
         for resume in islice(search.survivors(cut), _WHOLE_READINGS):
             found = _whole(window, cut, resume)
             if found is not None:
@@ -80,13 +88,16 @@ def rejoin(window: Window, walked: Walked) -> Walked | None:
     return None
 
 
-def _cuts(window: Window, picture: Picture, start: int, broke: int) -> Iterator[int]:
-    """Yield where the first piece may end: joints of the medium, where foreign data begin, boundaries of blocks from the break back."""
+def _cuts(window: Window, picture: Picture, start: int, broke: int, sure: int) -> Iterator[int]:
+    """Yield where the first piece may end.
+
+    Behind what is sure, at the boundary before the break, where foreign data begin, at joints, at boundaries further back.
+    """
     block = window.block
     last = (broke + 8) // block * block  # a code may begin on this side of the boundary
-    wanted = list(reversed([one for one in window.joints(start, last + block)][-_JOINTS:]))
-    wanted += [at // block * block for at in picture.foreign[:_FOREIGN]]
-    wanted += range(last, max(start, last - _CUTS * block), -block)
+    near = range(last, max(start, last - _CUTS * block), -block)
+    wanted = [sure // block * block, *near[:2], *(at // block * block for at in picture.foreign[:_FOREIGN])]
+    wanted += [*reversed(window.joints(start, last + block)[-_JOINTS:]), *near[2:]]
     yield from (cut for cut in dict.fromkeys(wanted) if start < cut <= last)
 
 
@@ -118,12 +129,11 @@ def _whole(window: Window, cut: int, resume: int) -> Walked | None:
 class _Search:
     """The bytes behind a break, and which of their blocks may be where the picture goes on."""
 
-    def __init__(self, window: Window, picture: Picture, followed: Followed, scan: Scan) -> None:
+    def __init__(self, window: Window, picture: Picture, followed: Followed, scan: Scan, start: int, sure: int) -> None:
         self.window, self.picture, self.scan = window, picture, scan
         self.reader, self.trace = followed.reader, followed.trace
-        broke = scan.start + followed.trace.at
-        self.base = min(_cuts(window, picture, scan.start, broke), default=broke) // window.block * window.block
-        self.data = window.at(self.base, min(_BLOCKS * window.block, _MOST))
+        self.base = start // window.block * window.block
+        self.data = window.at(self.base, min(_BLOCKS * window.block, _REACH))
         array = np.frombuffer(self.data, np.uint8)
         places = np.flatnonzero(array[:-1] == 0xFF)
         after = array[places + 1]
@@ -131,23 +141,25 @@ class _Search:
         stops = (after != 0) & ~restarts & (after != 0xFF)
         self.restarts, self.numbers = places[restarts], after[restarts] & 7
         self.stops, self.markers = places[stops], after[stops]
-        self.likely = self._blocks(array)
+        self.likely = self._blocks(array, sure)
 
-    def _blocks(self, array: NDArray[np.uint8]) -> NDArray[np.int64]:
+    def _blocks(self, array: NDArray[np.uint8], sure: int) -> NDArray[np.int64]:
         """Return the places of blocks whose first sector may be entropy-coded data that leads to a marker that may end it."""
         last = len(array) // _SECTOR * _SECTOR
         starts = np.arange(0, last, self.window.block)
         if not len(self.stops):
             return starts[:0]
-        high = np.bitwise_count(array[:last].view(np.uint64) & np.uint64(0x8080808080808080))
-        high = high.reshape(-1, _SECTOR // 8).sum(axis=1, dtype=np.uint16)[starts // _SECTOR]
+        high = high_bits(array[:last])[starts // _SECTOR].astype(np.int32)
+        known = self.window.at(self.scan.start, min(max(0, sure - self.scan.start), _KNOWN) // _SECTOR * _SECTOR)
+        usual = high_bits(np.frombuffer(known, np.uint8)).astype(np.int32)
+        least, most = int(np.min(usual, initial=130)) - 30, int(np.max(usual, initial=350)) + 30
         following = np.searchsorted(self.stops, starts)
         inside = following < len(self.stops)
         following = np.minimum(following, len(self.stops) - 1)
         ends = (EOI,) if not self._more() else (EOI, 0xC4, 0xDA, 0xDB, 0xDD, 0xFE)
         right = inside & np.isin(self.markers[following], ends)
         short = self.stops[following] - starts < _SECTOR
-        found: NDArray[np.int64] = starts[right & (short | ((high > 100) & (high < 380)))]
+        found: NDArray[np.int64] = starts[right & (short | ((high > least) & (high < most)))]
         return found
 
     def _more(self) -> bool:
@@ -195,11 +207,13 @@ class _Search:
         return count + int(np.count_nonzero((array[:-1] == 0xFF) & ((array[1:] & 0xF8) == 0xD0)))
 
     def _goes_on(self, head: bytes, state: State, place: int, stop: int) -> bool:
-        length = min(_TRIED, stop - place)
-        data = head + self.data[place : place + length]
-        trace = self._read(data, state, ended=place + length == stop)
-        self.window.spend((trace.at - state.at) * COST)
-        return trace.verdict != "bad"
-
-    def _read(self, data: bytes, state: State, *, ended: bool) -> Trace:
-        return self.reader.read(data, state, ended=ended)
+        """Whether the codes make sense over the seam: for a little, and if so for longer, which most wrong ones do not."""
+        for tried in _TRIED:
+            length = min(tried, stop - place)
+            trace = self.reader.read(head + self.data[place : place + length], state, ended=place + length == stop)
+            self.window.spend((trace.at - state.at) * COST)
+            if trace.verdict == "bad":
+                return False
+            if length < tried:
+                break
+        return True

@@ -31,23 +31,25 @@ _SECTOR = 512
 _FEWEST_HIGH, _MOST_HIGH = 125, 360
 _MOST_FOREIGN = 8
 """Stretches noted in a piece of data."""
-_PLAIN = 6000
+_PLAIN = 16384
 """Bytes of a scan without one of FF, on which one in about 200 falls. Very plain pictures have as many: it only makes them be decoded."""
 _INTERVALS, _UNEVEN = 8, 5
 """Restart intervals to compare, at least, and by how much one may be longer than they are on average without being remarkable."""
-_HEADS = (
-    b"PK\x03\x04",
-    b"%PDF",
-    b"\x89PNG",
-    b"GIF8",
-    b"RIFF",
-    b"\xd0\xcf\x11\xe0",
-    b"7z\xbc\xaf",
-    b"Rar!",
-    b"SQLi",
-    b"\x7fELF",
-    b"{\\rt",
-    b"FILE",
+_HEADS = frozenset(
+    (
+        b"PK\x03\x04",
+        b"%PDF",
+        b"\x89PNG",
+        b"GIF8",
+        b"RIFF",
+        b"\xd0\xcf\x11\xe0",
+        b"7z\xbc\xaf",
+        b"Rar!",
+        b"SQLi",
+        b"\x7fELF",
+        b"{\\rt",
+        b"FILE",
+    )
 )
 """How other files begin, at the beginning of a sector."""
 
@@ -161,13 +163,14 @@ def read_picture(window: Window) -> Picture | None:
     """Read the JPEG at the window's first byte; ``None`` when there is no frame and scan that would be one."""
     reader = _Reader(window)
     head = reader.at(0, 4)
-    if head[:3] != b"\xff\xd8\xff" or not (head[3] in _NAMED or head[3] in _FRAMES or head[3] == 0xFF):
+    if len(head) < 4 or head[:3] != b"\xff\xd8\xff" or not (head[3] in _NAMED or head[3] in _FRAMES or head[3] == 0xFF):
         return None
     offset, restart = 2, 0
     picture: Picture | None = None
     tables: dict[int, bytes] = {}
     segments: list[tuple[int, int, int]] = []
     steps: dict[int, int] = {}
+    sent: dict[int, list[int]] = {}
     for _ in range(_SEGMENTS):
         start = reader.at(offset, 4)
         while start[:2] == b"\xff\xff" and offset < _FIRST:  # fill bytes (B.1.1.2)
@@ -211,6 +214,8 @@ def read_picture(window: Window) -> Picture | None:
             scan = _scan(picture.frame, body, tables, content[1], restart)
             if scan is None:
                 why = "a scan's header is none"
+            elif picture.frame.progressive and not _in_turn(scan, sent):
+                why = "scans do not follow each other as they should"
             else:
                 _run(window, scan, picture)
                 if picture.scans[-1].end < 0:
@@ -315,6 +320,19 @@ def _scan(frame: Frame, body: bytes, tables: dict[int, bytes], start: int, resta
     return Scan(start, -1, selected, dc, ac, first, last, bits >> 4, bits & 15, restart)
 
 
+def _in_turn(scan: Scan, sent: dict[int, list[int]]) -> bool:
+    """Whether a progressive scan gives the next bits of its coefficients (G.1.1.1). ``sent``: down to which bit there are any."""
+    for one in scan.selected:
+        bits = sent.setdefault(one, [-1] * 64)
+        band = bits[scan.first : scan.last + 1]
+        if any(bit != scan.high for bit in band) if scan.high else any(bit >= 0 for bit in band):
+            return False
+        if scan.high and scan.low != scan.high - 1:
+            return False
+        bits[scan.first : scan.last + 1] = [scan.low] * len(band)
+    return True
+
+
 def _run(window: Window, scan: Scan, picture: Picture) -> None:
     """Find the end of a scan's data, and append it with what is odd about them.
 
@@ -379,17 +397,23 @@ def _stop(data: bytes, places: NDArray[np.int64], after: NDArray[np.uint8], stop
     return int(stops[64]) if len(stops) > 64 else -1
 
 
+def high_bits(array: NDArray[np.uint8]) -> NDArray[np.uint16]:
+    """Return in how many bytes of each sector the top bit is set. The length is a multiple of the sector's."""
+    bits = np.bitwise_count(array.view(np.uint64) & np.uint64(0x8080808080808080))
+    counts: NDArray[np.uint16] = bits.reshape(-1, _SECTOR // 8).sum(axis=1, dtype=np.uint16)
+    return counts
+
+
 def _sectors(array: NDArray[np.uint8], start: int, end: int, odd: list[str]) -> list[int]:
     """Add what tells that whole sectors between two places hold something else; return where stretches of them begin."""
     first, behind = -(-start // _SECTOR), end // _SECTOR
     if first >= behind:
         return []
     inner = array[first * _SECTOR : behind * _SECTOR]
-    words = inner.view(np.uint64)
-    high = np.bitwise_count(words & np.uint64(0x8080808080808080)).reshape(-1, _SECTOR // 8).sum(axis=1, dtype=np.uint16)
-    heads = inner[::_SECTOR].astype(np.uint32) << 24 | inner[1::_SECTOR].astype(np.uint32) << 16
-    heads |= inner[2::_SECTOR].astype(np.uint32) << 8 | inner[3::_SECTOR]
-    wrong = (high < _FEWEST_HIGH) | (high > _MOST_HIGH) | np.isin(heads, _HEAD_WORDS)
+    high = high_bits(inner)
+    wrong = (high < _FEWEST_HIGH) | (high > _MOST_HIGH)
+    for at in np.flatnonzero(_MAY_BEGIN[inner[::_SECTOR], inner[1::_SECTOR]]).tolist():
+        wrong[at] |= inner[at * _SECTOR : at * _SECTOR + 4].tobytes() in _HEADS
     if not wrong.any():
         return []
     odd.append("not all sectors of its data look like a picture's")
@@ -397,4 +421,6 @@ def _sectors(array: NDArray[np.uint8], start: int, end: int, odd: list[str]) -> 
     return [(first + at) * _SECTOR for at in begins[:_MOST_FOREIGN].tolist()]
 
 
-_HEAD_WORDS = np.array([int.from_bytes(head, "big") for head in _HEADS], np.uint32)
+_MAY_BEGIN = np.zeros((256, 256), np.bool_)
+for _head in _HEADS:
+    _MAY_BEGIN[_head[0], _head[1]] = True

@@ -16,13 +16,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
-
     from numpy.typing import NDArray
 
     from triage.carving.jpegparts import Frame, Scan
 
-COST = 100
-"""What reading a byte here costs, in bytes read from the medium."""
+COST = 8
+"""What reading a byte here costs, in bytes read from the medium: far less than the time it takes, since there are few that need it."""
 _RESTART = re.compile(rb"\xff+([\xd0-\xd7])")
 _WINDOW = 8192
 """Bytes whose words are laid out at once."""
@@ -118,7 +117,7 @@ class Reader:
             try:
                 place, unit = self._interval(plain, state, goal, found)
                 # Fewer bits fill the last byte; some cameras add a byte or two to that.
-                bad = closed and unit == goal and len(plain) * 8 - place >= (8 if restart else 32)
+                bad = unit == goal and len(plain) * 8 - place >= (8 if restart and closed else 32)
             except _BadCodeError as error:
                 place, unit, bad = error.place, error.unit, True
                 if place + 16 > len(plain) * 8 and not closed:  # what the code would be lies behind what there is
@@ -332,20 +331,14 @@ class Followed:
     reader: Reader
     trace: Trace
 
-    @property
-    def rows(self) -> int:
-        """Return how many rows of the picture can be shown: of a progressive one, however coarse."""
-        return self._rows(self.trace.unit)
-
-    def rows_at(self, at: int) -> int:
-        """Return how many rows can be shown when the scan's data end at a byte."""
-        return self._rows(max((state.unit for state in self.trace.states if state.at <= at), default=0))
-
-    def _rows(self, unit: int) -> int:
+    def shown(self, at: int) -> tuple[int, int]:
+        """Return how many units, and rows of the picture, the data up to a byte of the scan show: of a progressive one, however coarse."""
         frame = self.reader.frame
+        done = [state.unit for state in self.trace.states if state.at <= at]
+        unit = self.trace.unit if at >= self.trace.at else max(done, default=0)
         if self.index:
-            return frame.height if frame.progressive else 0
-        return min(frame.height, unit // max(1, self.reader.across) * frame.unit()[1])
+            return unit, frame.height if frame.progressive else 0
+        return unit, min(frame.height, unit // max(1, self.reader.across) * frame.unit()[1])
 
 
 @lru_cache(maxsize=1)

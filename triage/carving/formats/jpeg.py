@@ -63,12 +63,10 @@ def _broken(window: Window, picture: Picture, facts: Facts, thumbnails: tuple[Pa
             return None
         return Walked(length=picture.end, structure=Structure.TRUNCATED, why=picture.stop, valid=start, parts=thumbnails, facts=facts)
     scan = picture.scans[followed.index]
-    broke, rows = scan.start + followed.trace.at, followed.rows
-    for at in picture.foreign:
-        if scan.start < at < broke and len(set(window.at(at, _SECTOR))) == 1:
-            broke = at  # the codes are too lenient to notice: zeros make a flat grey
-            rows = followed.rows_at(broke - scan.start)
-            break
+    broke = min(scan.start + followed.trace.at, _flat(window, picture, scan.start))
+    if broke % window.block == window.block - 1 and broke < window.size:
+        broke += 1  # the last byte before the boundary seems to begin a marker together with what follows
+    units, rows = followed.shown(broke - scan.start)
     valid = max(start, broke - broke % window.block)
     inside = tuple(part for part in thumbnails if part.offset + part.length <= valid)
     facts["rows_shown"] = rows
@@ -76,13 +74,26 @@ def _broken(window: Window, picture: Picture, facts: Facts, thumbnails: tuple[Pa
         if picture.stop:
             why = "all of the picture is there, but its end marker is not"
             return Walked(length=broke, structure=Structure.TRUNCATED, why=why, valid=valid, parts=thumbnails, facts=facts)
-    elif rows < min(_LEAST_ROWS, picture.frame.height or _LEAST_ROWS) and followed.trace.unit < _LEAST_UNITS and not inside:
+    elif rows < min(_LEAST_ROWS, picture.frame.height or _LEAST_ROWS) and units < _LEAST_UNITS and not inside:
         return None
     if not picture.stop:
         why = f"its end marker was reached, but from about byte {broke} on its data make no sense"
         return Walked(length=picture.end, structure=Structure.DAMAGED, why=why, valid=valid, parts=inside, facts=facts)
     why = f"its data make sense as far as byte {broke}: {rows} of {picture.frame.height} rows"
     return Walked(length=broke, structure=Structure.TRUNCATED, why=why, valid=valid, parts=inside, facts=facts)
+
+
+def _flat(window: Window, picture: Picture, start: int) -> int:
+    """Return where a stretch of one value begins in a broken picture's data, or where the data end.
+
+    The codes are too lenient for that: zeros, of which erased blocks are made, are a flat grey in many pictures.
+    """
+    for at in picture.foreign:
+        value = window.at(at, _SECTOR)
+        if at > start and len(set(value)) == 1:
+            before = window.at(max(start, at - _SECTOR), min(at - start, _SECTOR))
+            return at - len(before) + len(before.rstrip(value[:1]))
+    return picture.end
 
 
 FORMATS = (Format(name="jpeg", extension="jpg", headers=(Header(b"\xff\xd8\xff"),), walk=_walk, rejoin=rejoin, largest=1 << 30),)
