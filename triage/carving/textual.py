@@ -64,7 +64,11 @@ class TextEnd:
 
 
 class Text:
-    """The text from an offset on, in pieces. ``end`` is set once all were handed out."""
+    """The text from an offset on, in pieces.
+
+    ``end`` is set once all were handed out. ``behind``: what stands between there and the first byte that no text has, if that is close:
+    it was taken for the beginning of something else, but where text does not begin with a sector it may be its last line.
+    """
 
     def __init__(self, window: Window, start: int = 0, *, most: int = 64 << 20, another: Callable[[bytes], bool] | None = None) -> None:
         """Read at most ``most`` bytes. ``another(head)``: whether a file of text begins there, asked at the beginning of each sector."""
@@ -73,6 +77,7 @@ class Text:
         self._most = most
         self._another = another
         self.end: TextEnd | None = None
+        self.behind = b""
 
     def __iter__(self) -> Iterator[tuple[int, bytes]]:
         """Yield ``(offset, bytes)``."""
@@ -91,6 +96,7 @@ class Text:
                     continue
                 end = end or TextEnd(offset + found, End.MIDDLE)
                 self.end = TextEnd(max(end.offset, self._start), end.end)
+                self.behind = window.at(self.end.offset, offset + found - self.end.offset)
                 limit = max(0, self.end.offset - offset)
                 break
             if limit:
@@ -120,7 +126,7 @@ class Text:
             return None
         if at - begins <= _SLOWLY and begins > self._start:
             return TextEnd(begins, End.SECTOR)
-        return TextEnd(at, End.ZEROS if byte == 0 else End.MIDDLE)
+        return TextEnd(at, End.MIDDLE)
 
 
 _BEGINNINGS = frozenset(b"%{<#BFRDMSTCX\xef \r\n\tAEIPLUK")

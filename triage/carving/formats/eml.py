@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from triage.carving.forms import Facts, Format, Header, Structure, Walked
 from triage.carving.mailtext import FIRST, Headers, begins_any, begins_message, read_headers
-from triage.carving.textual import End, Text, TextEnd, words
+from triage.carving.textual import SECTOR, End, Text, TextEnd, words
 
 if TYPE_CHECKING:
     from triage.carving.window import Window
@@ -77,20 +77,26 @@ def _without_body(window: Window, headers: Headers, facts: Facts, extension: str
 def _of_parts(window: Window, headers: Headers, boundary: bytes, facts: Facts, extension: str) -> Walked:
     mark = b"\n--" + boundary + b"--"
     text = Text(window, headers.end - 1, most=_LARGEST)
-    tail = b""
+    tail, base = b"", headers.end - 1
     for offset, piece in text:
         joined, base = tail + piece, offset - len(tail)
         if (found := joined.find(mark)) >= 0:
-            end = _behind(window, base + found + len(mark))
-            why = "the closing boundary of its parts was reached"
-            return Walked(length=end, structure=Structure.COMPLETE, why=why, extension=extension, facts=facts)
+            return _closed(window, base + found + len(mark), facts, extension)
         tail = joined[-len(mark) :]
+        base = offset + len(piece) - len(tail)
+    if (found := (tail + text.behind).find(mark)) >= 0:
+        return _closed(window, base + found + len(mark), facts, extension)
     text = Text(window, headers.end, most=_LARGEST, another=begins_any)  # no such mark: another message may begin before the text ends
     for _ in text:
         pass
-    end_of_text = text.end or TextEnd(headers.end, End.SPACE)
-    why = f"its parts break off: {end_of_text.why}"
-    return Walked(length=end_of_text.offset, structure=Structure.TRUNCATED, why=why, extension=extension, facts=facts)
+    end = text.end or TextEnd(headers.end, End.SPACE)
+    why = f"its parts break off: {end.why}"
+    return Walked(length=end.offset, structure=Structure.TRUNCATED, why=why, extension=extension, facts=facts)
+
+
+def _closed(window: Window, at: int, facts: Facts, extension: str) -> Walked:
+    why = "the closing boundary of its parts was reached"
+    return Walked(length=_behind(window, at), structure=Structure.COMPLETE, why=why, extension=extension, facts=facts)
 
 
 def _behind(window: Window, at: int) -> int:
@@ -98,7 +104,7 @@ def _behind(window: Window, at: int) -> int:
     behind = window.at(at, _EPILOGUE)
     lines = _LINES.match(behind)
     end = at + (lines.end() if lines else 0)
-    if not behind[end - at : end - at + 1].strip(b"\0"):
+    if end % SECTOR == 0 or not behind[end - at : end - at + 1].strip(b"\0"):
         return end
     text = Text(window, end, most=_EPILOGUE, another=begins_any)
     for _ in text:

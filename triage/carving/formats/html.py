@@ -56,6 +56,9 @@ def _walk_text(window: Window, head: bytes, skip: int) -> Walked | None:
     facts: Facts = {}
     if (title := _TITLE.search(head, 0, min(len(head), end.offset))) and (shown := words(title[1])):
         facts["title"] = shown
+    if (last := _CLOSE.search(text.behind)) is not None:
+        length = _end_behind(window, end.offset + last.end(), TextEnd(end.offset + len(text.behind), End.MIDDLE))
+        return Walked(length=length, structure=Structure.COMPLETE, why="its last </html> was reached", facts=facts)
     if closed >= 0:
         length = _end_behind(window, closed, end)
         return Walked(length=length, structure=Structure.COMPLETE, why="its last </html> was reached", facts=facts)
