@@ -33,15 +33,18 @@ _MOST_BORDERS = 1024
 _MOST_TRIED = 256 << 20
 """Bytes that may be looked at to find where between two samples a gap begins."""
 _MOST_MOVIES = 8
-_TESTERS = 6
+_MOST_PROBED = 1024
+_TESTERS = 3
 _MOST_GAPS = 3
 
 
 def rejoined(window: Window, walked: Walked, walk: Callable[[Window], Walked | None], gaps: int = _MOST_GAPS) -> Walked | None:
     """Return the file put together, or ``None``."""
-    if walked.structure not in {Structure.TRUNCATED, Structure.DAMAGED} or not gaps:
+    if not gaps or walked.checked:
         return None
     layout = read_layout(window)
+    if walked.structure is Structure.COMPLETE and not layout.fragments:
+        return None  # only fragments may go on where they seem to end
     for border, width, certain in _gaps(window, layout):
         rest = window.size - border - width
         whole = window.spliced(((0, border), (border + width, rest)))
@@ -117,8 +120,7 @@ def _widths(window: Window, probes: Probes, first: int) -> Iterator[int]:
     late = [int(i) for i in after[:256] if probes.strong(int(i))]
     if not late:
         return
-    testers = late[:2] + [late[int(i)] for i in np.linspace(0, len(late) - 1, _TESTERS)]
-    tester, block = late[0], window.block
+    tester, testers, block = late[0], late[:_TESTERS], window.block
     start, most = int(probes.starts[tester]), probes.most(tester)
     places = min(_MOST_PLACES, (window.size - start) // block, _REACH // block)
     step = max((1 << 20) // block, 1)
@@ -141,8 +143,8 @@ def _borders(window: Window, probes: Probes, start: int, first: int, width: int)
     last = first
     while last < min(len(probes), first + 64) and not probes.good(window, last, width):
         last += 1  # those lie across the gap
-    across = last < len(probes) and last > first
-    yield from _tried(window, probes, start, int(probes.ends[last - 1]) - 1 if across else int(probes.starts[first]), width)
+    end = int(probes.ends[first:last].max()) - 1 if last > first else int(probes.starts[first])
+    yield from _tried(window, probes, start, end, width)
 
 
 def _tried(window: Window, probes: Probes, start: int, end: int, width: int) -> Iterator[tuple[int, int, bool]]:
@@ -191,12 +193,13 @@ def _index_behind(window: Window, layout: Layout, expected: int) -> Iterator[tup
             continue
         probes = probes_of(tracks)
         verdict = judge(window, probes, 0, expected)
-        if not verdict.tried or not verdict.until:
+        if not verdict.tried:
             continue
-        if verdict.until < 0:  # all samples are before the gap
-            yield from _tried(window, probes, int(probes.starts[-1]), expected, width)
+        if verdict.until < 0:  # all samples that say much are before the gap
+            yield from _tried(window, probes, _unsure(window, probes), expected, width)
         else:
-            yield from _borders(window, probes, verdict.last, int(np.searchsorted(probes.starts, verdict.beyond)), width)
+            first = int(np.searchsorted(probes.starts, verdict.beyond))
+            yield from _borders(window, probes, max(verdict.last, layout.media(1 << 62)[0][0]), first, width)
 
 
 def _fragment_behind(window: Window, layout: Layout, probes: Probes, verdict: Verdict) -> Iterator[tuple[int, int, bool]]:
@@ -207,6 +210,16 @@ def _fragment_behind(window: Window, layout: Layout, probes: Probes, verdict: Ve
         head = window.at(layout.end + width, 24)
         if head[12:16] != b"mfhd" or int.from_bytes(head[20:24], "big") != number + 1:
             continue
-        own = np.flatnonzero(probes.starts >= last.offset)
-        start = verdict.last if verdict.until >= 0 else int(probes.starts[own].max()) if len(own) else last.end
+        own = probes.only(np.flatnonzero(probes.starts >= last.offset))
+        start = verdict.last if verdict.until >= 0 else _unsure(window, own)
         yield from _tried(window, probes, max(start, last.end), layout.end, width)
+
+
+def _unsure(window: Window, probes: Probes) -> int:
+    """Return where the last probe begins that is right without a gap, of those before the first that is not: the gap is not before it."""
+    last = 0
+    for index in range(max(len(probes) - _MOST_PROBED, 0), len(probes)):
+        if not probes.good(window, index):
+            return int(probes.starts[last])
+        last = index
+    return int(probes.starts[last]) if len(probes) else 0

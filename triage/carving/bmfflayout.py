@@ -82,8 +82,8 @@ def read_layout(window: Window) -> Layout:
             layout.fragments += 1
         elif box.kind == b"meta" and layout.items is None:
             layout.items = read_items(window, box)
-        elif box.kind == b"sidx" and not layout.promised and not layout.fragments:
-            layout.promised = _segments(window, box)
+        elif box.kind == b"sidx" and not layout.fragments:
+            layout.promised = max(layout.promised, _segments(window, box))
         layout.ended = box.kind == b"mfra"
         layout.boxes.append(box)
         layout.end = box.end

@@ -29,6 +29,10 @@ _LARGEST_GAP = 16
 """What is taken for proven has no stretch without a probe longer than this part of it, or 1 MiB."""
 
 
+_SHALLOW = 64 << 10
+"""The same in bytes for samples of which only the beginning tells something."""
+
+
 @dataclass(slots=True)
 class Probes:
     """Probes in the order of their places: bytes ``starts`` to ``ends``; ``owners`` and ``firsts``: track and unit of each."""
@@ -131,7 +135,10 @@ def judge(window: Window, probes: Probes, start: int, end: int) -> Verdict:
     bad = results.count(False)
     if not bad:
         longest = max(np.diff(np.concatenate(([start], probes.ends[chosen], [end]))).tolist())
-        return Verdict(len(chosen), 0, proven=longest <= max(1 << 20, (end - start) // _LARGEST_GAP))
+        codecs = [probes.codecs[owner] for owner in set(owners)]
+        deep = all(codec is not None and (codec.deep or not codec.strong) for codec in codecs)
+        most = max(1 << 20, (end - start) // _LARGEST_GAP) if deep else _SHALLOW
+        return Verdict(len(chosen), 0, proven=longest <= most)
     # Where it stops being right is told by those that say much alone, if there are any.
     sure = [(i, good) for i, good in zip(chosen, results, strict=True) if probes.strong(i)]
     sure = sure or list(zip(chosen, results, strict=True))

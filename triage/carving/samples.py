@@ -26,6 +26,7 @@ _DEEP = 1 << 20
 
 
 _MARKER = re.compile(b"\xff[^\0\xd0-\xd7]", re.S)
+_MOST_SEGMENTS = 256
 _AFTER_SCAN = frozenset({0xC4, 0xD9, 0xDA, 0xDB, 0xDC, 0xDD, 0xFE, 0xFF, *range(0xE0, 0xF0)})
 
 
@@ -34,13 +35,14 @@ class Codec:
     """How samples are checked. ``test(window, offset, size, deep)``; ``deep`` reads all bytes where that says more.
 
     ``strong``: other bytes pass once in many thousand times; else once in four or less, and only a group of samples says something.
-    ``prefix``: bytes of the length before each unit, or 0.
+    ``prefix``: bytes of the length before each unit, or 0. ``deep``: whether reading all of a sample says more than its beginning.
     """
 
     name: str
     test: Callable[[Window, int, int, bool], bool]
     strong: bool = True
     prefix: int = 0
+    deep: bool = False
 
 
 def avc_unit(head: bytes) -> bool:
@@ -95,15 +97,15 @@ def units(window: Window, offset: int, size: int, *, prefix: int, hevc: bool, de
 
 
 def _obus(window: Window, offset: int, size: int, _deep: bool) -> bool:
-    """Whether AV1 units fill a sample exactly; the last may go without a length."""
+    """Whether AV1 units fill a sample exactly; the last of several may go without a length."""
     end = offset + size
-    for _ in range(MOST_UNITS):
+    for count in range(MOST_UNITS):
         head = window.at(offset, 10)
         if not head or head[0] & 0x81 or not (1 <= head[0] >> 3 & 15 <= 8 or head[0] >> 3 & 15 == 15):
             return False
         at = 2 if head[0] & 4 else 1
         if not head[0] & 2:
-            return offset + at <= end
+            return count > 0 and offset + at <= end
         length, shift = 0, 0
         while at < len(head) and shift < 56:
             length |= (head[at] & 127) << shift
@@ -135,12 +137,19 @@ def _prores(window: Window, offset: int, size: int, _deep: bool) -> bool:
 
 def _jpeg(window: Window, offset: int, size: int, deep: bool) -> bool:
     """Whether a picture begins and ends there; some pad it. ITU-T T.81, B.1.1: in coded data, FF comes before 00 or a restart only."""
-    data = window.at(offset, size if deep and size <= _DEEP else 3)
+    whole = deep and size <= _DEEP
+    data = window.at(offset, size if whole else 3)
     if data[:3] != b"\xff\xd8\xff" or b"\xff\xd9" not in window.at(offset + max(size - 64, 0), min(size, 64)):
         return False
-    at = data.find(b"\xff\xda")
-    if at < 0:
+    if not whole:
         return True
+    at = 2
+    for _ in range(_MOST_SEGMENTS):
+        if data[at : at + 1] != b"\xff" or data[at + 1] < 0xC0:
+            return False
+        if data[at + 1] == 0xDA:
+            break
+        at += 2 + int.from_bytes(data[at + 2 : at + 4], "big")
     if data.find(bytes(64), at) >= 0:
         return False
     found = _MARKER.search(data, at + 2 + int.from_bytes(data[at + 2 : at + 4], "big"))
@@ -167,14 +176,13 @@ def _vp9(window: Window, offset: int, _size: int, _deep: bool) -> bool:
 def _aac(window: Window, offset: int, size: int, _deep: bool) -> bool:
     """ISO/IEC 14496-3, 4.4.2.1: the first element is one channel or two, numbered low, or data or filling before it; three set bits end it.
 
-    Behind those are no more than seven bits, which are not set.
+    Behind those are no more than seven bits, of any value.
     """
     head, tail = window.at(offset, 4), window.at(offset + max(size - 2, 0), min(size, 2))
     if not head.strip(b"\0") or not (head[0] & 0xDC == 0 or head[0] >> 5 in {4, 6}):
         return False
     last = int.from_bytes(tail, "big")
-    lowest = last & -last
-    return 0 < lowest < 256 and last & 7 * lowest == 7 * lowest
+    return any(last >> shift & 7 == 7 for shift in range(8))
 
 
 def _amr(frames: tuple[int, ...]) -> Callable[[Window, int, int, bool], bool]:
@@ -200,12 +208,12 @@ def _exif(window: Window, offset: int, _size: int, _deep: bool) -> bool:
 
 def avc(prefix: int) -> Codec:
     """Return H.264 with unit lengths of so many bytes."""
-    return Codec("H.264", lambda w, o, s, deep: units(w, o, s, prefix=prefix, hevc=False, deep=deep), prefix=prefix)
+    return Codec("H.264", lambda w, o, s, deep: units(w, o, s, prefix=prefix, hevc=False, deep=deep), prefix=prefix, deep=True)
 
 
 def hevc(prefix: int) -> Codec:
     """Return HEVC with unit lengths of so many bytes."""
-    return Codec("HEVC", lambda w, o, s, deep: units(w, o, s, prefix=prefix, hevc=True, deep=deep), prefix=prefix)
+    return Codec("HEVC", lambda w, o, s, deep: units(w, o, s, prefix=prefix, hevc=True, deep=deep), prefix=prefix, deep=True)
 
 
 AV1 = Codec("AV1", _obus)
@@ -214,7 +222,7 @@ VP9 = Codec("VP9", _vp9, strong=False)
 AAC = Codec("AAC", _aac, strong=False)
 MPEG4 = Codec("MPEG-4 Visual", _starts(b"\0\0\1"))
 H263 = Codec("H.263", _starts(b"\0\0\x80", mask=0xFC))
-MJPEG = Codec("JPEG", _jpeg)
+MJPEG = Codec("JPEG", _jpeg, deep=True)
 PRORES = Codec("ProRes", _prores)
 PNG = Codec("PNG", _starts(b"\x89PN"))
 AC3 = Codec("AC-3", _starts(b"\x0b\x77"))

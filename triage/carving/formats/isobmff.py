@@ -2,7 +2,8 @@
 
 The end is where no box follows. Whether the media are there is asked of the samples themselves: all must lie in media data boxes,
 and of those whose codec can be told from other bytes, up to 1024 spread over the file (all of few) are looked at. ``checked`` means:
-every one of them was right, with no stretch longer than a sixteenth of the file, or 1 MiB, without one.
+every one of them was right, with no stretch longer than a sixteenth of the file, or 1 MiB, without one (64 KiB where only the
+beginning of a sample can be told from other bytes), and that fragments end with an index or where one says that they do.
 """
 
 from __future__ import annotations
@@ -134,7 +135,10 @@ def _looked_at(window: Window, layout: Layout, end: int, inside: int, total: int
         why = f"{total - inside} of {total} samples do not lie in its media"
         return Walked(length=end, structure=Structure.DAMAGED, why=why, facts=facts)
     why = f"its last box ends there; {verdict.tried} samples were looked at and are right" if verdict.tried else "its last box ends there"
-    return Walked(length=end, structure=Structure.COMPLETE, why=why, checked=verdict.proven, facts=facts)
+    ended = not layout.fragments or layout.ended or layout.promised or (movie is not None and movie.promised)
+    if not ended:
+        why = f"no fragment follows its last; {verdict.tried} samples were looked at and are right"
+    return Walked(length=end, structure=Structure.COMPLETE, why=why, checked=verdict.proven and bool(ended), facts=facts)
 
 
 def _without_index(window: Window, layout: Layout, least: int) -> Walked | None:
@@ -152,6 +156,7 @@ def _without_index(window: Window, layout: Layout, least: int) -> Walked | None:
         if joined is None:
             return None
         first = joined.pieces[0][1]
+        joined.facts.pop("samples_present", None)
         return Walked(length=first, structure=Structure.TRUNCATED, why=why, extension=joined.extension, facts=joined.facts)
     name, until, count = found
     whole = layout.cut is None and end - until < 1 << 16

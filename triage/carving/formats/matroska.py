@@ -29,7 +29,7 @@ _SEEK, _INFO, _TRACKS, _CHAPTERS, _ATTACHED = 0x114D9B74, 0x1549A966, 0x1654AE6B
 _TOP = frozenset({_CLUSTER, _CUES, _TAGS, _SEEK, _INFO, _TRACKS, _CHAPTERS, _ATTACHED, VOID, CRC32})
 _TIME, _SIMPLE, _GROUP, _BLOCK = 0xE7, 0xA3, 0xA0, 0xA1
 _IN_CLUSTER = frozenset({_TIME, _SIMPLE, _GROUP, 0xA7, 0xAB, 0x5854, 0xAF, VOID, CRC32})
-_MOST_TOP = 1 << 18
+_MOST_TOP = 1 << 16
 _MOST_BLOCKS = 1 << 18
 """Blocks of one file that are looked at."""
 _MOST_CLUSTERS = 64
@@ -56,6 +56,7 @@ class _Cluster:
     blocks: int = 0
     recent: tuple[int, ...] = ()
     whole: bool = False
+    unsized: bool = False
     sealed: bool | None = None
 
 
@@ -142,7 +143,7 @@ def _follow(window: Window, segment: _Segment) -> None:
             continue
         kind, start, end = found
         if kind == _CLUSTER:
-            cluster = _Cluster(at, start, end)
+            cluster = _Cluster(at, start, end, unsized=end < 0)
             if end < 0:
                 _look_into(window, segment, cluster)
                 cluster.end = end = cluster.until
@@ -263,7 +264,7 @@ def _block(segment: _Segment, head: bytes, start: int, end: int) -> bool:
 
 def _said(window: Window, segment: _Segment, chosen: list[_Cluster]) -> Walked | None:
     """Say what became of the clusters."""
-    good = [c.whole or (segment.end < 0 and c.blocks > 0 and c.until == c.end) for c in chosen]
+    good = [c.whole or (c.unsized and c.blocks > 0) for c in chosen]
     if not any(c.blocks for c in chosen):
         return None
     last = max(n for n, c in enumerate(chosen) if c.blocks)
