@@ -358,6 +358,22 @@ def test_two_pieces_are_put_together(form: str) -> None:
     assert not missed
 
 
+@pytest.mark.parametrize("method", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED])
+def test_the_rest_of_a_large_file_is_found_from_header_to_header(method: int) -> None:
+    chance = random.Random(21)
+    gap = 9 * BLOCK
+    data = build({"IMG_1.jpg": chance.randbytes(30_000), "VID_1.mp4": chance.randbytes(17 << 20)}, method=method)
+    split = 5 * BLOCK
+    space = data[:split] + chance.randbytes(gap) + data[split:] + bytes(9000)
+    window = window_of(space, block=BLOCK)
+    first = walk_zip(window)
+    assert first is not None
+    assert first.structure is Structure.TRUNCATED
+    joined = rejoin(window, first)
+    assert joined is not None
+    assert joined.pieces == ((0, split), (split + gap, len(data) - split))
+
+
 def test_a_cut_in_the_directory_or_the_end_record_is_found() -> None:
     base = {f"{n:0150}": b"" for n in range(200)}
     for wanted in (10, 14, 60, 5000, 9000):  # bytes from the cut to the file's end

@@ -13,12 +13,12 @@ import itertools
 import struct
 from typing import TYPE_CHECKING
 
-from triage.artifacts.zips import CENTRAL, END, LOCAL
+from triage.artifacts.zips import END
 from triage.carving.crc import Seam
 from triage.carving.forms import Structure, Walked
 from triage.carving.zipinflate import Budget, Ending, carry_on, states
 from triage.carving.zipparts import End, Listed, State, local_header, read_directory, read_member
-from triage.carving.zipwalk import GAP_BLOCKS, is_related, related_ends, trail_of, walk
+from triage.carving.zipwalk import hopped_end, related_ends, trail_of, walk
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -32,7 +32,6 @@ _CARRIED = 64 << 20
 """Bytes that all tries to carry on one member may expand to, besides what its input earns and some times its own size."""
 _MOST_ENDS = 16
 _REACH = 16 << 20
-_HOPS = 1 << 16
 _WHOLE_WALKS = 8
 _FURTHEST = 16 << 20
 _MOST_STORED = 256 << 20
@@ -59,36 +58,12 @@ def rejoin(window: Window, walked: Walked) -> Walked | None:
 
 def _ends(window: Window, trail: Trail) -> Iterator[End]:
     """Yield end records that may be the file's: the one that the headers behind a gap lead to, however far, then those that lie near."""
-    hopped = _hopped(window, trail)
+    hopped = hopped_end(window, trail)
     if hopped is not None:
         yield hopped
     for end in related_ends(window, trail, _REACH):
         if end != hopped:
             yield end
-
-
-def _hopped(window: Window, trail: Trail) -> End | None:
-    """Return the end record that is found from header to header, where it is known how far away the next one is, but for the gap."""
-    last = trail.members[-1]
-    if last.offset != trail.stop or last.streamed or not last.packed:
-        return None
-    left = _HOPS
-    for gap in range(window.block, (GAP_BLOCKS + 1) * window.block, window.block):
-        at = last.data + last.packed + gap
-        while left and (mark := window.at(at, 4)) in (LOCAL, CENTRAL):
-            left -= 1
-            if mark == CENTRAL:
-                end = read_directory(window, at).end
-                if end is not None and end.gap == gap and is_related(window, trail, end):
-                    return end
-                break
-            member = local_header(window, at)
-            if member is None or (member.streamed and not member.packed):
-                break
-            at = member.data + member.packed
-        if not left or at >= window.size:
-            break
-    return None
 
 
 def _joined(window: Window, split: int, gap: int, stop: int) -> Walked | None:

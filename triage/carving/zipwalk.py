@@ -26,7 +26,8 @@ _MEMBERS = 500_000
 REACH = 8 << 20
 """How far behind the place where the members end an end record is looked for, besides what a header says of the member there."""
 _LARGEST_GAP = 16 << 20
-GAP_BLOCKS = 4096
+_GAP_BLOCKS = 4096
+_HOPS = 1 << 16
 _PADDING = 1 << 16
 _TEXT = bytes([9, 10, 13, *range(32, 127), *range(128, 256)])
 _SIGNING = b"APK Sig Block 42"
@@ -132,18 +133,42 @@ def walk(window: Window) -> Walked | None:
         if len(entries) & 0xFFFF == end.count & 0xFFFF:
             return _judged(window, trail, entries, end)
         return _damaged_directory(window, trail, end)
-    return _cut(window, trail)
+    return _cut(window, trail) or (_cut(window, trail, related=True) if hopped_end(window, trail) is not None else None)
 
 
 def related_ends(window: Window, trail: Trail, reach: int = REACH) -> Iterator[End]:
     """Yield the end records behind the trail's stop that may be this file's: with a gap of whole blocks, or none, before them."""
-    largest = max(_LARGEST_GAP, GAP_BLOCKS * window.block)
+    largest = max(_LARGEST_GAP, _GAP_BLOCKS * window.block)
     start = trail.stop
     last = trail.members[-1]
     known = last.data + last.packed if last.packed and last.data + last.packed <= window.size else last.data
     for end in ends(window, start, max(known, start) + reach):
         if 0 <= end.gap <= largest and is_related(window, trail, end):
             yield end
+
+
+def hopped_end(window: Window, trail: Trail) -> End | None:
+    """Return the end record that is found from header to header, where it is known how far away the next one is, but for the gap."""
+    last = trail.members[-1]
+    if last.offset != trail.stop or last.streamed or not last.packed:
+        return None
+    left = _HOPS
+    for gap in range(window.block, (_GAP_BLOCKS + 1) * window.block, window.block):
+        at = last.data + last.packed + gap
+        while left and (mark := window.at(at, 4)) in (LOCAL, CENTRAL):
+            left -= 1
+            if mark == CENTRAL:
+                end = read_directory(window, at).end
+                if end is not None and end.gap == gap and is_related(window, trail, end):
+                    return end
+                break
+            member = local_header(window, at)
+            if member is None or (member.streamed and not member.packed):
+                break
+            at = member.data + member.packed
+        if not left or at >= window.size:
+            break
+    return None
 
 
 def is_related(window: Window, trail: Trail, end: End) -> bool:
