@@ -148,13 +148,13 @@ def _segment(window: Window, start: int, size: int = 0) -> tuple[int, int, bool,
     for number in range(min(count, _RECORDS)):
         data = window.at(at, record)
         if len(data) < record or not _right(data, nonce, page):
-            return at, number, count in (0, _WORD), page
+            return min(at, window.size), number, count == _WORD, page
         at += record
     if count == 0:  # it was never synced: the records count as far as their checksums hold
         for number in range(_RECORDS):
             data = window.at(at, record)
             if len(data) < record or not _right(data, nonce, page):
-                return (at, number, True, page) if number or not size else None
+                return (at, number, True, page) if number else None
             at += record
     return at, count, True, page
 
