@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import io
 import random
 import struct
 from typing import TYPE_CHECKING
@@ -8,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from jpeg_support import JPEG, KINDS, filler, picture, walked, window
+from PIL import Image
 
 from triage.carving.forms import Structure
 from triage.carving.jpegmeta import _MAX_ENTRIES
@@ -90,9 +92,7 @@ def test_a_picture_without_suspicion_is_not_decoded(monkeypatch: pytest.MonkeyPa
 
 
 def test_a_plain_picture_that_looks_odd_is_decoded_and_whole() -> None:
-    from PIL import Image
-
-    out = __import__("io").BytesIO()
+    out = io.BytesIO()
     Image.new("RGB", (3000, 2000), "white").save(out, "JPEG")
     found = walked(out.getvalue() + bytes(5))
     assert found is not None

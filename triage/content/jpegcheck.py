@@ -1,4 +1,4 @@
-"""Whether a JPEG decodes from its first byte to its last without a single complaint: what proves a carved one.
+"""Whether a JPEG decodes from its first byte to its last without a single complaint: half of what proves a carved one.
 
 libjpeg-turbo does the work, through simplejpeg whose strict mode turns libjpeg's warnings into errors: a code that is in no Huffman
 table, data that end before the picture does or go on behind it, a restart marker out of order (ITU-T T.81, F.2.2 and E.2.4). Pillow
@@ -15,15 +15,16 @@ MAX_WORK = 1_500_000_000
 """Pixels times scans, at most: each scan of a progressive picture goes over all of it, and a file may have thousands."""
 
 # Not the data's fault: the decoder does not do such pictures.
-_BEYOND = ("subsampling", "Unsupported", "not compiled", "precision", "colorspace", "conversion", "not supported")
+_BEYOND = ("subsampling", "Unsupported JPEG", "Unsupported color", "not compiled", "precision", "colorspace", "conversion", "not supported")
 
 
 def check(data: bytes) -> tuple[bool | None, str]:
     """Return whether ``data`` decode without a complaint, and the complaint.
 
     ``None``: it cannot be told, since the picture is too large or of a kind that is not decoded. Bytes behind the end of the picture
-    are not looked at. Stretches of other bytes are noticed, since the codes no longer fill the picture exactly; a single changed bit
-    often is not, if it only makes one value another. Never raises.
+    are not looked at. Bytes that are missing or too many are noticed, since the codes no longer fill the picture exactly. A stretch of
+    other bytes that is no longer than what stood there goes unnoticed a few times in a hundred, a single changed bit mostly: whoever must
+    be sure reads the codes as well (:mod:`triage.carving.jpegscan`). Never raises.
     """
     try:
         height, width, colours, _ = simplejpeg.decode_jpeg_header(data, strict=True)

@@ -37,16 +37,18 @@ def _walk(window: Window) -> Walked | None:
     why = "its end marker was reached" + (f", behind it {' and '.join(names)}" if names else "")
     if not picture.odd and not window.joints(0, end):
         return Walked(length=end, structure=Structure.COMPLETE, why=why, parts=tuple(parts), facts=facts)
-    for start, length in [(0, picture.end), *((p.offset, p.length) for p in parts if p.offset >= picture.end and p.extension == "jpg")]:
-        sound, complaint = check(window.spliced(((start, length),)), length)
-        if sound is None:
-            why += f"; {complaint}"
-            return Walked(length=end, structure=Structure.COMPLETE, why=why, parts=tuple(parts), facts=facts)
-        if not sound and start:
-            why += f"; the picture at byte {start} is damaged"
-            return Walked(length=end, structure=Structure.DAMAGED, why=why, valid=start, parts=tuple(parts), facts=facts)
-        if not sound:
-            return _broken(window, picture, facts, thumbnails)
+    sound, complaint = check(window, picture)
+    if sound is False:
+        return _broken(window, picture, facts, thumbnails)
+    for part in parts:
+        if sound and part.offset >= picture.end and part.extension == "jpg":
+            inner = window.spliced(((part.offset, part.length),))
+            other = read_picture(inner)
+            if other is None or check(inner, other)[0] is False:
+                why += f"; the picture at byte {part.offset} is damaged"
+                return Walked(length=end, structure=Structure.DAMAGED, why=why, valid=part.offset, parts=tuple(parts), facts=facts)
+    if not sound:
+        return Walked(length=end, structure=Structure.COMPLETE, why=f"{why}; {complaint}", parts=tuple(parts), facts=facts)
     why += "; it decodes without a complaint"
     checked = not any(part.extension != "jpg" for part in parts)
     return Walked(length=end, structure=Structure.COMPLETE, why=why, checked=checked, parts=tuple(parts), facts=facts)
