@@ -10,7 +10,7 @@ import pytest
 from document_samples import FREE, ole, properties, record, slides, words, workbook
 from hypothesis import given
 from hypothesis import strategies as st
-from picture_support import NOISE, SURROUNDINGS, asked, holds, mutants, noise_picture, samples, saved, walk
+from picture_support import NOISE, SURROUNDINGS, asked, form, holds, mutants, noise_picture, samples, saved, together, walk
 
 from triage.carving.cfb import read_compound
 from triage.carving.forms import Structure, Walked
@@ -126,6 +126,33 @@ def test_a_gap_is_noticed() -> None:
     for at in range(1024, len(BOOK) - 512, 1024):
         walked = walk("ole", BOOK[:at] + NOISE[:4096] + BOOK[at:] + bytes(2000))
         assert walked is None or walked.structure is not Structure.COMPLETE, at
+
+
+@pytest.mark.parametrize("kind", ["xls", "ppt"])
+@pytest.mark.parametrize(
+    "between", [NOISE[:8192], bytes(8192), words(2000)[:8192], BOOK[512:8704]], ids=["random", "zeros", "text", "book"]
+)
+def test_two_pieces_are_put_together_where_the_records_prove_it(kind: str, between: bytes) -> None:
+    data, joined = KINDS[kind], 0
+    ends = {"xls": len(workbook(3, 400)), "ppt": len(slides()["PowerPoint Document"])}
+    for cut in range(1024, ends[kind], 1024):
+        space = data[:cut] + between + data[cut:] + bytes(4000)
+        window, walked = asked("ole", space)
+        if walked is None:
+            continue
+        assert not (walked.structure is Structure.COMPLETE and walked.checked)
+        found = form("ole").rejoin(window, walked)
+        if found is not None:
+            assert (found.structure, found.checked) == (Structure.FRAGMENTED, True)
+            assert together(space, found) == data, cut
+            joined += 1
+    assert joined > ends[kind] // 1024 * 0.8
+
+
+def test_nothing_is_put_together_that_nothing_proves() -> None:
+    for cut in (1024, 4096, 8192):
+        window, walked = asked("ole", MAIL[:cut] + NOISE[:8192] + MAIL[cut:] + bytes(4000))
+        assert walked is None or form("ole").rejoin(window, walked) is None
 
 
 def test_one_that_the_space_cuts_says_how_long_it_was() -> None:

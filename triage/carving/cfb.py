@@ -19,6 +19,7 @@ MAGIC = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 _FREE, _END, _FAT, _DIFAT = 0xFFFFFFFF, 0xFFFFFFFE, 0xFFFFFFFD, 0xFFFFFFFC
 _HEADER = struct.Struct("<HHHHH6xIIIIIIIII")  # from 24: version, order, shifts; from 40: counts and first sectors
 _ENTRY = struct.Struct("<64sHBBIII16sI8s8sIQ")
+_ROOT = "Root Entry\0".encode("utf-16-le")
 _MINI = 64
 _CUTOFF = 4096
 _MOST_FAT = 1 << 16
@@ -46,6 +47,7 @@ class Compound:
 
     ``end``: where the last sector in use ends. ``entries``: the root first; empty if the directory was not reached. ``lost``: what of
     the tables is not where it should be, in words, or nothing. ``tables``: the allocation table was read, and is one.
+    ``sure``: bytes up to the last sector of tables and directory that is where it should be.
     """
 
     sector: int
@@ -54,6 +56,7 @@ class Compound:
     mini_chain: list[int] = field(default_factory=list)
     lost: str = ""
     tables: bool = False
+    sure: int = 0
 
     def pieces(self, entry: CfbEntry) -> list[tuple[int, int]]:
         """Return ``(offset, length)`` of an entry's bytes in the file, neighbours as one."""
@@ -98,11 +101,32 @@ def read_compound(window: Window) -> Compound | None:
     fat = _tables(window, found.sector, places, found)
     if fat is None:
         return found
-    found.tables = True
+    found.tables, found.sure = True, (max(places) + 2) * found.sector
     used = np.flatnonzero(fat != _FREE)
     found.end = (int(used[-1]) + 2) * found.sector if len(used) else 0
     _read_directory(window, found, fat.tolist(), first, mini, minis)
     return found
+
+
+def displaced_tables(window: Window, furthest: int) -> tuple[int, int] | None:
+    """Return where the directory or the first allocation table should be and is not, and where it is, at most ``furthest`` bytes on.
+
+    The directory begins with the root's name; an allocation table marks itself (2.3).
+    """
+    head = window.at(0, 512)
+    _, _, _, shift, _, _, _, first, *_ = _fields(head)
+    sector, table = 1 << shift, int.from_bytes(head[76:80], "little")
+    at = (first + 1) * sector
+    if window.at(at, len(_ROOT)) != _ROOT:
+        found = window.find(_ROOT, at + 512, at + furthest)
+        return (at, found) if found >= 0 and (found - at) % 512 == 0 else None
+    at = (table + 1) * sector
+    own = table % (sector // 4) * 4
+    for offset, data in window.chunks(at, at + furthest):
+        for place in range(0, len(data) - sector + 1, 512):
+            if data[place + own : place + own + 4] == b"\xfd\xff\xff\xff":
+                return (at, offset + place) if offset + place > at else None
+    return None
 
 
 def _fields(head: bytes) -> tuple[int, ...]:
@@ -182,6 +206,7 @@ def _read_directory(window: Window, found: Compound, fat: list[int], first: int,
     if not entries or entries[0][2] != 5 or len(raw) < len(chain) * sector:
         found.lost = "its directory"
         return
+    found.sure = max(found.sure, (max(chain) + 2) * sector)
     mini_fat: list[int] = []
     if minis:
         mini_chain = _whole_chain(fat, mini, len(fat), seen)

@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from triage.carving.forms import Part
@@ -25,10 +25,14 @@ _MOST_PROPERTIES = 1 << 20
 
 @dataclass(frozen=True, slots=True)
 class Content:
-    """``proven``: what of the content agrees, in words; ``wrong``: what does not. Both empty: nothing that could be told."""
+    """``proven``: what of the content agrees, in words; ``wrong``: what does not. Both empty: nothing that could be told.
+
+    ``at``: where what is wrong stands: by the stream, or by the file when ``check_content`` returns it.
+    """
 
     proven: str = ""
     wrong: str = ""
+    at: int | None = None
 
 
 def check_content(window: Window, found: Compound, extension: str) -> Content:
@@ -38,15 +42,29 @@ def check_content(window: Window, found: Compound, extension: str) -> Content:
         if entry is not None and entry.size >= 28 and (wrong := _properties(window, found, entry)):
             return Content(wrong=wrong)
     if extension == "xls" and (book := _stream(window, found, "Workbook") or _stream(window, found, "Book")):
-        return _workbook(book)
+        return _placed(found, "Workbook" if _entry(found, "Workbook") else "Book", _workbook(book))
     if extension == "ppt" and (slides := _stream(window, found, "PowerPoint Document")):
-        return _slides(slides, _stream(window, found, "Current User"), _stream(window, found, "Pictures"))
+        content = _slides(slides, _stream(window, found, "Current User"), _stream(window, found, "Pictures"))
+        return _placed(found, "PowerPoint Document", content)
     if extension == "doc" and (text := _stream(window, found, "WordDocument")):
         table = "1Table" if len(text) > 11 and text[11] & 2 else "0Table"
         return _document(text, _stream(window, found, table))
     if extension == "db":
         return _thumbs(window, found)
     return Content()
+
+
+def _placed(found: Compound, name: str, content: Content) -> Content:
+    """Say where in the file a place of a stream is."""
+    entry = _entry(found, name)
+    left = content.at
+    if entry is None or left is None:
+        return content
+    for at, length in found.pieces(entry):
+        if left < length:
+            return replace(content, at=at + left)
+        left -= length
+    return replace(content, at=None)
 
 
 def _entry(found: Compound, name: str) -> CfbEntry | None:
@@ -92,12 +110,12 @@ def _workbook(data: bytes) -> Content:
         elif kind == 0x0085 and length >= 8 and depth == 1:
             sheets.append(int.from_bytes(data[at + 4 : at + 8], "little"))
         if not kind or length > 8224 or at + 4 + length > size:  # 2.1.4
-            return Content(wrong=f"its workbook breaks off at byte {at}: what stands there is no record")
+            return Content(wrong=f"its workbook breaks off at byte {at}: what stands there is no record", at=at)
         at += 4 + length
     else:
         return Content()
     if depth:
-        return Content(wrong=f"its workbook breaks off at byte {at}")
+        return Content(wrong=f"its workbook breaks off at byte {at}", at=at)
     if not set(sheets) <= begins:
         return Content(wrong="a sheet of its workbook does not begin where it should")
     if any(data[at : at + 65536]):
@@ -114,7 +132,7 @@ def _slides(data: bytes, user: bytes, images: bytes) -> Content:
         if not (0x03E8 <= kind <= 0x3000 or 0xF000 <= kind <= 0xF200) or at + 8 + length > size:
             if not any(data[at : at + 4096]) and count:
                 break
-            return Content(wrong=f"its slides break off at byte {at}: what stands there is no record")
+            return Content(wrong=f"its slides break off at byte {at}: what stands there is no record", at=at)
         if kind == 0x0FF5:
             edits.add(at)
         at += 8 if version & 0xF == 0xF else 8 + length

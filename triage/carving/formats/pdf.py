@@ -30,15 +30,16 @@ _COUNTED = re.compile(rb"xref[\t\r\n ]{1,4}0 (\d{1,7})[\t\r\n ]{1,3}")
 _OBJECT_END = re.compile(rb"endobj[\0\t\n\f\r ]{0,16}(?=\d{1,10}[\t\r\n ]|xref|startxref|trailer|%|$)")
 _END = b"%%EOF"
 _SECTOR = 512
-_UNBROKEN = 32 << 20
-"""Bytes without a sign of an object, behind which no more of a file is looked for: streams are rarely as long."""
+_UNBROKEN = 4 << 20
+"""Bytes without a sign of an object, besides those that a stream says it has, behind which no more of a file is looked for."""
+_LONGEST_STREAM = 256 << 20
 _ENDS = 4096
 _CHAIN = 200_000
 _CUTS = 256
 """Places of a gap that are tried."""
 _TRAILERS = 64
 """Ends behind a gap that are looked at."""
-_FURTHEST = 256 << 20
+_FURTHEST = 48 << 20
 """Bytes behind a file's first in which its rest is looked for."""
 
 
@@ -107,9 +108,18 @@ def _ends(window: Window, start: int = 0, *, stop_at_headers: bool) -> Iterator[
             pos = joined.find(_END, pos + 5, stop)
         last = joined.rfind(b"obj", 0, stop)
         sign = base + last if last >= 0 else sign
-        if stop < len(joined) or base + stop - sign > _UNBROKEN or count > _ENDS:
+        if stop < len(joined) or count > _ENDS:
+            return
+        if base + stop - sign > _UNBROKEN and base + stop - sign > _UNBROKEN + _stated(window, sign):
             return
         tail = joined[-4:]
+
+
+def _stated(window: Window, sign: int) -> int:
+    """Return how long the stream of the object that begins before ``sign`` says that it is."""
+    head = window.at(sign, 4096)
+    opened = STREAM.search(head)
+    return min(number_of(head[: opened.start()], b"Length") or 0, _LONGEST_STREAM) if opened else 0
 
 
 def _end_at(window: Window, at: int) -> _End:
@@ -178,7 +188,7 @@ def _first_object(window: Window, facts: Facts) -> Walked | None:
     """Say how far the first object can be read, if it has a long stream: scanners begin with the picture."""
     opened = _OPENED.search(window.at(0, 4096))
     start = opened.end() if opened else 0
-    broken = check_stream(window, start, min(window.size, _UNBROKEN)).broken
+    broken = check_stream(window, start, min(window.size, start + _UNBROKEN + _stated(window, start))).broken
     if broken is None or broken - start < 4096:
         return None
     why = f"its first object breaks off at about byte {broken}"
