@@ -308,6 +308,23 @@ def test_a_film_in_two_pieces_around_a_picture_is_put_together(name: str, cut: i
     assert content == data
 
 
+@pytest.mark.parametrize(
+    ("name", "cut"),
+    [
+        *(("film_index_first.mp4", cut) for cut in (512, 1536)),
+        *(("film_index_last.mp4", cut) for cut in (4608, 5120)),
+        *(("film_pictures.mov", cut) for cut in (4608, 5120)),
+        *(("film_hevc.mp4", cut) for cut in (1536, 2048, 2560)),
+        *(("sound.m4a", cut) for cut in (1536, 2048)),
+    ],
+)
+def test_a_film_whose_index_is_in_two_pieces_is_put_together(name: str, cut: int) -> None:
+    data, gap = sample(name), JPEG + NOISE[: 4096 - len(JPEG)]
+    found, content = joined("isobmff", data[:cut] + gap + data[cut:] + NOISE[:5000])
+    assert found is not None
+    assert (found.structure, content == data) == (Structure.FRAGMENTED, True)
+
+
 def test_a_gap_is_proven_only_where_one_place_fits() -> None:
     data = sample("film_index_last.mp4")
     found, content = joined("isobmff", data[:2048] + NOISE[:4096] + data[2048:] + NOISE[:5000])

@@ -26,6 +26,7 @@ MOST_SAMPLES = 1 << 21
 _MOST_TRACKS = 64
 _MOST_CHILDREN = 65536
 _LARGEST_MOVIE = 32 << 20
+_CONTAINERS = frozenset({b"trak", b"mdia", b"minf", b"stbl"})
 _NONE: Numbers = np.zeros(0, np.int64)
 
 
@@ -115,14 +116,24 @@ class Track:
 
 @dataclass(slots=True)
 class Movie:
-    """What the movie box says. ``whole``: its boxes follow each other to its end. ``promised``: duration of all fragments, or 0."""
+    """What the movie box says. ``promised``: duration of all fragments, or 0.
+
+    ``stops``: where in its content boxes stop following each other before their container's end, -1 for nowhere; ``last``: where the
+    last box before that begins.
+    """
 
     tracks: list[Track]
     scale: int
     duration: int
     fragmented: bool
-    whole: bool
+    stops: int = -1
+    last: int = 0
     promised: int = 0
+
+    @property
+    def whole(self) -> bool:
+        """Whether its boxes follow each other to its end."""
+        return self.stops < 0
 
 
 def read_movie(window: Window, box: Box) -> Movie | None:
@@ -148,7 +159,7 @@ def _inflated(data: bytes) -> bytes:
 
 def movie_of(data: bytes) -> Movie | None:
     """Return what a movie box's content says; ``None`` without a header."""
-    movie, end = Movie([], 0, 0, False, False), 0
+    movie = Movie([], 0, 0, fragmented=False)
     extends: dict[int, tuple[int, int]] = {}
     for kind, start, end in children(data, 0, len(data)):
         if kind == b"mvhd":
@@ -167,8 +178,26 @@ def movie_of(data: bytes) -> Movie | None:
                     movie.promised = int.from_bytes(data[a + 4 : a + (12 if data[a] else 8)], "big")
     for track in movie.tracks:
         track.defaults = extends.get(track.number, (0, 0))
-    movie.whole = end == len(data)
+    stop = _stop(data, 0, len(data), 0)
+    if stop is not None:
+        movie.last, movie.stops = stop
     return movie if movie.scale else None
+
+
+def _stop(data: bytes, start: int, end: int, depth: int) -> tuple[int, int] | None:
+    """Return ``(where the last right box begins, where none follows it)`` in a container whose boxes do not reach its end."""
+    last = start
+    at = start
+    while at + 8 <= end:
+        kind, content, following = next(children(data, at, end), (b"", 0, 0))
+        if not kind.strip(b"\0"):
+            break
+        if kind in _CONTAINERS and depth < 5:
+            inner = _stop(data, content, following, depth + 1)
+            if inner is not None:
+                return inner
+        last, at = at, following
+    return (last, at) if end - at >= 8 else None
 
 
 def _clock(data: bytes, start: int) -> tuple[int, int]:
@@ -214,7 +243,7 @@ def _entry(track: Track, data: bytes, start: int, end: int) -> None:
     if found is None:
         return
     track.codec, start, end = found
-    if track.handler == b"vide":
+    if track.handler in {b"vide", b"pict", b"auxv"}:
         if end - start >= 78:
             track.width, track.height = struct.unpack_from(">HH", data, start + 24)
         track.config = data[start + 78 : end]

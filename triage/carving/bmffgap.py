@@ -16,6 +16,7 @@ import numpy as np
 from triage.carving.bmff import box_at, read_movie
 from triage.carving.bmfflayout import Layout, lying_in, read_layout
 from triage.carving.forms import Structure, Walked
+from triage.carving.places import widths, words
 from triage.carving.probes import judge, probes_of
 from triage.content.signatures import at_start
 
@@ -25,15 +26,30 @@ if TYPE_CHECKING:
     from triage.carving.probes import Probes, Verdict
     from triage.carving.window import Window
 
-_REACH = 64 << 20
-"""Bytes behind a gap's beginning in which the rest is looked for."""
 _MOST_PLACES = 16384
-_MOST_NAMES = 64
 _MOST_BORDERS = 1024
 _MOST_TRIED = 256 << 20
 """Bytes that may be looked at to find where between two samples a gap begins."""
 _MOST_MOVIES = 8
 _MOST_PROBED = 1024
+_MOST_INDEX_BORDERS = 64
+_IN_MOVIES = (
+    b"trak",
+    b"udta",
+    b"meta",
+    b"stts",
+    b"stss",
+    b"ctts",
+    b"stsc",
+    b"stsz",
+    b"stz2",
+    b"stco",
+    b"co64",
+    b"sgpd",
+    b"sbgp",
+    b"minf",
+    b"stbl",
+)
 _TESTERS = 3
 _MOST_GAPS = 3
 
@@ -45,20 +61,52 @@ def rejoined(window: Window, walked: Walked, walk: Callable[[Window], Walked | N
     layout = read_layout(window)
     if walked.structure is Structure.COMPLETE and not layout.fragments:
         return None  # only fragments may go on where they seem to end
+    if layout.movie is not None and not layout.movie.whole:
+        return _index_joined(window, layout, walk)
     for border, width, certain in _gaps(window, layout):
-        rest = window.size - border - width
-        whole = window.spliced(((0, border), (border + width, rest)))
+        whole = _without(window, border, width)
         found = walk(whole)
         if found is not None and found.structure is not Structure.COMPLETE and (found.valid or found.length) > border + window.block:
             found = rejoined(whole, found, walk, gaps - 1)
         if found is None or found.length <= border or found.structure not in {Structure.COMPLETE, Structure.FRAGMENTED}:
             continue
-        pieces = pieces_of(found.pieces or ((0, found.length),), border, width)
-        unsure = "" if certain else "; where in its last sample before the gap the piece ends is the likeliest of several places"
-        why = f"{len(pieces)} pieces fit together: samples before and behind the gap are right{unsure}"
-        return replace(
-            found, structure=Structure.FRAGMENTED, pieces=pieces, checked=found.checked and certain, valid=None, parts=(), why=why
-        )
+        return _told(found, border, width, certain=certain)
+    return None
+
+
+def _without(window: Window, border: int, width: int) -> Window:
+    """Return a window without the gap."""
+    return window.spliced(((0, border), (border + width, window.size - border - width)))
+
+
+def _told(found: Walked, border: int, width: int, *, certain: bool) -> Walked:
+    """Return what was found without a gap as what lies around it."""
+    pieces = pieces_of(found.pieces or ((0, found.length),), border, width)
+    unsure = "" if certain else "; where in its last sample before the gap the piece ends is the likeliest of several places"
+    why = f"{len(pieces)} pieces fit together: samples before and behind the gap are right{unsure}"
+    checked = found.checked and certain
+    return replace(found, structure=Structure.FRAGMENTED, pieces=pieces, checked=checked, valid=None, parts=(), why=why)
+
+
+def _index_joined(window: Window, layout: Layout, walk: Callable[[Window], Walked | None]) -> Walked | None:
+    """Return the file put together around a gap in its index, with which all of it must be right."""
+    movie, box = layout.movie, layout.movie_box
+    if movie is None or box is None:
+        return None
+    first, stops = box.start + movie.last + 1, box.start + movie.stops
+    for count, width in enumerate(widths(window, stops + 4, _IN_MOVIES)):
+        if count >= _MOST_MOVIES:
+            break
+        fitting = {}
+        for border in borders_of(window, first, stops, 1)[:_MOST_INDEX_BORDERS]:
+            whole = _without(window, border, width)
+            found = read_movie(whole, box)
+            walked = walk(whole) if found is not None and found.whole else None
+            if walked is not None and walked.structure is Structure.COMPLETE and walked.length > border:
+                fitting[border] = walked
+        likely = likeliest(window, list(fitting), width)
+        if likely is not None:
+            return _told(fitting[likely], likely, width, certain=len(fitting) == 1)
     return None
 
 
@@ -120,22 +168,17 @@ def _widths(window: Window, probes: Probes, first: int) -> Iterator[int]:
     late = [int(i) for i in after[:256] if probes.strong(int(i))]
     if not late:
         return
-    tester, testers, block = late[0], late[:_TESTERS], window.block
-    start, most = int(probes.starts[tester]), probes.most(tester)
-    places = min(_MOST_PLACES, (window.size - start) // block, _REACH // block)
-    step = max((1 << 20) // block, 1)
-    for number in range(1, places + 1, step):
-        count = min(step, places + 1 - number)
-        if most:
-            data = window.at(start + number * block, (count - 1) * block + 4)
-            columns = np.frombuffer(data.ljust(count * block, b"\xff"), np.uint8).reshape(count, block)[:, :4]
-            lengths = columns.astype(np.int64) @ np.array([1 << 24, 1 << 16, 1 << 8, 1])
-            likely = (np.flatnonzero((lengths > 0) & (lengths <= most)) + number).tolist()
-        else:
-            likely = list(range(number, number + count))
-        for place in likely:
-            if all(probes.good(window, i, place * block) for i in testers):
-                yield place * block
+    testers, block = late[:_TESTERS], window.block
+    start, most = int(probes.starts[testers[0]]), probes.most(testers[0])
+    if most:
+        likely: Iterator[int] = (
+            p + first for first, lengths in words(window, start) for p in np.flatnonzero((lengths > 0) & (lengths <= most)).tolist()
+        )
+    else:
+        likely = iter(range(1, min(_MOST_PLACES, (window.size - start) // block) + 1))
+    for place in likely:
+        if all(probes.good(window, i, place * block) for i in testers):
+            yield place * block
 
 
 def _borders(window: Window, probes: Probes, start: int, first: int, width: int) -> Iterator[tuple[int, int, bool]]:
@@ -155,7 +198,7 @@ def _tried(window: Window, probes: Probes, start: int, end: int, width: int) -> 
     deep = replace(probes, deep=True)
     fitting = []
     for border in borders:
-        whole = window.spliced(((0, border), (border + width, window.size - border - width)))
+        whole = _without(window, border, width)
         if all(deep.good(whole, i) for i in near):
             fitting.append(border)
     if len(fitting) == 1:
@@ -166,22 +209,10 @@ def _tried(window: Window, probes: Probes, start: int, end: int, width: int) -> 
         yield likely, width, False
 
 
-def _named(window: Window, name: bytes, expected: int) -> Iterator[int]:
-    """Yield how many bytes behind its place a box of a name lies: whole blocks."""
-    at = expected + 4
-    for _ in range(_MOST_NAMES):
-        at = window.find(name, at, min(expected + _REACH, window.size))
-        if at < 0:
-            return
-        if at - 4 > expected and (at - 4 - expected) % window.block == 0:
-            yield at - 4 - expected
-        at += 4
-
-
 def _index_behind(window: Window, layout: Layout, expected: int) -> Iterator[tuple[int, int, bool]]:
     """Yield gaps with an index behind them that tells of these media."""
     tried = 0
-    for width in _named(window, b"moov", expected):
+    for width in widths(window, expected + 4, (b"moov",)):
         box = box_at(window, expected + width)
         movie = read_movie(window, box) if box is not None and tried < _MOST_MOVIES else None
         tried += movie is not None
@@ -206,7 +237,7 @@ def _fragment_behind(window: Window, layout: Layout, probes: Probes, verdict: Ve
     """Yield gaps with the next fragment behind them: the number after that of the last one."""
     last = [box for box in layout.boxes if box.kind == b"moof"][-1]
     number = int.from_bytes(window.at(last.offset + 20, 4), "big")
-    for width in _named(window, b"moof", layout.end):
+    for width in widths(window, layout.end + 4, (b"moof",)):
         head = window.at(layout.end + width, 24)
         if head[12:16] != b"mfhd" or int.from_bytes(head[20:24], "big") != number + 1:
             continue

@@ -56,6 +56,8 @@ def _walk(window: Window) -> Walked | None:
     typed = layout.boxes[:1] and layout.boxes[0].kind == b"ftyp"
     if layout.movie is None and layout.items is None:
         return _without_index(window, layout, _LEAST if typed else _LEAST_UNTYPED)
+    if layout.movie is not None and not layout.movie.whole and layout.items is None:
+        return _with_broken_index(window, layout) if typed or layout.boxes[0].kind != b"moov" else None
     tracks, media = layout.tracks, layout.media(window.size)
     inside, total = lying_in(tracks, media)
     if not total:
@@ -76,6 +78,22 @@ def _walk(window: Window) -> Walked | None:
         parts=parts,
         facts=walked.facts,
     )
+
+
+def _with_broken_index(window: Window, layout: Layout) -> Walked | None:
+    """Say what can be said of a film whose index goes over into something else: that may be its other piece's place."""
+    movie, box = layout.movie, layout.movie_box
+    if movie is None or box is None or not movie.duration:
+        return None
+    until = box.start + movie.stops
+    why = f"its index (moov) breaks off at byte {until}: it cannot be played as it is"
+    facts: Facts = {"duration_ms": movie.duration * 1000 // movie.scale}
+    track = _main(movie.tracks) or (movie.tracks[0] if movie.tracks else None)
+    if track is not None:
+        facts["codec"] = name_of(track.codec, track.config)
+        if track.width:
+            facts.update(width=track.width, height=track.height)
+    return Walked(length=until, structure=Structure.TRUNCATED, why=why, extension=_extension(window, layout), facts=facts)
 
 
 def _whole_end(window: Window, layout: Layout) -> int:
@@ -122,8 +140,6 @@ def _looked_at(window: Window, layout: Layout, end: int, inside: int, total: int
         valid = there if verdict.tried else min(there, layout.end)
         why = "the space ends inside it" if layout.cut is not None else f"its index of segments goes on to byte {layout.promised}"
         return Walked(length=there, structure=Structure.TRUNCATED, why=why, facts=facts, valid=valid)
-    if movie is not None and not movie.whole:
-        return Walked(length=end, structure=Structure.DAMAGED, why="its index (moov) is damaged", facts=facts)
     if movie is not None and movie.promised and layout.fragments and _played(layout.tracks) * 10 < movie.promised * 9000 // movie.scale:
         why = "its fragments end before the duration that it tells"
         return Walked(length=end, structure=Structure.TRUNCATED, why=why, facts=facts)

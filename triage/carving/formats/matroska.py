@@ -16,6 +16,7 @@ from triage.carving.bmffgap import borders_of, likeliest, pieces_of
 from triage.carving.ebml import CRC32, LONGEST_HEAD, VOID, element_at, elements, head_of, intact, number
 from triage.carving.forms import Facts, Format, Header, Structure, Walked
 from triage.carving.matroskatracks import Heads, read_attachments, read_cues, read_info, read_places, read_tracks
+from triage.carving.places import widths
 from triage.carving.probes import Verdict, judge, probes_of
 from triage.carving.samples import name_of
 
@@ -37,7 +38,7 @@ _MOST_CLUSTERS = 64
 _ALL = 64 << 20
 _WHOLE = 8 << 20
 """Bytes of a cluster that is read in one go; other elements are read up to here as well."""
-_REACH = 128 << 20
+_MOST_WIDTHS = 64
 _RESUMES = 16 << 20
 
 
@@ -371,16 +372,12 @@ def _broken(window: Window, segment: _Segment, cluster: _Cluster) -> bool:
 
 def _widths(window: Window, segment: _Segment, last: _Cluster) -> Iterator[int]:
     """Yield how wide a gap can be behind which the next element lies."""
-    expected = last.end
-    names = [_CLUSTER, _CUES, _TAGS]
-    for name in names if segment.end < 0 or expected < segment.end else []:
-        at, needle = expected, name.to_bytes(4, "big")
-        for _ in range(64):
-            at = window.find(needle, at + 1, min(expected + _REACH, window.size))
-            if at < 0:
+    names = [name.to_bytes(4, "big") for name in (_CLUSTER, _CUES, _TAGS)]
+    if segment.end < 0 or last.end < segment.end:
+        for count, width in enumerate(widths(window, last.end, names)):
+            if count >= _MOST_WIDTHS:
                 break
-            if (at - expected) % window.block == 0 and head_of(window.at(at, LONGEST_HEAD)) is not None:
-                yield at - expected
+            yield width
 
 
 def _fits(window: Window, segment: _Segment, last: _Cluster, border: int, width: int) -> bool:
