@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import random
+import struct
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -88,3 +89,18 @@ def joined(data: bytes, **options: Any) -> Walked | None:
 
 def put_together(data: bytes, found: Walked) -> bytes:
     return b"".join(data[offset : offset + length] for offset, length in found.pieces)
+
+
+def segment(marker: int, body: bytes) -> bytes:
+    return bytes((0xFF, marker)) + struct.pack(">H", len(body) + 2) + body
+
+
+def exif_of(thumbnail: bytes, *, make: bytes = b"Camera Works\0") -> bytes:
+    """An EXIF block with a make, a date, and a thumbnail in its second directory."""
+    date = b"2024:05:06 07:08:09\0"
+    texts = 8 + 2 + 2 * 12 + 4
+    second = texts + len(make) + len(date)
+    first = struct.pack("<HHHIIHHIII", 2, 0x010F, 2, len(make), texts, 0x0132, 2, len(date), texts + len(make), second)
+    at = second + 2 + 2 * 12 + 4
+    tags = struct.pack("<HHHIIHHIII", 2, 0x0201, 4, 1, at, 0x0202, 4, 1, len(thumbnail), 0)
+    return b"Exif\0\0II*\0\x08\0\0\0" + first + make + date + tags + thumbnail

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from jpeg_support import JPEG, KINDS, filler, picture, walked, window
+from jpeg_support import JPEG, KINDS, exif_of, filler, picture, segment, walked, window
 from PIL import Image
 
 from triage.carving.forms import Structure
@@ -21,21 +21,6 @@ if TYPE_CHECKING:
 
 ALLOWED = (ValueError, LookupError, ArithmeticError, struct.error)
 SURROUNDINGS = {"zeros": bytes(9000), "random": random.Random(1).randbytes(9000), "picture": picture(seed=9)[:9000], "nothing": b""}
-
-
-def segment(marker: int, body: bytes) -> bytes:
-    return bytes((0xFF, marker)) + struct.pack(">H", len(body) + 2) + body
-
-
-def exif_of(thumbnail: bytes, *, make: bytes = b"Camera Works\0") -> bytes:
-    """An EXIF block with a make, a date, and a thumbnail in its second directory."""
-    date = b"2024:05:06 07:08:09\0"
-    texts = 8 + 2 + 2 * 12 + 4
-    second = texts + len(make) + len(date)
-    first = struct.pack("<HHHIIHHIII", 2, 0x010F, 2, len(make), texts, 0x0132, 2, len(date), texts + len(make), second)
-    at = second + 2 + 2 * 12 + 4
-    tags = struct.pack("<HHHIIHHIII", 2, 0x0201, 4, 1, at, 0x0202, 4, 1, len(thumbnail), 0)
-    return b"Exif\0\0II*\0\x08\0\0\0" + first + make + date + tags + thumbnail
 
 
 def with_segments(data: bytes, *segments: bytes) -> bytes:

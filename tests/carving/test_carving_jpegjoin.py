@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from jpeg_support import BLOCK, JPEG, KINDS, filler, joined, picture, put_together, walked, window
+from jpeg_support import BLOCK, JPEG, KINDS, exif_of, filler, joined, picture, put_together, segment, walked, window
 
 from triage.carving.forms import Structure
 from triage.carving.jpegparts import read_picture
@@ -63,6 +63,22 @@ def test_real_pictures_in_two_pieces_are_put_together(evidence_root: Path) -> No
             found += 1
             assert put_together(whole, joint) == data, path
     assert asked == found == 9
+
+
+def test_a_picture_cut_inside_its_first_segment_is_put_together() -> None:
+    thumbnail = picture(seed=2, width=160, height=120)
+    body = exif_of(thumbnail) + filler("random", 3000, 77)
+    assert len(thumbnail) < 3900
+    data = picture()
+    data = data[:2] + segment(0xE1, body) + data[2:]
+    for foreign in ("text", "random", "pictures"):
+        whole = in_two(data, BLOCK, filler(foreign, 5 * BLOCK), bytes(2 * BLOCK))
+        first = walked(whole)
+        assert first is not None
+        assert (first.structure, [p.name for p in first.parts]) == (Structure.TRUNCATED, ["thumbnail"])
+        found = joined(whole)
+        assert found is not None
+        assert put_together(whole, found) == data
 
 
 def test_the_rest_of_another_picture_is_not_taken() -> None:

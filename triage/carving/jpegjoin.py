@@ -14,7 +14,7 @@ import numpy as np
 
 from triage.carving.forms import Structure, Walked
 from triage.carving.jpegmeta import behind, exif
-from triage.carving.jpegparts import EOI, high_bits, read_picture
+from triage.carving.jpegparts import EOI, high_bits, leading_segments, read_picture
 from triage.carving.jpegscan import COST, follow
 from triage.content import jpegcheck
 
@@ -46,6 +46,9 @@ _WHOLE_READINGS = 64
 _KNOWN = 1 << 20
 """Bytes of the picture whose sectors tell how those of its rest look."""
 _SECTOR = 512
+
+
+_HEADER_MARKERS = (0xDB, 0xC4, 0xC0, 0xC1, 0xC2, 0xDD, 0xFE, *range(0xE0, 0xF0))
 
 
 def check(window: Window, picture: Picture) -> tuple[bool | None, str]:
@@ -85,7 +88,7 @@ def rejoin(window: Window, walked: Walked) -> Walked | None:
     """Return the picture put together out of its two pieces, or ``None``."""
     picture = read_picture(window)
     if picture is None:
-        return None
+        return _rejoin_segment(window, walked.length)
     followed = follows(window, picture)
     if followed is None or (followed.trace.verdict == "whole" and not picture.stop):
         return None
@@ -96,6 +99,33 @@ def rejoin(window: Window, walked: Walked) -> Walked | None:
     for cut in cuts:
         for resume in islice(search.survivors(cut), _WHOLE_READINGS):
             found = _whole(window, cut, resume)
+            if found is not None:
+                return found
+    return None
+
+
+def _rejoin_segment(window: Window, sure: int) -> Walked | None:
+    """Return the picture put together that was cut inside one of its first segments: behind its rest another marker has to be.
+
+    Nothing tells where in such a segment foreign bytes begin: there must be but one boundary, or joint, behind what is sure of it.
+    """
+    segments, block = leading_segments(window), window.block
+    if not segments:
+        return None
+    _, start, end = segments[-1]
+    first = start // block * block + block
+    data = np.frombuffer(window.at(first, min(_BLOCKS * block, _REACH)), np.uint8)
+    left = _WHOLE_READINGS
+    cuts = [cut for cut in range(first, end + 1, block) if cut >= sure]
+    if len(cuts) > 1:
+        cuts = [cut for cut in window.joints(start, end + 1) if cut in cuts]
+    for cut in cuts if len(cuts) == 1 else ():
+        places = np.arange(cut + block - first, len(data) - (end - cut) - 2, block)
+        behind_ = places + (end - cut)
+        fits = (data[behind_] == 0xFF) & np.isin(data[behind_ + 1], _HEADER_MARKERS)
+        for place in places[fits][:left].tolist():
+            left -= 1
+            found = _whole(window, cut, first + place)
             if found is not None:
                 return found
     return None
@@ -126,7 +156,7 @@ def _whole(window: Window, cut: int, resume: int) -> Walked | None:
         followed = follows(joined, picture)
         if followed is None or followed.trace.verdict != "whole":
             return None
-    facts, thumbnails = exif(joined, picture)
+    facts, thumbnails = exif(joined, picture.segments)
     end, parts, names = behind(joined, picture)
     why = f"it goes on {resume - cut} bytes behind where it was cut at byte {cut}, and then decodes without a complaint"
     return Walked(

@@ -16,6 +16,8 @@ from triage.carving.jpegparts import APP1, APP2, read_picture
 from triage.escape import show
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from triage.carving.jpegparts import Picture
     from triage.carving.window import Window
 
@@ -37,9 +39,9 @@ _ITEM_VIDEO = re.compile(rb"Item:(?:Mime\s{0,4}=\s{0,4}[\"']video/|Semantic\s{0,
 _CANON = b"CANON OPTIONAL DATA\0"
 
 
-def exif(window: Window, picture: Picture) -> tuple[Facts, tuple[Part, ...]]:
-    """Return make, model and date as the picture has them, and the thumbnail, out of its first EXIF segment."""
-    for marker, start, end in picture.segments:
+def exif(window: Window, segments: Sequence[tuple[int, int, int]]) -> tuple[Facts, tuple[Part, ...]]:
+    """Return make, model and date as the picture has them, and the thumbnail, out of the first EXIF segment."""
+    for marker, start, end in segments:
         if marker == APP1:
             block = window.at(start, end - start)
             if block[:6] in (b"Exif\0\0", b"Exif\0\xff"):

@@ -24,6 +24,7 @@ _LOSSLESS = frozenset({0xC3, 0xC7, 0xCB, 0xCF})
 _PROGRESSIVE = frozenset({0xC2, 0xC6, 0xCA, 0xCE})
 _FIRST = 4096
 _SEGMENTS = 20_000
+_LEADING = 16
 _SECTOR = 512
 
 # A sector of entropy-coded data has the top bit set in about half of its bytes: between 140 and 330 of 512 in every sound picture that
@@ -236,6 +237,21 @@ def read_picture(window: Window) -> Picture | None:
     if not picture.stop:
         picture.stop, picture.end = f"it has more than {_SEGMENTS} segments", offset
     return picture
+
+
+def leading_segments(window: Window) -> list[tuple[int, int, int]]:
+    """Return the segments of applications that a file begins with, whatever follows them."""
+    found: list[tuple[int, int, int]] = []
+    offset = 2
+    head = window.at(0, 6)
+    for _ in range(_LEADING):
+        length = int.from_bytes(head[-2:], "big")
+        if len(head) < 4 or head[-4] != 0xFF or not 0xE0 <= head[-3] < 0xF0 or length < 2 or offset + 2 + length > window.size:
+            break
+        found.append((head[-3], offset + 4, offset + 2 + length))
+        offset += 2 + length
+        head = window.at(offset, 4)
+    return found
 
 
 def _goes_on(picture: Picture, marker: int) -> bool:

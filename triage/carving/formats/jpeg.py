@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from triage.carving.forms import Facts, Format, Header, Part, Structure, Walked
 from triage.carving.jpegjoin import check, follows, rejoin
 from triage.carving.jpegmeta import behind, exif
-from triage.carving.jpegparts import read_picture
+from triage.carving.jpegparts import leading_segments, read_picture
 
 if TYPE_CHECKING:
     from triage.carving.jpegparts import Picture
@@ -27,8 +27,8 @@ _SECTOR = 512
 def _walk(window: Window) -> Walked | None:
     picture = read_picture(window)
     if picture is None:
-        return None
-    known, thumbnails = exif(window, picture)
+        return _only_thumbnail(window)
+    known, thumbnails = exif(window, picture.segments)
     facts: Facts = {"width": picture.frame.width, "height": picture.frame.height, **known}
     if picture.stop:
         return _broken(window, picture, facts, thumbnails)
@@ -52,6 +52,19 @@ def _walk(window: Window) -> Walked | None:
     why += "; it decodes without a complaint"
     checked = not any(part.extension != "jpg" for part in parts)
     return Walked(length=end, structure=Structure.COMPLETE, why=why, checked=checked, parts=tuple(parts), facts=facts)
+
+
+def _only_thumbnail(window: Window) -> Walked | None:
+    """Say that of a picture that was cut before its data began, the thumbnail is there."""
+    facts, thumbnails = exif(window, leading_segments(window))
+    for part in thumbnails:
+        inside = window.spliced(((part.offset, part.length),))
+        picture = read_picture(inside)
+        if picture is not None and picture.end == part.length and check(inside, picture)[0]:
+            end = part.offset + part.length
+            why = "it was cut before its picture begins, but its thumbnail is there"
+            return Walked(length=end, structure=Structure.TRUNCATED, why=why, parts=thumbnails, facts={**facts, "rows_shown": 0})
+    return None
 
 
 def _broken(window: Window, picture: Picture, facts: Facts, thumbnails: tuple[Part, ...]) -> Walked | None:
