@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import base64
 from typing import TYPE_CHECKING
 
 import pytest
 from document_samples import html, mail, mailbox, words
 from hypothesis import given
 from hypothesis import strategies as st
-from picture_support import NOISE, SURROUNDINGS, asked, form, holds, mutants, samples, walk
+from picture_support import NOISE, SURROUNDINGS, asked, form, holds, mutants, samples, together, walk
 
 from triage.carving.forms import Structure
 from triage.carving.mailtext import parse_headers
+from triage.carving.window import Window
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -96,6 +98,59 @@ def test_a_header_block_that_breaks_off_is_kept() -> None:
     walked = walk("eml", data[:1024] + NOISE[:5000])
     assert walked is not None
     assert (walked.structure, walked.length) == (Structure.TRUNCATED, 1024)
+
+
+def with_attachment(size: int, line: int = 76) -> bytes:
+    """A message with something in base64."""
+    code = base64.b64encode(NOISE[:size])
+    lines = b"\r\n".join(code[at : at + line] for at in range(0, len(code), line))
+    part = b"--=_part_number_1\r\nContent-Type: application/x\r\nContent-Transfer-Encoding: base64\r\n\r\n" + lines + b"\r\n"
+    return mail(600, parts=True).replace(b"=_part_1", b"=_part_number_1").replace(b"--=_part_number_1--", part + b"--=_part_number_1--")
+
+
+@pytest.mark.parametrize("line", [60, 72, 76])
+@pytest.mark.parametrize("between", [NOISE[-8192:], bytes(8192)], ids=["random", "zeros"])
+def test_a_message_in_two_pieces_is_put_together_by_its_boundary_and_its_lines(between: bytes, line: int) -> None:
+    data = with_attachment(40_000, line)
+    joined = 0
+    for cut in range(4096, len(data), 4096):
+        space = data[:cut] + between + data[cut:] + bytes(-len(data) % 512) + NOISE[:3000]
+        window, walked = asked("eml", space, block=4096)
+        assert walked is not None
+        if walked.structure is Structure.TRUNCATED and walked.length == cut:
+            found = form("eml").rejoin(window, walked)
+            assert found is not None, cut
+            assert (found.structure, found.checked) == (Structure.FRAGMENTED, True)
+            assert together(space, found) == data, cut
+            joined += 1
+    assert joined >= len(data) // 4096 - 1
+
+
+def test_a_message_that_was_walked_across_a_joint_is_proven_by_its_lines() -> None:
+    data = padded(with_attachment(20_000))
+    for joint, fine in ((8192, True), (8192 + 33, True)):
+        window = Window(lambda at, size: data[at : at + size], len(data), joints=lambda _a, _b, joint=joint: [joint])
+        walked = form("eml").walk(window)
+        assert walked is not None
+        found = form("eml").rejoin(window, walked)
+        assert (found is not None and found.checked) == fine
+    broken = data[:8192] + data[8210:]
+    window = Window(lambda at, size: broken[at : at + size], len(broken), joints=lambda _a, _b: [8192])
+    walked = form("eml").walk(window)
+    assert walked is not None
+    assert walked.structure is Structure.COMPLETE
+    assert form("eml").rejoin(window, walked) is None, "the line across the joint is too short"
+
+
+def test_nothing_is_put_together_that_nothing_proves() -> None:
+    data = mail(30_000)
+    window, walked = asked("eml", data[:4096] + NOISE[:4096] + data[4096:], block=4096)
+    assert walked is not None
+    assert form("eml").rejoin(window, walked) is None
+    data = with_attachment(30_000)
+    window, walked = asked("eml", data[:8192] + NOISE[:4096] + data[8192 + 4096 + 11 :], block=4096)
+    assert walked is not None
+    assert form("eml").rejoin(window, walked) is None
 
 
 def test_japanese_mail_has_escapes() -> None:

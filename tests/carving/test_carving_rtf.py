@@ -8,9 +8,10 @@ import pytest
 from document_samples import html, rtf, words
 from hypothesis import given
 from hypothesis import strategies as st
-from picture_support import NOISE, SURROUNDINGS, asked, holds, mutants, samples, walk
+from picture_support import NOISE, SURROUNDINGS, asked, form, holds, mutants, samples, walk
 
 from triage.carving.forms import Structure
+from triage.carving.window import Window
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -71,6 +72,19 @@ def test_one_cut_short_ends_where_its_text_does(behind: bytes) -> None:
         assert walked.structure is Structure.TRUNCATED
         assert walked.length == cut or behind == html()
         assert walked.facts == {}
+
+
+def test_one_that_was_walked_across_a_joint_is_proven_by_the_zeros_behind_its_last_brace() -> None:
+    for behind, fine in ((bytes(-len(rtf()) % 512), True), (b"x" * 700, False)):
+        data = rtf() + behind
+        window = Window(lambda at, size, data=data: data[at : at + size], len(data), joints=lambda _a, _b: [1024])
+        walked = form("rtf").walk(window)
+        assert walked is not None
+        found = form("rtf").rejoin(window, walked)
+        assert (found is not None and found.checked and found.structure is Structure.FRAGMENTED) == fine
+    window, walked = asked("rtf", rtf() + bytes(600))
+    assert walked is not None
+    assert form("rtf").rejoin(window, walked) is None, "there is no joint"
 
 
 def test_bytes_that_go_on_past_the_space_are_cut_off() -> None:

@@ -128,7 +128,7 @@ TARGETS = [
         "carving-eml",
         _walking("eml"),
         _texts("eml"),
-        ("triage.carving.formats.eml", "triage.carving.mailtext"),
+        ("triage.carving.formats.eml", "triage.carving.mailtext", "triage.carving.mailjoin"),
         allowed=_MISTAKES,
         tokens=(b"\r\n\r\n", b"From: ", b"Content-Type: multipart/mixed; boundary=a\r\n", b"--a--", b"\r\n "),
     ),

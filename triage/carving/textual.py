@@ -142,6 +142,11 @@ def _odd(piece: bytes, start: int, end: int) -> int:
     return found.start() if found else -1
 
 
+def is_text(data: bytes) -> bool:
+    """Whether no byte is one that text has not."""
+    return len(data.translate(None, _NO_TEXT)) == len(data)
+
+
 def begins_text(head: bytes) -> bool:
     """Whether a file of text begins there that is none of mail: those are up to whom they concern."""
     return OTHER_TEXT.match(head) is not None

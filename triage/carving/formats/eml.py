@@ -6,9 +6,11 @@ A body of parts ends with its closing boundary. Any other ends where the text do
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from triage.carving.forms import Facts, Format, Header, Structure, Walked
+from triage.carving.mailjoin import find_rest, fits
 from triage.carving.mailtext import FIRST, Headers, begins_any, begins_message, read_headers
 from triage.carving.textual import SECTOR, End, Text, TextEnd, words
 
@@ -18,6 +20,8 @@ if TYPE_CHECKING:
 _LARGEST = 256 << 20
 _LEAST = 256
 """Bytes of a message that breaks off, below which it tells an examiner nothing."""
+_UNIQUE = 12
+"""Bytes of a boundary that two messages do not share by chance."""
 _LINES = re.compile(rb"[ \t]*(?:\r?\n)*")
 _EPILOGUE = 4096
 """Bytes of text behind the closing boundary that still belong to the message: a list's note, blank lines."""
@@ -112,12 +116,39 @@ def _behind(window: Window, at: int) -> int:
     return text.end.offset if text.end is not None and text.end.end is End.ZEROS else end
 
 
+def _rejoin(window: Window, walked: Walked) -> Walked | None:
+    """Look for the rest of a message of several parts: its closing boundary is one that no other message has."""
+    headers = read_headers(window, 0)
+    boundary = headers.boundary
+    if boundary is None or not headers.whole or len(boundary) < _UNIQUE:
+        return None
+    if walked.structure is Structure.COMPLETE:
+        joints = window.joints(0, walked.length)
+        if not joints or not all(fits(window, joint, joint) for joint in joints):
+            return None
+        why = f"{walked.why}, and it is no other message's"
+        return replace(walked, structure=Structure.FRAGMENTED, why=why, checked=True)
+    cut = walked.length
+    if cut <= headers.end or cut % SECTOR:
+        return None
+    place = find_rest(window, cut, b"\n--" + boundary + b"--")
+    if place is None:
+        return None
+    whole = _walk(window.spliced([(0, cut), (place, window.size - place)]))
+    if whole is None or whole.structure is not Structure.COMPLETE or whole.length <= cut:
+        return None
+    why = f"its closing boundary, which is no other message's, stands {place - cut} bytes further on"
+    pieces = ((0, cut), (place, whole.length - cut))
+    return replace(whole, structure=Structure.FRAGMENTED, why=why, checked=True, pieces=pieces)
+
+
 FORMATS = (
     Format(
         name="eml",
         extension="eml",
         headers=tuple(Header(name if name.endswith(b"-") else name + b":") for name in FIRST),
         walk=_walk,
+        rejoin=_rejoin,
         largest=_LARGEST,
     ),
 )

@@ -6,10 +6,11 @@ A brace behind a backslash is text, and behind ``\\bin`` follow as many bytes of
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from triage.carving.forms import Facts, Format, Header, Structure, Walked
-from triage.carving.textual import End, Text, TextEnd
+from triage.carving.textual import SECTOR, End, Text, TextEnd
 
 if TYPE_CHECKING:
     from triage.carving.window import Window
@@ -84,4 +85,17 @@ def _behind(window: Window, end: int, head: bytes) -> int:
     return end + len(behind)
 
 
-FORMATS = (Format(name="rtf", extension="rtf", headers=(Header(b"{\\rtf"),), walk=_walk, largest=_LARGEST),)
+def _rejoin(window: Window, walked: Walked) -> Walked | None:
+    """Say of what was walked across joints that it belongs together.
+
+    No other text closes groups that this one opened, and zeros follow only on the last sector of a file.
+    """
+    if walked.structure is not Structure.COMPLETE or not window.joints(0, walked.length):
+        return None
+    behind = window.at(walked.length, -walked.length % SECTOR)
+    if not behind or any(behind):
+        return None
+    return replace(walked, structure=Structure.FRAGMENTED, checked=True, why=f"{walked.why} in its last sector")
+
+
+FORMATS = (Format(name="rtf", extension="rtf", headers=(Header(b"{\\rtf"),), walk=_walk, rejoin=_rejoin, largest=_LARGEST),)
