@@ -20,6 +20,7 @@ from triage.filesystem.extjournal import Journal, read_journal
 from triage.filesystem.extlayout import ExtLayout, Groups, read_descriptors, read_layout
 from triage.filesystem.extundelete import Deleted, Search, buried
 from triage.filesystem.extundeletenames import JournalNames
+from triage.filesystem.extundeleteorphans import deleted_inodes
 from triage.filesystem.tsk import Avoid
 from triage.model import Entry, Kind, Recoverability, Severity, State
 
@@ -160,6 +161,24 @@ def test_inodes_that_were_given_away_are_told_apart_by_generation() -> None:
     numbers = [(one.address, one.generation) for one in found]
     assert len(set(numbers)) == len(numbers)
     assert {one.current for one in found} == {True, False}
+
+
+def test_deleted_folders_do_not_hide_orphans_that_the_journal_knows_nothing_of(tmp_path: Path) -> None:
+    written = Written(*FORMS["version 2"])  # an empty journal
+    path = tmp_path / "image.raw"
+    path.write_bytes(written.raw)
+    walked = Walked(path)
+    found = gone(walked)
+    assert len(found) >= 16
+    assert all(e.orphan and e.path == f"vol1/$OrphanFiles/OrphanFile-{e.meta_addr}" for e in found)
+    assert Kind.DIRECTORY in {e.kind for e in found}
+    assert "cannot be listed" not in walked.said
+
+
+def test_our_search_for_orphans_finds_what_sleuth_kit_finds(evidence_root: Path) -> None:
+    walked = Walked(evidence_root / "images" / "made" / "ext4.E01", Avoid(checks=True))
+    ((reader, _),) = walked.listed
+    assert sorted(deleted_inodes(reader)) == sorted(e.meta_addr or 0 for e in gone(walked)) != []
 
 
 def test_real_evidence_gives_up_its_deleted_pictures_with_their_names(evidence_root: Path) -> None:

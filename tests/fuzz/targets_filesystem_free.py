@@ -12,6 +12,7 @@ from triage.filesystem.extjournal import read_journal
 from triage.filesystem.extlayout import read_descriptors, read_layout
 from triage.filesystem.extundelete import Search, buried
 from triage.filesystem.extundeletenames import JournalNames
+from triage.filesystem.extundeleteorphans import deleted_inodes
 from triage.filesystem.signatures import identify_volume
 from triage.model import Volume
 
@@ -58,6 +59,7 @@ def _journal(data: bytes) -> None:
         assert all(start is None or 0 < start <= reader.size for start, _ in one.runs)
         names.where(one, {}, "vol1")
     buried(found)
+    assert all(0 < address <= layout.inodes for address in deleted_inodes(reader))
 
 
 def _journals() -> list[bytes]:

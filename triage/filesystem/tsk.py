@@ -20,6 +20,7 @@ from triage.filesystem.extdir import index_names, index_size, read_ext_directory
 from triage.filesystem.extpoison import poisoned_inodes
 from triage.filesystem.exttimes import ExtTimes
 from triage.filesystem.extundeleteentries import Undeleted
+from triage.filesystem.extundeleteorphans import deleted_inodes
 from triage.filesystem.hfstimes import HfsTimes
 from triage.filesystem.image import tsk_reason
 from triage.filesystem.isotimes import IsoZones
@@ -137,6 +138,7 @@ class Walker:
         self._held: list[Entry] = []  # deleted ones wait until it is known who owns their blocks
         self._places: list[tuple[int, tuple[Run, ...]]] = []  # of ext: directories that exist, and where they lie
         self._undeleted: Undeleted | None = None
+        self._named: set[int] = set()  # of ext: deleted inodes that a name is left of
         self.totals = WalkTotals()
 
     def walk(self) -> Iterator[Entry | Problem]:
@@ -192,6 +194,8 @@ class Walker:
             return False
         if made.meta_allocated and not made.name_allocated and not made.orphan:
             return False  # another directory's by now: it is listed under its own name
+        if self._emptied(made):
+            return False
         if made.meta_addr in visited:
             if made.state.value == "allocated":
                 message = "a directory is its own ancestor or stands twice; it was listed once"
@@ -207,6 +211,10 @@ class Walker:
             return False
         return True
 
+    def _emptied(self, made: Entry) -> bool:
+        """Whether deleting a directory has taken from its inode where it lies, as ext3 and ext4 do: TSK cannot list it then."""
+        return self._name.startswith("ext") and not made.meta_allocated and all(run.image_offset is None for run in made.runs)
+
     def _emit(self, entry: Entry) -> Iterator[Entry]:
         if self._zones is not None:
             entry = self._zones.in_utc(entry)
@@ -215,6 +223,8 @@ class Walker:
             self.totals.directories += 1
             if self._name.startswith("ext") and entry.meta_allocated and entry.meta_addr is not None:
                 self._places.append((entry.meta_addr, entry.runs))
+        if self._name.startswith("ext") and not entry.name_allocated and entry.meta_addr is not None:
+            self._named.add(entry.meta_addr)
         if entry.state.value == "allocated" or entry.recoverability is Recoverability.OVERWRITTEN:
             yield entry
         else:
@@ -283,7 +293,8 @@ class Walker:
                 if not guard.admit(made):
                     continue
                 yield from self._emit(made)
-                if made.kind is Kind.DIRECTORY and made.meta_addr not in visited and depth < MAX_DEPTH and made.meta_addr:
+                leads_on = made.kind is Kind.DIRECTORY and made.meta_addr not in visited and not self._emptied(made)
+                if leads_on and made.meta_addr and depth < MAX_DEPTH:
                     visited.add(made.meta_addr)
                     stack.append((made.meta_addr, raw + b"/" + _raw_name(made), made.path, depth + 1))
             yield from self._drain()
@@ -413,6 +424,9 @@ class Walker:
         try:
             listing = iter(self._fs.open_dir(inode=address))
         except OSError as error:
+            if address == self._orphan_directory and self._name.startswith("ext"):
+                yield from self._orphans_without_tsk(raw, shown, depth)
+                return
             self._maker.problems.append(
                 self._maker.problem(Severity.ERROR, "a directory cannot be listed", path=shown, detail=tsk_reason(error))
             )
@@ -444,6 +458,30 @@ class Walker:
             if false and (int(name.meta_addr), text) in false:
                 continue  # a piece of the directory's index that TSK took for a name
             yield from self._maker.entries(file, name, text, raw, shown, depth, orphan=orphan, counted=counted)
+
+    def _orphans_without_tsk(self, raw: bytes, shown: str, depth: int) -> Iterator[tuple[Entry, int]]:
+        """List the deleted inodes of an ext volume that no name is left of, by our own search."""
+        beats = count(1)
+        reader = VolumeReader(self._medium, self._volume, lambda: self._announce(self.ORPHANS, 0, next(beats)))
+        counted: dict[bytes, int] = {}
+        unopened = 0
+        for address in deleted_inodes(reader):
+            if address in self._named:
+                continue
+            if address in self._avoid.metadata:
+                unopened += 1
+                continue
+            try:
+                self._announce(self.OPENING, address, 0)
+                file = self._fs.open_meta(address)
+            except OSError:
+                unopened += 1
+                continue
+            text = b"OrphanFile-%d" % address
+            yield from self._maker.entries(file, None, text, raw, shown, depth, orphan=True, counted=counted, allocated=False)
+        if unopened:
+            message = f"{unopened} deleted files that no name leads to cannot be opened and are not listed"
+            self._maker.problems.append(self._maker.problem(Severity.WARNING, message))
 
     def _hung(self, address: int, text: bytes, shown: str, *, orphan: bool) -> Iterator[Entry | Problem]:
         """List what an earlier walk died on by its name alone."""
