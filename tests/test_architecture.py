@@ -40,6 +40,8 @@ ONLY_IN = {
     "magic": {"content"},
     "pylibmagic": {"content"},
     "PIL": {"content"},
+    "simplejpeg": {"content"},
+    "hyperscan": {"carving"},
     "cryptography": {"case"},
     "re2": {"artifacts"},
     "xml": {"artifacts"},

@@ -143,6 +143,7 @@ class Carver:
             block=self._area.block,
             allowance=allowance,
             joints=lambda first, last: [j - offset for j in space.joints(offset + first, offset + last)],
+            beat=self._reader.beat,
         )
 
     def _kept(self, offset: int, one: Format, window: Window, walked: Walked) -> Carved:

@@ -111,7 +111,7 @@ class Rejoiner:
                 at += size
             return found
 
-        return Window(read, left.size, block=self._area.block, allowance=max(0, allowance), joints=joints)
+        return Window(read, left.size, block=self._area.block, allowance=max(0, allowance), joints=joints, beat=reader.beat)
 
     def _carved(self, one: Format, walked: Walked, left: Space, window: Window) -> Carved:
         walked = checked_walk(walked, window.size)

@@ -117,7 +117,7 @@ class SpaceReader:
         self.space = space
         self.unreadable = 0
         self._medium = medium
-        self._beat = beat
+        self.beat = beat
         self._block = b""
         self._block_start = 0
         self._kept: dict[int, bytes] = {}
@@ -162,7 +162,7 @@ class SpaceReader:
         return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
     def _medium_bytes(self, place: int, length: int) -> bytes:
-        self._beat()
+        self.beat()
         try:
             data = self._medium.read_at(place, length)
         except DamagedRangeError:
@@ -170,7 +170,7 @@ class SpaceReader:
         return data + bytes(length - len(data))
 
     def _sector(self, place: int, length: int) -> bytes:
-        self._beat()
+        self.beat()
         try:
             data = self._medium.read_at(place, length)
         except DamagedRangeError:

@@ -23,7 +23,8 @@ class Window:
 
     ``size``: bytes there are. ``block``: the allocation unit in bytes; the candidate begins at a multiple of it, or at one of 512.
     ``joints()``: offsets, in order, at which bytes follow that did not lie there on the medium: a file owned by somebody else lies
-    between. ``allowance``: bytes that may be read before :class:`WindowSpentError` is raised.
+    between. ``allowance``: bytes that may be read before :class:`WindowSpentError` is raised. ``beat`` is called with all that is spent:
+    a watchdog sees that the walk gets on.
     """
 
     def __init__(
@@ -34,9 +35,11 @@ class Window:
         block: int = 512,
         allowance: int = 1 << 62,
         joints: Callable[[int, int], Sequence[int]] = lambda _start, _end: (),
+        beat: Callable[[], None] = lambda: None,
     ) -> None:
         self._read = read
         self._joints = joints
+        self._beat = beat
         self.size = size
         self.block = block
         self.allowance = allowance
@@ -45,6 +48,7 @@ class Window:
     def spend(self, amount: int) -> None:
         """Count work as if that many bytes had been read: decoding costs more than reading."""
         self.spent += amount
+        self._beat()
         if self.spent > self.allowance:
             raise WindowSpentError
 

@@ -89,7 +89,7 @@ class _Seat:
     """A worker and what it has: a walk, a job, or up to :data:`_AHEAD` batches, of which the first is in its hands."""
 
     worker: WorkerProcess
-    number: int
+    number: int = 0
     walk: _Walk | None = None
     job: Job | None = None
     batches: deque[_Batch] = field(default_factory=deque)

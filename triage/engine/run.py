@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from triage.model import Json
     from triage.priority.profile import Profile
 
-_DEPENDENCIES = ("click", "deflate", "libewf-python", "numpy", "Pillow", "pylibmagic", "python-magic", "pytsk3", "PyYAML", "rich")
+_DEPENDENCIES = ("click", "deflate", "libewf-python", "numpy", "Pillow", "pylibmagic", "python-magic", "pytsk3", "PyYAML", "rich", "simplejpeg")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
