@@ -8,18 +8,23 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from system_samples import JPEG, NOISE, assert_whole, database, mutants, reads_little, rows, survives, walk
+from system_samples import JPEG, NOISE, assert_whole, database, formats, mutants, reads_little, rows, survives, walk
 
 from triage.carving.forms import Structure
-from triage.carving.sqlitepages import read_header, varint
+from triage.carving.sqlitepages import cells_are_whole, read_header, varint
+from triage.carving.window import window_of
 
 if TYPE_CHECKING:
     import sqlite3
     from pathlib import Path
 
+    from triage.carving.forms import Walked
+
 MAGIC = b"SQLite format 3\0"
 DATABASE = database(fill=rows())
 PAGE = 1024
+ODD = {"test_historyChrome": 303_104, "Manifest.db": 3_284_992}
+"""One has pages behind those its header counts, the other bytes that a decryption left."""
 
 
 def real_databases(root: Path) -> list[Path]:
@@ -28,8 +33,7 @@ def real_databases(root: Path) -> list[Path]:
 
 
 def test_real_databases_are_found_to_their_last_byte(evidence_root: Path) -> None:
-    # One has pages behind those its header counts, the other bytes that a decryption left.
-    odd = {"test_historyChrome": 303_104, "Manifest.db": 3_284_992}
+    proven = 0
     paths = real_databases(evidence_root)
     assert len(paths) > 50
     for path in paths:
@@ -37,8 +41,10 @@ def test_real_databases_are_found_to_their_last_byte(evidence_root: Path) -> Non
         for space in (data, data + NOISE[: 64 << 10], data + bytes(64 << 10), data + JPEG[: 64 << 10]):
             found = walk("sqlite", space)
             assert found is not None, path
-            assert (found.structure, found.checked) == (Structure.COMPLETE, True), (path, found.why)
-            assert found.length == odd.get(path.name, len(data)), path
+            assert found.structure is Structure.COMPLETE, (path, found.why)
+            assert found.length == ODD.get(path.name, len(data)), path
+        proven += found is not None and found.checked
+    assert proven > len(paths) * 0.8  # not those whose last pages are free
 
 
 def test_pieces_of_real_databases_are_cut_where_they_end(evidence_root: Path) -> None:
@@ -80,7 +86,7 @@ def big_values(connection: sqlite3.Connection) -> None:
     ids=["plain", "small", "vacuum", "incremental", "overflow", "overflow-vacuum", "large-pages", "rowid", "utf16", "empty", "schema"],
 )
 def test_a_database_ends_with_its_last_page(data: bytes) -> None:
-    found = assert_whole("sqlite", data, zeros=64 << 10)
+    found = assert_whole("sqlite", data, checked="free_pages" not in walk("sqlite", data).facts, zeros=64 << 10)  # type: ignore[union-attr]
     assert found.facts["pages"] * found.facts["page_size"] == len(data)  # type: ignore[operator]
 
 
@@ -94,7 +100,7 @@ def test_the_schema_is_told() -> None:
 @pytest.mark.parametrize("data", [DATABASE, database(fill=big_values), database(fill=big_values, vacuum=1)])
 def test_without_the_count_of_pages_the_trees_say_where_it_ends(data: bytes) -> None:
     old = data[:28] + bytes(4) + data[32:92] + bytes(8) + data[100:]
-    found = assert_whole("sqlite", old)
+    found = assert_whole("sqlite", old, checked=False)
     assert "lead" in found.why
 
 
@@ -123,6 +129,34 @@ def test_a_page_that_was_overwritten_is_noticed(data: bytes) -> None:
             noticed += 1
             assert found.length in (len(data), page * PAGE)
     assert noticed >= len(pages) - free
+
+
+def test_free_pages_behind_the_last_other_one_leave_it_unproven() -> None:
+    def emptied(connection: sqlite3.Connection) -> None:
+        rows(200)(connection)
+        connection.execute("DELETE FROM t WHERE id > 20")
+
+    found = walk("sqlite", database(fill=emptied))
+    assert found is not None
+    assert (found.structure, found.checked) == (Structure.COMPLETE, False)
+
+
+def test_a_pointer_map_that_was_overwritten_is_noticed() -> None:
+    data = database(fill=rows(), vacuum=1)
+    assert data[PAGE] in range(1, 6)  # page 2 is the map
+    for other in (NOISE[:PAGE], b"\3" * PAGE):
+        found = walk("sqlite", data[:PAGE] + other + data[2 * PAGE :] + NOISE)
+        assert found is not None
+        assert (found.structure, found.length) == (Structure.DAMAGED, len(data))
+
+
+def test_cells_of_a_page_are_whole_or_not() -> None:
+    data = database(fill=rows(), page_size=4096)
+    for page in range(2, len(data) // 4096 + 1):
+        raw = data[(page - 1) * 4096 : page * 4096]
+        if raw[0] in (10, 13):
+            assert cells_are_whole(raw, 4096)
+            assert not cells_are_whole(raw[:2048] + NOISE[:2048], 4096)
 
 
 def test_what_follows_a_bad_page_tells_damaged_from_cut() -> None:
@@ -193,6 +227,57 @@ def test_trees_that_lead_round_end() -> None:
     found = walk("sqlite", bytes(loop))
     assert found is not None
     assert found.structure is Structure.DAMAGED
+
+
+def rejoined(space: bytes, block: int = 4096) -> Walked | None:
+    """What is made of a database that lies at the beginning of the space and breaks off."""
+    form = formats()["sqlite"]
+    window = window_of(space, block=block)
+    walked = form.walk(window)
+    assert walked is not None
+    assert form.rejoin is not None
+    return form.rejoin(window, walked)
+
+
+@pytest.mark.parametrize("vacuum", [0, 1])
+@pytest.mark.parametrize(("page", "block"), [(1024, 4096), (4096, 4096), (4096, 512), (512, 4096)])
+@pytest.mark.parametrize("behind", [NOISE, bytes(40_000), JPEG], ids=["noise", "zeros", "picture"])
+def test_a_database_in_two_pieces_is_put_together(vacuum: int, page: int, block: int, behind: bytes) -> None:
+    data = database(page_size=page, vacuum=vacuum, fill=rows(1200))
+    assert len(data) > 100_000
+    for cut, gap in ((16 << 10, 4096), (60 << 10, 20 << 10), (100 << 10, 64 << 10)):
+        space = data[:cut] + behind[:gap].ljust(gap, b"\0") + data[cut:].ljust(-(-(len(data) - cut) // 4096) * 4096, b"\0") + NOISE
+        found = rejoined(space, block)
+        assert found is not None
+        assert (found.structure, found.checked) == (Structure.FRAGMENTED, True)
+        assert b"".join(space[at : at + length] for at, length in found.pieces) == data
+
+
+def test_real_databases_in_two_pieces_are_put_together(evidence_root: Path) -> None:
+    whole = asked = 0
+    for path in real_databases(evidence_root):
+        data = path.read_bytes()
+        if len(data) < 100_000 or data[28:32] == bytes(4) or path.name in ODD:
+            continue
+        cut = len(data) // 3 // 4096 * 4096
+        space = data[:cut] + NOISE[: 24 << 10] + data[cut:] + NOISE[:100_000]
+        asked += 1
+        found = rejoined(space)
+        if found is not None:
+            joined = b"".join(space[at : at + length] for at, length in found.pieces)
+            assert joined == data or not found.checked
+            whole += joined == data
+    assert whole >= asked * 0.6, (whole, asked)
+
+
+def test_pieces_that_are_not_there_or_of_another_database_are_not_joined() -> None:
+    data = database(page_size=1024, fill=rows(1200))
+    other = database(page_size=1024, fill=rows(1300, 70))
+    cut = 60 << 10
+    for rest in (NOISE, bytes(300_000), other[cut + 8192 :], data[cut + 40_960 :]):
+        assert rejoined(data[:cut] + JPEG[:8192] + rest) is None
+    broken = data[:cut] + NOISE[:4096] + data[cut + 4096 :]
+    assert rejoined(broken + NOISE) is None  # overwritten, not moved
 
 
 @given(st.binary(max_size=3000), st.sampled_from([100, 108, 512, 1024, 3000]))

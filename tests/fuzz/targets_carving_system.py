@@ -11,7 +11,7 @@ from pathlib import Path
 from targets import Target, reads
 
 from triage.carving.containers import container_of
-from triage.carving.window import WindowSpentError
+from triage.carving.window import WindowSpentError, window_of
 from triage.carving.xpress import decode
 
 sys.path.append(str(Path(__file__).resolve().parents[1] / "carving"))
@@ -30,6 +30,21 @@ def _walk(name: str):
         samples.survives(name, data)
 
     return run
+
+
+def _rejoined(data: bytes) -> None:
+    """A database that breaks off: mutants of one with something in between."""
+    form = samples.formats()["sqlite"]
+    window = window_of(data, block=512, allowance=64 << 20)
+    found = form.rejoin(window, form.walk(window))
+    if found is not None:
+        assert sum(length for _, length in found.pieces) == found.length
+        assert all(0 <= at < at + length <= len(data) for at, length in found.pieces)
+
+
+def _in_pieces() -> bytes:
+    data = samples.database(page_size=512, fill=samples.rows(80))
+    return data[:4096] + samples.NOISE[:1024] + data[4096:]
 
 
 def _mended(data: bytes) -> bytes:
@@ -81,6 +96,7 @@ TARGETS = [
         _ALLOWED,
         (b"\x0d", b"\x05", b"\x0a", b"\x02", b"\0\0\0\x02", b"\xff\xff\xff\xff"),
     ),
+    Target("carved-sqlite-pieces", _rejoined, lambda: [_in_pieces()], ("triage.carving.sqlitejoin", *_PAGES), _ALLOWED),
     Target(
         "carved-sqlite-wal", _walk("sqlite-wal"), lambda: [samples.logs(512)[1], samples.logs(512, again=True)[1]], (_ROOM + "sqlite_wal",)
     ),

@@ -26,14 +26,14 @@ _HEADER = struct.Struct(">16sHBBBBBBIIIIIIIIIIII20sII")
 _LOCK = 1 << 30
 """The byte whose page is never used (1.2)."""
 _MOST_PAGES = 1 << 24
-_HEAD = 16
+HEAD = 16
 """Bytes of a page that are looked at: its tree header and its first cell pointer."""
 _LOST = 4 << 20
 _EMPTY = 64 << 20
 """Bytes that can be of no database, and of zeros, at which reading stops."""
 _MOST_TABLES = 5000
-_TABLE, _INDEX = 1, 2
-_FAMILY = {5: _TABLE, 13: _TABLE, 2: _INDEX, 10: _INDEX}
+_TABLE, _INDEX, _EITHER = 1, 2, 3
+FAMILY = {5: _TABLE, 13: _TABLE, 2: _INDEX, 10: _INDEX}
 _NAME = re.compile(r"[^\x00-\x1f]{1,200}")
 _ENCODINGS = {2: "utf-16-le", 3: "utf-16-be"}
 
@@ -128,11 +128,12 @@ def varint(data: bytes, at: int) -> tuple[int, int]:
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """One line of the schema: what it is, its name, and the page at which its tree begins (2.6)."""
+    """One line of the schema: what it is, its name, the page at which its tree begins, and the page that the line stands in (2.6)."""
 
     kind: str
     name: str
     root: int
+    page: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,7 +150,7 @@ class Pages:
     """The pages of a database that lies at the beginning of a window, as far as it goes.
 
     ``last``: the number of the last page that is there. ``wrong``: pages of trees that are none, or lead nowhere. ``tree``: which pages
-    trees led to. ``sound``: whether the free list is what the header says.
+    trees led to, by what tree it is; ``parents``: and from which page. ``sound``: whether the free list is what the header says.
     """
 
     def __init__(self, window: Window, header: DatabaseHeader) -> None:
@@ -161,6 +162,7 @@ class Pages:
         self.last = len(self.heads)
         self.good = self._good()
         self.tree = np.zeros(self.last + 1, np.uint8)
+        self.parents: dict[int, int] = {}
         self.wrong: set[int] = set()
         self.beyond = 0
         self.tables: list[Table] = []
@@ -179,9 +181,9 @@ class Pages:
             tail = data[whole * size :]
             if not whole:
                 continue
-            heads = np.frombuffer(data, np.uint8, whole * size).reshape(whole, size)[:, :_HEAD].copy()
+            heads = np.frombuffer(data, np.uint8, whole * size).reshape(whole, size)[:, :HEAD].copy()
             if not parts:
-                start = np.frombuffer(data, np.uint8, _HEAD, 100)
+                start = np.frombuffer(data, np.uint8, HEAD, 100)
                 heads[0] = start
             parts.append(heads)
             first = _u32(heads, 0)
@@ -191,25 +193,13 @@ class Pages:
             empty = empty + len(data) if zero.all() else 0
             if lost - empty >= _LOST or empty >= _EMPTY:
                 break
-        return np.concatenate(parts) if parts else np.zeros((0, _HEAD), np.uint8)
+        return np.concatenate(parts) if parts else np.zeros((0, HEAD), np.uint8)
 
     def _good(self) -> Mask:
-        """Tell which pages have the header of a tree's page (1.6)."""
-        heads = self.heads
-        kind = heads[:, 0]
-        inner = (kind == 2) | (kind == 5)
-        leaf = (kind == 10) | (kind == 13)
-        free, cells, content = _u16(heads, 1), _u16(heads, 3), _u16(heads, 5)
-        content = np.where(content == 0, 65536, content)
-        start = np.where(inner, 12, 8)
-        start[:1] += 100
-        first = np.where(inner, _u16(heads, 12), _u16(heads, 8))
-        usable = self.header.usable
-        good: Mask = inner | leaf
-        good &= (start + 2 * cells <= content) & (content <= usable) & (heads[:, 7] <= 60)
-        good &= (free == 0) | ((free >= content) & (free <= usable - 4))
-        good &= (cells == 0) | ((first >= content) & (first <= usable - 4))
-        good &= ~inner | (_u32(heads, 8) > 1)
+        """Tell which pages have the header of a tree's page."""
+        good = tree_pages(self.heads, self.header.usable)
+        if len(good):
+            good[0] &= 108 + 2 * int(_u16(self.heads[:1], 3)[0]) <= self.header.usable
         return good
 
     # -- trees --------------------------------------------------------------------------------------------------------------------
@@ -220,21 +210,22 @@ class Pages:
         for page in schema:
             if self.heads[page - 1, 0] == 13 and page not in self.wrong:
                 self.tables += self._lines(page)
-        roots = [t.root for t in self.tables[:_MOST_TABLES] if t.root > 1]
+        tables = [t for t in self.tables[:_MOST_TABLES] if t.root > 1]
+        for table in tables:
+            self.parents.setdefault(table.root, table.page)
         for family in (_TABLE, _INDEX):
-            kinds = [n for n, f in _FAMILY.items() if f == family]
-            chosen = [r for r in roots if r <= self.last and self.heads[r - 1, 0] in kinds]
-            self._tree(chosen, family)
-        for root in roots:
-            if root > self.last:
-                self.beyond = max(self.beyond, root)
-            elif not self.tree[root]:
-                self.tree[root] = _TABLE
-                self.wrong.add(root)
+            kinds = [n for n, f in FAMILY.items() if f == family]
+            self._tree([t.root for t in tables if t.root <= self.last and self.heads[t.root - 1, 0] in kinds], family)
+        for table in tables:
+            if table.root > self.last:
+                self.beyond = max(self.beyond, table.root)
+            elif not self.tree[table.root]:
+                self.tree[table.root] = _INDEX if table.kind == "index" else _EITHER
+                self.wrong.add(table.root)
 
     def _tree(self, roots: list[int], family: int) -> list[int]:
         """Follow trees of one family; return their pages, level by level."""
-        kinds = [n for n, f in _FAMILY.items() if f == family]
+        kinds = [n for n, f in FAMILY.items() if f == family]
         reached: list[int] = []
         level = roots
         while level:
@@ -250,7 +241,10 @@ class Pages:
                     continue
                 reached.append(page)
                 if kind in (2, 5):
-                    below += self._children(page)
+                    children = self._children(page)
+                    for child in children:
+                        self.parents.setdefault(child, page)
+                    below += children
             level = below
         return reached
 
@@ -307,7 +301,7 @@ class Pages:
             root = {8: 0, 9: 1}.get(kinds[3], int.from_bytes(raw[3], "big"))
             kind_of, name = raw[0].decode(encoding, "replace"), raw[1].decode(encoding, "replace")
             if kind_of in ("table", "index", "view", "trigger"):
-                yield Table(kind_of, show(name) if _NAME.fullmatch(name) else "", root if kind_of in ("table", "index") else 0)
+                yield Table(kind_of, show(name) if _NAME.fullmatch(name) else "", root if kind_of in ("table", "index") else 0, number)
 
     # -- what is left -------------------------------------------------------------------------------------------------------------
 
@@ -337,6 +331,30 @@ class Pages:
         numbers, counts = np.unique(following[inside], return_counts=True)
         wrong |= inside & np.isin(following, numbers[counts > 1])
         return [int(p) for p in pages[wrong]]
+
+    def broken_maps(self) -> list[int]:
+        """Return pages of the pointer map that say of pages that they are of another kind than they are (1.8)."""
+        if not self.header.pointer_map:
+            return []
+        kinds = np.full(self.last + 1, 3, np.uint8)  # 1: of a tree, 2: free, 3: overflow, 0: anything
+        kinds[np.flatnonzero(self.tree)] = 1
+        for pages in (self.trunks, self.leaves):
+            kinds[pages] = 2
+        if _LOCK // self._size < self.last:
+            kinds[_LOCK // self._size + 1] = 0
+        said_of = np.array([0, 1, 2, 3, 3, 1], np.uint8)
+        wrong, each = [], self.header.usable // 5
+        for number in range(2, self.last + 1, each + 1):
+            count = min(each, self.last - number)
+            said = np.frombuffer(self.page(number), np.uint8, count * 5).reshape(count, 5)[:, 0]
+            meant = kinds[number + 1 : number + 1 + count]
+            if said.max(initial=0) > 5 or bool(((said_of[np.minimum(said, 5)] != meant) & (meant > 0)).any()):
+                wrong.append(number)
+        return wrong
+
+    def plausible(self) -> int:
+        """Return how many pages look as pages of a database do: free ones hold what they held before."""
+        return int((self.good | (_u32(self.heads, 0) <= (self.header.pages or self.last))).sum())
 
     def reached(self) -> int:
         """Return the last page that anything leads to: where a database ends that does not keep its size."""
@@ -383,6 +401,50 @@ class Pages:
             page = int.from_bytes(data[start + kept : start + kept + 4], "big")
             if 1 < page <= _MOST_PAGES:
                 yield Spilled(start, kept, payload, page)
+
+
+def tree_pages(heads: Heads, usable: int) -> Mask:
+    """Tell which of these beginnings of pages are those of a tree's page (1.6). ``usable``: bytes of a page that are used."""
+    kind = heads[:, 0]
+    inner = (kind == 2) | (kind == 5)
+    leaf = (kind == 10) | (kind == 13)
+    free, cells, content = _u16(heads, 1), _u16(heads, 3), _u16(heads, 5)
+    content = np.where(content == 0, 65536, content)
+    start = np.where(inner, 12, 8)
+    first = np.where(inner, _u16(heads, 12), _u16(heads, 8))
+    good: Mask = inner | leaf
+    good &= (start + 2 * cells <= content) & (content <= usable) & (heads[:, 7] <= 60)
+    good &= (free == 0) | ((free >= content) & (free <= usable - 4))
+    good &= (cells == 0) | ((first >= content) & (first <= usable - 4))
+    good &= ~inner | (_u32(heads, 8) > 1)
+    return good
+
+
+def cells_are_whole(page: bytes, usable: int) -> bool:
+    """Whether every cell of a leaf page is: its size, its record's header, and the values that fit it (1.6, 2.1). Not of page 1."""
+    kind, count = page[0], int.from_bytes(page[3:5], "big")
+    most = usable - 35 if kind == 13 else (usable - 12) * 64 // 255 - 23
+    before = None
+    try:
+        for number in range(count):
+            at = int.from_bytes(page[8 + 2 * number : 10 + 2 * number], "big")
+            payload, at = varint(page, at)
+            if kind == 13:
+                row, at = varint(page, at)
+                row -= (row >> 63) << 64  # they are signed, and in order
+                if before is not None and row <= before:
+                    return False
+                before = row
+            size, types = varint(page, at)
+            lengths = 0
+            while types < at + size and (payload > most) <= (types < usable):
+                one, types = varint(page, types)
+                lengths += _length(one)
+            if types != at + size or size + lengths != payload or (payload <= most and at + payload > usable):
+                return False
+    except IndexError:
+        return False
+    return True
 
 
 def _length(kind: int) -> int:

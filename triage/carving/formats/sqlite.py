@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from triage.carving.forms import Facts, Format, Header, Structure, Walked
+from triage.carving.sqlitejoin import join
 from triage.carving.sqlitepages import MAGIC, Pages, read_header
 
 if TYPE_CHECKING:
@@ -46,10 +47,12 @@ def _walk(window: Window) -> Walked | None:
     bad = sorted(pages.wrong)
     if header.pages or bad or count > pages.last:  # where the size is not kept, what lies behind the last page is not told from overflow
         bad = sorted({*bad, *(p for p in pages.broken_overflow() if not (bad or count > pages.last) or not pages.good[p - 1])})
-    if not bad and count <= pages.last and pages.sound:
+    if not bad and count <= pages.last and pages.sound and (not header.pages or not (bad := pages.broken_maps())):
         length = _grown(window, pages, count * size)
         why = "every page that its header counts was reached" if header.pages else "every page that its trees lead to was reached"
-        return Walked(length=length, structure=Structure.COMPLETE, why=why, checked=True, facts=facts)
+        # What a free page holds cannot be checked; that none is missing can, as long as pages that can be are behind them.
+        proven = max(pages.leaves, default=0) < int(np.flatnonzero(pages.tree)[-1])
+        return Walked(length=length, structure=Structure.COMPLETE, why=why, checked=proven, facts=facts)
     bad = [page for page in bad if page <= count]
     here = min(pages.last, count)
     if here == count and (not bad or _resumes(pages, bad[0], count)):
@@ -117,4 +120,8 @@ def _grown(window: Window, pages: Pages, length: int) -> int:
     return length
 
 
-FORMATS = (Format(name="sqlite", extension="sqlite", headers=(Header(MAGIC),), walk=_walk, largest=1 << 40),)
+def _rejoin(window: Window, _walked: Walked) -> Walked | None:
+    return join(window, _walk)
+
+
+FORMATS = (Format(name="sqlite", extension="sqlite", headers=(Header(MAGIC),), walk=_walk, rejoin=_rejoin, largest=1 << 40),)
