@@ -14,11 +14,11 @@ MOST = 1 << 20
 class Ahead:
     """A buffer over a window that moves forward: 16 KiB first, since most files are small, four times more each time, up to 1 MiB."""
 
-    def __init__(self, window: Window) -> None:
+    def __init__(self, window: Window, first: int = FIRST) -> None:
         self.window = window
         self.data = b""
         self.base = 0
-        self._step = FIRST
+        self._step = first
 
     def at(self, offset: int, length: int) -> bytes:
         """Return ``length`` bytes (few) at ``offset``, fewer at the window's end."""

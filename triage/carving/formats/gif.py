@@ -21,6 +21,8 @@ _EXTENSIONS = {0x01: 12, 0xF9: 4, 0xFE: 0, 0xFF: 11}
 """Labels of extensions (GIF89a 23-26), and how long the first sub-block of each must be; 0: any length."""
 _DECODED = 256 << 10
 """Bytes of one image's codes that are followed when the lengths do not say enough."""
+_COST = 64
+"""What following a byte of codes costs, in bytes read."""
 _EQUAL = 8
 """Sub-blocks of one length after which another length is a break."""
 _SURELY = 64
@@ -28,6 +30,8 @@ _SURELY = 64
 _GAPS = 4096
 """Blocks behind a break within which the rest is looked for."""
 _BREAKS = 4
+_INTRODUCERS = (b"\x21", b"\x2c")
+"""How an extension and an image begin."""
 
 
 @dataclass(slots=True)
@@ -84,7 +88,7 @@ def _screen(window: Window) -> tuple[int, int, int]:
 
 def _follow(window: Window, state: _State, size: tuple[int, int], *, strict: bool = False) -> None:
     """Follow the blocks from ``state.offset`` on. ``strict``: stop where an image's lengths break."""
-    ahead = Ahead(window)
+    ahead = Ahead(window, 1024) if state.doubted else Ahead(window)
     for _ in range(_BLOCKS):
         state.block = state.offset
         start = ahead.at(state.offset, 2)
@@ -144,7 +148,8 @@ def _image(ahead: Ahead, state: _State, size: tuple[int, int], strict: bool) -> 
     state.picture, state.image = state.offset, image
     doubted, state.doubted = state.doubted, False
     if image.odd is not None or (doubted and image.equal < _EQUAL):
-        verdict = _codes(ahead.window, image) if image.equal < _SURELY else "wrong"
+        sure = image.equal >= _SURELY or (doubted and image.odd is not None)
+        verdict = "wrong" if sure else _codes(ahead.window, image)
         if verdict == "wrong" or (verdict == "unknown" and image.equal >= _EQUAL):
             state.broken = image.odd if state.broken is None and image.odd is not None else state.broken
             if strict:
@@ -205,7 +210,7 @@ def _codes(window: Window, image: _Image) -> str:
     """Return whether an image's codes are ``right``, ``wrong``, or ``unknown``: too many to be followed."""
     end = image.end if image.end >= 0 else window.size
     raw = window.at(image.start, min(end - image.start, _DECODED))
-    window.spend(8 * len(raw))
+    window.spend(_COST * len(raw))
     pieces, at = [], 0
     while at < len(raw) and raw[at]:
         pieces.append(raw[at + 1 : at + 1 + raw[at]])
@@ -239,7 +244,7 @@ def _walk(window: Window) -> Walked | None:
     length = _reached(window, state)
     if not state.frames and (state.image is None or state.image.equal < 2):
         # Nothing to be seen: it is worth something only if the rest is found, and that is looked for only if something begins at all.
-        return _joined(window) if window.at(state.block, 1) in (b"\x21", b"\x2c") else None
+        return _joined(window) if window.at(state.block, 1) in _INTRODUCERS else None
     facts = _facts(width, height, state.frames)
     if not state.frames:
         facts["frames"] = "a part of the first"
@@ -302,35 +307,40 @@ def _seam(window: Window, state: _State, size: tuple[int, int]) -> tuple[int, in
     if image is not None:
         step = image.common + 1
         # One length in 256 is like the others by chance: the break may be before the last that seemed right.
-        for sure in (image.sure, image.sure - step):
+        for sure, most in ((image.sure, _GAPS), (image.sure - step, _GAPS // 16)):
             if sure >= image.start:
-                found = _in_image(window, state, image, sure, size)
+                found = _in_image(window, state, image, sure, size, most)
                 if found is not None:
                     return found
+        if image.equal >= 2 and state.broken is not None:
+            return None
     block, start = window.block, state.block
-    for cut in range(-(-start // block) * block, state.offset + 11 + 768, block):
+    begun = window.at(start, 1) in _INTRODUCERS  # if nothing begins there, then what should lies behind a gap
+    for cut in range(-(-start // block) * block, state.offset + 11 + 768 if begun else start + 1, block):
         for gap in _gaps(window, cut):
+            if cut == start and window.at(start + gap, 1) not in _INTRODUCERS:
+                continue
             joined = window.spliced(((0, cut), (cut + gap, window.size - cut - gap)))
-            then = _State(state.block, frames=state.frames, doubted=True)
+            then = _State(start, frames=state.frames, doubted=True)
             _follow(joined, then, size, strict=True)
             if then.frames > state.frames:  # a trailer alone, one byte, would be found in any noise
                 return cut, gap, then
     return None
 
 
-def _gaps(window: Window, cut: int) -> range:
+def _gaps(window: Window, cut: int, most: int = _GAPS) -> range:
     block = window.block
-    return range(block, min(_GAPS * block, max(window.size - cut - 1, 0)) + 1, block)
+    return range(block, min(most * block, max(window.size - cut - 1, 0)) + 1, block)
 
 
-def _in_image(window: Window, state: _State, image: _Image, sure: int, size: tuple[int, int]) -> tuple[int, int, _State] | None:
+def _in_image(window: Window, state: _State, image: _Image, sure: int, size: tuple[int, int], most: int) -> tuple[int, int, _State] | None:
     """Look for a break behind the length at ``sure``: before the next one, or before the end of the sub-block that would be the last."""
     block, step = window.block, image.common + 1
     hop = sure + step
     frames = state.frames - (state.block > state.picture)
     short = window.at(hop, 1)
     for cut in range(sure // block * block + block, hop + (short[0] if short else 0) + 3, block):
-        for gap in _gaps(window, cut):
+        for gap in _gaps(window, cut, most):
             if not (_goes_on(window, hop + gap, image.common) if cut <= hop else _stops(window, hop + short[0] + 1, cut, gap)):
                 continue
             joined = window.spliced(((0, cut), (cut + gap, window.size - cut - gap)))
@@ -352,7 +362,7 @@ def _goes_on(window: Window, offset: int, common: int) -> bool:
 def _stops(window: Window, offset: int, cut: int, gap: int) -> bool:
     """Whether an image can end there, where bytes from ``cut`` on are read behind the gap."""
     ends = b"".join(window.at(at + gap if at >= cut else at, 1) for at in (offset, offset + 1))
-    return ends[:1] == b"\0" and ends[1:] in {b"\x21", b"\x2c", b"\x3b", b"\0"}
+    return ends[:1] == b"\0" and ends[1:] in {b"\x21", b"\x2c", b"\x3b"}
 
 
 def _crossed(window: Window, image: _Image, hop: int) -> bool:
