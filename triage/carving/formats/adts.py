@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from triage.carving.forms import Facts, Format, Header, Structure, Walked
 from triage.carving.mpegtags import ID3_HEADERS, behind_tags, doubt, next_tag, trailers
+from triage.carving.places import places
 from triage.content.frames import adts_length
 
 if TYPE_CHECKING:
@@ -86,12 +87,9 @@ def _follow(window: Window, start: int, most: int = 1 << 40) -> tuple[int, int, 
 
 def _resumed(window: Window, offset: int, fixed: bytes) -> int:
     """Return where behind a break frames of the kind go on; -1 for nowhere near."""
-    for at, data in window.chunks(offset, next_tag(window, offset, offset + _AGAIN)):
-        place = data.find(fixed)
-        while place >= 0:
-            if _follow(window, at + place, _FRAMES_TAGGED)[1] == _FRAMES_TAGGED:
-                return at + place
-            place = data.find(fixed, place + 1)
+    for place in places(window, fixed, offset, next_tag(window, offset, offset + _AGAIN)):
+        if _follow(window, place, _FRAMES_TAGGED)[1] == _FRAMES_TAGGED:
+            return place
     return -1
 
 

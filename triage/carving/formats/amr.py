@@ -34,6 +34,8 @@ _ENOUGH, _TAIL = 50, 4
 """Frames after which a kind not seen before is no longer believed among the last few: one random byte in 25 looks like a frame."""
 _AGAIN, _FRAMES_AGAIN = 16 << 10, 20
 """How far behind a break how many frames are looked for."""
+_MOST_SILENT = 10_000
+"""How many tenths of bytes frames may lack of 1.3 bytes each: between frames of silence seven of one byte stand, and no more."""
 _FIRST, _MOST = 64 << 10, 1 << 20
 
 
@@ -48,6 +50,8 @@ def _walk(window: Window) -> Walked | None:
     if count < _FRAMES:
         return None
     end, count, last, kinds = _follow(window, len(magic), sizes)
+    if not count:
+        return None
     if count > _ENOUGH and not blank_behind(window, end):
         for number in range(count - _TAIL, count):
             if kinds[number] not in kinds[: count - _TAIL]:
@@ -70,7 +74,10 @@ def _walk(window: Window) -> Walked | None:
 
 
 def _follow(window: Window, start: int, sizes: list[int]) -> tuple[int, int, int, bytearray]:
-    """Return where the frames end, how many there are, where the last one begins, and the first byte of each."""
+    """Return where the frames end, how many there are, where the last one begins, and the first byte of each.
+
+    A count of 0 says that there are only frames without content.
+    """
     offset, size, step = start, 0, _FIRST
     kinds = bytearray()
     while True:
@@ -81,6 +88,8 @@ def _follow(window: Window, start: int, sizes: list[int]) -> tuple[int, int, int
             size = length
             at += size
         offset += at
+        if 10 * (offset - start) < 13 * len(kinds) - _MOST_SILENT:
+            return offset, 0, offset, kinds
         if at < ready or not ready:
             return offset, len(kinds), offset - size, kinds
         step = min(step * 4, _MOST)

@@ -9,6 +9,7 @@ from triage.carving.crc16 import carried, crc16, wrong_frames
 from triage.carving.flacframes import Frame, frame_at, frame_size
 from triage.carving.forms import Facts, Format, Header, Part, Structure, Walked
 from triage.carving.mpegtags import ID3_HEADERS, behind_tags, trailers
+from triage.carving.places import places
 
 if TYPE_CHECKING:
     from triage.carving.window import Window
@@ -19,7 +20,7 @@ _NEAR = 1 << 20
 """Bytes behind a break in which the next frame is looked for."""
 _LOST = 10_000
 _BREAKS = 1000
-_GAP, _GAPS, _TRIES = 256 << 20, 8, 100
+_GAP, _GAPS = 256 << 20, 8
 _EXTENSIONS = {b"image/jpeg": "jpg", b"image/png": "png", b"image/gif": "gif"}
 
 
@@ -69,17 +70,21 @@ def _opened(window: Window) -> _Stream | None:
     hertz, channels, bits, total = packed >> 44, (packed >> 41 & 7) + 1, (packed >> 36 & 31) + 1, packed & ((1 << 36) - 1)
     if not 16 <= smallest <= block or hertz == 0 or bits < 4 or (longest and shortest > longest):
         return None
-    offset, parts = start + 4, []
+    offset, parts, padding = start + 4, [], 0
     for _ in range(_BLOCKS):
         block_head = window.at(offset, 4)
         if len(block_head) < 4 or block_head[0] & 127 == 127:
             return None
         size = int.from_bytes(block_head[1:], "big")
+        if block_head[0] & 127 == 1 and not padding and any(data.strip(b"\0") for _, data in window.chunks(offset + 4, offset + 4 + size)):
+            padding = offset + 4
         if block_head[0] & 127 == 6:
             parts += _picture(window, offset + 4, size)
         offset += 4 + size
         if block_head[0] & 128:
-            return _Stream(offset, block, shortest, longest, hertz, channels, bits, total, tuple(parts), end=offset)
+            stream = _Stream(offset, block, shortest, longest, hertz, channels, bits, total, tuple(parts), end=offset)
+            stream.first_wrong, stream.wrong = padding, int(padding > 0)  # padding is zeros (8.3): something else stands there
+            return stream
     return None
 
 
@@ -108,7 +113,7 @@ def _walk(window: Window) -> Walked | None:
     if stream.done or (not stream.total and not stream.broken):
         end = trailers(window, stream.end)
         if stream.wrong:
-            why = f"{stream.wrong} of its frames are not right or missing, the first at byte {stream.first_wrong}"
+            why = f"{stream.wrong} of its frames or other parts are not right or missing, the first at byte {stream.first_wrong}"
             return Walked(
                 length=end, structure=Structure.DAMAGED, why=why, valid=stream.first_wrong, parts=_inside(stream, end), facts=facts
             )
@@ -142,7 +147,7 @@ def _follow(window: Window, stream: _Stream, *, resume: bool) -> None:
     for _ in range(_BREAKS):
         while _buffer(window, stream):
             pass
-        if stream.done or not stream.broken or not resume:
+        if stream.done or not stream.broken or not resume or frame_at(window.at(stream.start, 16), 0) is None:
             return
         again = _resumed(window, stream, stream.end + 1, stream.end + _NEAR, _LOST * stream.block)
         if again is None:
@@ -211,18 +216,12 @@ def _next(data: bytes, mark: bytes, start: int, end: int, before: Frame) -> tupl
 
 def _resumed(window: Window, stream: _Stream, start: int, end: int, ahead: int) -> tuple[int, Frame] | None:
     """Return the next frame of the stream, at most so many samples further on, behind a break."""
-    mark = window.at(stream.start, 2)
-    offset = start
-    for _ in range(_LOST):
-        offset = window.find(mark, offset, end)
-        if offset < 0:
-            return None
+    for offset in places(window, window.at(stream.start, 2), start, end):
         frame = frame_at(window.at(offset, 16), 0)
         if frame is not None and frame.channels == stream.channels and frame.samples <= stream.block:
             first = _first_sample(stream, frame)
             if 0 <= first - stream.samples <= ahead and (not stream.total or first < stream.total):
                 return offset, frame
-        offset += 1
     return None
 
 
@@ -268,16 +267,10 @@ def _behind_gap(window: Window, stream: _Stream, block: int, shift: int) -> tupl
         aligned = again is not None and not (here + shift) % block and not (again[0] - here) % block
         return (here, again[0]) if aligned and again is not None else None
     expected = stream.samples + broken.samples
-    again = None
-    start = here + 1
-    for _ in range(_TRIES):
-        again = _resumed(window, stream, start, here + _GAP, broken.samples)
-        if again is None:
-            return None
-        if _first_sample(stream, again[1]) == expected:
-            break
-        start = again[0] + 1
-    if again is None:
+    again = _resumed(window, stream, here + 1, here + _GAP, broken.samples)
+    if again is not None and _first_sample(stream, again[1]) != expected:  # the broken one's own header, once more
+        again = _resumed(window, stream, again[0] + 1, here + _GAP, broken.samples)
+    if again is None or _first_sample(stream, again[1]) != expected:
         return None
     mark = again[0]
     head, tail = window.at(here, most), window.at(max(mark - most, here), min(most, mark - here))

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from triage.carving.forms import Facts, Format, Header, Part, Structure, Walked
 from triage.carving.mpegaudio import Chain, Sound, Told, follow, frame_lengths, sound_of, told
 from triage.carving.mpegtags import ID3_HEADERS, TRAILING, behind_tags, doubt, id3_length, next_tag, pictures, trailers
+from triage.carving.places import places
 
 if TYPE_CHECKING:
     from triage.carving.window import Window
@@ -91,7 +92,7 @@ def _ended(
             )
         why = f"its first frame tells of {told_frames} frames, {frames} are there"
         return _cut(window, chain, why, parts, facts, extension)
-    if chain.end > window.size:
+    if chain.end > window.size and not how:
         return _cut(window, chain, "the space ends inside it", parts, facts, extension)
     if not exact and not how and window.joints(chain.last, chain.end):
         return _cut(window, chain, f"its last whole frame ends at byte {chain.last}, at the edge of free space", parts, facts, extension)
@@ -155,12 +156,9 @@ def _damaged(window: Window, chain: Chain, lengths: dict[bytes, int], end: int) 
 
 def _resumed(window: Window, start: bytes, offset: int, end: int, lengths: dict[bytes, int]) -> int:
     """Return where between two offsets frames go on; -1 for nowhere."""
-    for at, data in window.chunks(offset, end):
-        place = data.find(start)
-        while place >= 0:
-            if data[place : place + 3] in lengths and follow(window, at + place, lengths, most=_FRAMES_RESUMED).count == _FRAMES_RESUMED:
-                return at + place
-            place = data.find(start, place + 1)
+    for place in places(window, start, offset, end):
+        if window.at(place, 3) in lengths and follow(window, place, lengths, most=_FRAMES_RESUMED).count == _FRAMES_RESUMED:
+            return place
     return -1
 
 

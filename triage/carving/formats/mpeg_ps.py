@@ -19,11 +19,17 @@ _PACK, _SYSTEM, _END, _NAVIGATION = 0xBA, 0xBB, 0xB9, 0xBF
 _START = b"\0\0\1"
 _FIRST, _MOST = 64 << 10, 1 << 20
 _AHEAD = 16
+_PROBE = 64 << 10
+"""Bytes within which there must be sound or picture."""
 _NEAR = 1 << 20
 """Bytes behind a break in which the next pack is looked for."""
 _LATER = 10 * 90_000
 """Ticks of the clock by which it may be later."""
 _BREAKS = 1000
+_EMPTY = 8
+"""Packs at the start that may have no packets."""
+_STEP = 64
+"""What a pack or packet costs besides its bytes."""
 _RATES = (0, 24000 / 1001, 24, 25, 30000 / 1001, 30, 50, 60000 / 1001, 60)
 _DAY = 86_400_000
 
@@ -67,16 +73,18 @@ def _walk(window: Window) -> Walked | None:
     after = 14 + (head[13] & 7) if seen.second else 12
     if head[after : after + 3] != _START or head[after + 3] < _PACK:
         return None
-    _follow(window, seen)
+    _follow(window, seen, most=_PROBE)
     if seen.packs < 2 or not any(_is_sound_or_picture(code) for code in seen.streams):
         return None
+    if not seen.other:
+        _follow(window, seen)
     first_break, breaks = 0, 0
     while not seen.ended and not seen.other and breaks < _BREAKS:
         again = _resumed(window, seen)
         if again < 0:
             break
         first_break, breaks = first_break or seen.end, breaks + 1
-        seen.end = again
+        seen.end, seen.ended = again, False
         _follow(window, seen)
     facts, extension = _facts(window, seen), "vob" if _NAVIGATION in seen.streams else "mpg"
     structure, why, valid = Structure.COMPLETE, f"its {seen.packs} packs end at byte {seen.end}", None
@@ -99,13 +107,12 @@ def _is_sound_or_picture(code: int) -> bool:
     return code == 0xBD or 0xC0 <= code <= 0xEF or code == 0xFD
 
 
-def _follow(window: Window, seen: _Seen) -> None:
-    """Follow packs and packets from ``seen.end`` on."""
+def _follow(window: Window, seen: _Seen, most: int = 1 << 62) -> None:
+    """Follow packs and packets from ``seen.end`` on, for about so many bytes."""
     offset, step, block = seen.end, _FIRST, window.block
-    seen.ended = False
     while True:
         data = window.at(offset, step)
-        at, ready = 0, len(data) - _AHEAD
+        at, ready, count = 0, len(data) - _AHEAD, 0
         more = len(data) == step
         if not more:
             ready = len(data) - 4
@@ -121,6 +128,8 @@ def _follow(window: Window, seen: _Seen) -> None:
                 if not 0 <= clock - seen.clock < _LATER and not (offset + at) % block and data[at + size + 3 : at + size + 4] == b"\xbb":
                     # The clock begins anew where a cluster does, and the system's description comes again: another file.
                     seen.other = True
+                    break
+                if seen.packs > _EMPTY and not seen.streams:
                     break
                 seen.clock = clock
                 seen.packs += 1
@@ -138,13 +147,16 @@ def _follow(window: Window, seen: _Seen) -> None:
                 break
             seen.last = offset + at
             at += size
+            count += 1
         else:
+            window.spend(count * _STEP)
             offset += at
             seen.end = offset
-            if more and at:
+            if more and at and offset < most:
                 step = min(step * 4, _MOST)
                 continue
             return
+        window.spend(count * _STEP)
         seen.end = offset + at
         return
 

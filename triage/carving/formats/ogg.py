@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from triage.carving.forms import Facts, Format, Header, Structure, Walked
 from triage.carving.oggpages import CAPTURE, FIRST, LAST, LONGEST, Page, is_right, page_at
+from triage.carving.places import places
 
 if TYPE_CHECKING:
     from triage.carving.window import Window
@@ -25,7 +26,6 @@ _NEAR = 1 << 20
 _GAP, _GAP_LAST = 256 << 20, 4 << 20
 """Bytes behind a broken page in which its rest is looked for: up to the next page, and when it is the last one and none follows."""
 _GAPS = 8
-_CANDIDATES = 10_000
 
 
 @dataclass(slots=True)
@@ -90,7 +90,7 @@ def _is_end(window: Window, read: _Read) -> bool:
     if all(stream.ended for stream in read.streams.values()):
         return True
     rest = window.at(read.end, -read.end % _SECTOR)
-    return read.broken is None and bool(rest) and not rest.startswith(CAPTURE[: len(rest)])
+    return read.broken is None and read.end % _SECTOR > 0 and not (rest and rest.startswith(CAPTURE[: len(rest)]))
 
 
 def _read(window: Window, *, resume: bool) -> _Read:
@@ -148,17 +148,13 @@ def _accept(window: Window, page: Page, read: _Read, *, started: bool) -> bool:
 
 def _next_page(window: Window, read: _Read, start: int, end: int, lost: int) -> Page | None:
     """Return the next right page of the streams with at most so many lost before it."""
-    for _ in range(_CANDIDATES):
-        start = window.find(CAPTURE, start, end)
-        if start < 0:
-            return None
-        page = page_at(window, start)
+    for offset in places(window, CAPTURE, start, end):
+        page = page_at(window, offset)
         if page is not None and not page.flags & FIRST:
             stream = read.streams.get(page.serial)
             near = stream is not None and not stream.ended and 0 <= page.number - stream.following <= lost
-            if near and is_right(page, window.at(start, page.size)):
+            if near and is_right(page, window.at(offset, page.size)):
                 return page
-        start += 1
     return None
 
 
