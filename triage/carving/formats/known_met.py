@@ -20,11 +20,24 @@ _FIRST = 64 << 10
 _RECORDS = 1_000_000
 _TAGS = 4096
 _NAMED = 3
-_EARLIEST, _LATEST = 631_152_000, 2_524_608_000
-"""Times that are believed, in seconds since 1970: 1990 to 2050. 0 is one as well."""
+_PARTS = 8192
+_EARLIEST, _LATEST = 946_684_800, 2_208_988_800
+"""Times that are believed, in seconds since 1970: 2000 to 2040. 0 is one as well."""
 _WIDTHS = {1: 16, 3: 4, 4: 4, 5: 1, 8: 2, 9: 1, 0x0B: 8}
 """Bytes of a tag's value by its type; those with a length of their own are read apart."""
 _NAME, _SIZE = 1, 2
+
+
+def _begins(window: Window, at: int) -> bool:
+    """Whether a record could begin there: a few bytes tell, before many are read."""
+    head = window.at(at, 26)
+    if len(head) < 26:
+        return False
+    when, parts = int.from_bytes(head[:4], "little"), int.from_bytes(head[20:22], "little")
+    if (when and not _EARLIEST <= when <= _LATEST) or parts > _PARTS:
+        return False
+    count = int.from_bytes(window.at(at + 22 + 16 * parts, 4) if parts else head[22:26], "little")
+    return 0 < count <= _TAGS
 
 
 class _Cut(Exception):  # noqa: N818 - never leaves this file
@@ -40,7 +53,7 @@ def _record(data: bytes, at: int) -> tuple[int, str, int, bytes]:
     if at + 22 > len(data):
         raise _Cut
     when, digest, parts = struct.unpack_from("<I16sH", data, at)
-    if when and not _EARLIEST <= when <= _LATEST:
+    if (when and not _EARLIEST <= when <= _LATEST) or parts > _PARTS:
         raise _Wrong
     at += 22 + 16 * parts
     if at + 4 > len(data):
@@ -101,12 +114,8 @@ def _past(data: bytes, end: int) -> int:
 
 
 def _walk_known(window: Window) -> Walked | None:
-    head = window.at(0, 31)
-    if len(head) < 31:
-        return None
-    count = int.from_bytes(head[1:5], "little")
-    when = int.from_bytes(head[5:9], "little")
-    if not 0 < count <= _RECORDS or (when and not _EARLIEST <= when <= _LATEST):
+    count = int.from_bytes(window.at(1, 4), "little")
+    if not 0 < count <= _RECORDS or not _begins(window, 5):
         return None
     names: list[str] = []
     data = window.at(0, _FIRST)
@@ -137,10 +146,7 @@ def _walk_known(window: Window) -> Walked | None:
 
 
 def _walk_part(window: Window) -> Walked | None:
-    head = window.at(0, 27)
-    if len(head) < 27 or not _EARLIEST <= int.from_bytes(head[1:5], "little") <= _LATEST or head[23:27] == b"\0\0\0\0":
-        return None
-    if int.from_bytes(head[21:23], "little") == 0 and int.from_bytes(head[23:27], "little") > _TAGS:
+    if not _begins(window, 1):
         return None
     data = window.at(0, _FIRST)
     try:
