@@ -320,6 +320,25 @@ def test_a_journal_whose_inode_is_lost_is_found_by_the_superblocks_copy() -> Non
     assert len(again) == len(journal) > 0
 
 
+@pytest.mark.parametrize(("changed", "said"), [("superblock", "the journal lies on another device"), ("journal", "the journal is damaged")])
+def test_a_journal_that_is_not_there_is_said(tmp_path: Path, changed: str, said: str) -> None:
+    raw = bytearray(sample("ext4"))
+    _, layout, _, journal = opened(bytes(raw))
+    assert journal is not None
+    if changed == "superblock":
+        raw[1024 + 0xE0 : 1024 + 0xE4] = bytes(4)
+        raw[1024 + 0xFD] = 0
+        raw[1024 + 0x3FC : 1024 + 0x400] = crc32c(0xFFFFFFFF, bytes(raw[1024 : 1024 + 0x3FC])).to_bytes(4, "little")
+    else:
+        place = int(journal.places[0]) * layout.block
+        raw[place : place + 512] = bytes(512)
+    path = tmp_path / "image.raw"
+    path.write_bytes(raw)
+    walked = Walked(path)
+    assert said in walked.said
+    assert all(e.path.startswith("vol1/$OrphanFiles/") for e in gone(walked))
+
+
 def test_a_volume_without_a_journal_has_none() -> None:
     raw = bytearray(sample("ext4"))
     raw[1024 + 0x5C] &= ~4  # has_journal

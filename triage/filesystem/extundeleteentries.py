@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from triage.escape import show
 from triage.filesystem.checks.extinodes import DIRECTORY, LINK
 from triage.filesystem.extjournal import read_journal
-from triage.filesystem.extlayout import read_descriptors, read_layout
+from triage.filesystem.extlayout import COMPAT_HAS_JOURNAL, read_descriptors, read_layout
 from triage.filesystem.exttimes import inode_times
 from triage.filesystem.extundelete import Search, buried
 from triage.filesystem.extundeletenames import ORPHANS, JournalNames
@@ -39,6 +39,7 @@ class Undeleted:
         self._found: list[Deleted] = []
         self._names: JournalNames | None = None
         self._left_out = 0
+        self._unread = self._elsewhere = False
         self._taken: dict[str, Deleted] = {}
         self._done: set[tuple[int, int]] = set()
         self._counted: dict[bytes, int] = {}
@@ -47,6 +48,8 @@ class Undeleted:
         if layout is not None:
             groups = read_descriptors(reader.read, layout)
             journal = read_journal(reader, layout, groups)
+            self._unread = journal is None and bool(layout.compat & COMPAT_HAS_JOURNAL)
+            self._elsewhere = not layout.number(0xE0, 4)  # s_journal_inum
             if journal is not None and len(journal):
                 search = Search(reader, layout, groups, journal)
                 self._found = search.run()
@@ -121,6 +124,11 @@ class Undeleted:
             )
             message += f"; {self._named} of them have their names from it" if self._named else ""
             yield self._maker.problem(Severity.INFO, message)
+        if self._unread:
+            elsewhere = self._elsewhere
+            message = "the journal lies on another device" if elsewhere else "the journal is damaged and cannot be found"
+            message += ": deleted files are listed without what it may still know of them"
+            yield self._maker.problem(Severity.INFO if elsewhere else Severity.WARNING, message)
         if self._left_out:
             message = f"the journal knows of more deleted files than are taken from it: {self._left_out} were left out"
             yield self._maker.problem(Severity.WARNING, message)
