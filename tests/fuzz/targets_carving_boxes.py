@@ -52,7 +52,7 @@ TARGETS = [
             "triage.carving.bmffitems",
             "triage.carving.bmfflayout",
             "triage.carving.mediascan",
-            "triage.carving.places",
+            "triage.carving.strides",
             "triage.carving.probes",
             "triage.carving.samples",
         ),

@@ -16,8 +16,8 @@ import numpy as np
 from triage.carving.bmff import box_at, read_movie
 from triage.carving.bmfflayout import Layout, lying_in, read_layout
 from triage.carving.forms import Structure, Walked
-from triage.carving.places import widths, words
 from triage.carving.probes import judge, probes_of
+from triage.carving.strides import widths, words
 from triage.content.signatures import at_start
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 _MOST_PLACES = 16384
 _MOST_BORDERS = 1024
-_MOST_TRIED = 256 << 20
+_MOST_TRIED = 16 << 20
 """Bytes that may be looked at to find where between two samples a gap begins."""
 _MOST_MOVIES = 8
 _MOST_PROBED = 1024
@@ -106,7 +106,7 @@ def _index_joined(window: Window, layout: Layout, walk: Callable[[Window], Walke
                 fitting[border] = walked
         likely = likeliest(window, list(fitting), width)
         if likely is not None:
-            return _told(fitting[likely], likely, width, certain=len(fitting) == 1)
+            return _told(fitting[likely[0]], likely[0], width, certain=likely[1])
     return None
 
 
@@ -116,19 +116,22 @@ def borders_of(window: Window, start: int, end: int, each: int) -> range:
     return range(-(-start // block) * block, end + 1, block)[: max(min(_MOST_BORDERS, _MOST_TRIED // max(each, 1)), 1)]
 
 
-def likeliest(window: Window, borders: list[int], width: int) -> int | None:
-    """Return at which of several borders a gap most likely begins, when all of them fit.
+def likeliest(window: Window, borders: list[int], width: int) -> tuple[int, bool] | None:
+    """Return at which of the borders that fit a gap begins, and whether that is certain.
 
-    What lies in a gap is another file as a rule: that begins with a header, and the gap ends behind its padding.
+    It is if one border alone fits, or if another file's header stands at one of them alone: what lies in a gap is another file as a
+    rule. Else the likeliest is that at which the gap ends behind what looks like such a file's padding.
     """
-    for border in borders:
-        if at_start(window.at(border, 512), window.size):
-            return border
+    if len(borders) < 2:
+        return (borders[0], True) if borders else None
+    headed = [border for border in borders if at_start(window.at(border, 512), window.size)]
+    if headed:
+        return headed[0], len(headed) == 1
     for border in borders:
         around = window.at(border + width - 8, 16)
         if around[:8] == bytes(8) and around[8:] != bytes(8):
-            return border
-    return borders[0] if borders else None
+            return border, False
+    return borders[0], False
 
 
 def pieces_of(pieces: tuple[tuple[int, int], ...], border: int, width: int) -> tuple[tuple[int, int], ...]:
@@ -201,12 +204,9 @@ def _tried(window: Window, probes: Probes, start: int, end: int, width: int) -> 
         whole = _without(window, border, width)
         if all(deep.good(whole, i) for i in near):
             fitting.append(border)
-    if len(fitting) == 1:
-        yield fitting[0], width, True
-        return
     likely = likeliest(window, fitting, width)
     if likely is not None:
-        yield likely, width, False
+        yield likely[0], width, likely[1]
 
 
 def _index_behind(window: Window, layout: Layout, expected: int) -> Iterator[tuple[int, int, bool]]:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 MOST = 1024
 """Probes of one file, besides those around joints and at both ends."""
-DENSE = 16 << 20
+DENSE = 8 << 20
 """Bytes of samples up to which each is read whole."""
 _GROUP = 8
 _LARGEST_GAP = 16

@@ -13,12 +13,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from triage.carving.bmffgap import borders_of, likeliest, pieces_of
+from triage.carving.crc import Seam
 from triage.carving.ebml import CRC32, LONGEST_HEAD, VOID, element_at, elements, head_of, intact, number
 from triage.carving.forms import Facts, Format, Header, Structure, Walked
 from triage.carving.matroskatracks import Heads, read_attachments, read_cues, read_info, read_places, read_tracks
-from triage.carving.places import widths
 from triage.carving.probes import Verdict, judge, probes_of
 from triage.carving.samples import name_of
+from triage.carving.strides import widths
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -34,8 +35,8 @@ _MOST_TOP = 1 << 16
 _MOST_BLOCKS = 1 << 18
 """Blocks of one file that are looked at."""
 _MOST_CLUSTERS = 64
-"""Clusters that are looked into, besides those around joints, in a file whose clusters have more than ``_ALL`` bytes."""
-_ALL = 64 << 20
+_ALL = 16 << 20
+"""Clusters, and about how many bytes of them, that are looked into, besides those around joints and at the end; all of less."""
 _WHOLE = 8 << 20
 """Bytes of a cluster that is read in one go; other elements are read up to here as well."""
 _MOST_WIDTHS = 64
@@ -108,6 +109,7 @@ def _walk(window: Window) -> Walked | None:
             _look_into(window, segment, chosen[-1])
             break
         _look_into(window, segment, cluster)
+    chosen = _narrowed(window, segment, chosen)
     walked = _said(window, segment, chosen)
     if walked is None:
         return None
@@ -197,9 +199,11 @@ def _resumed(window: Window, segment: _Segment, at: int) -> int:
 def _chosen(window: Window, segment: _Segment) -> list[_Cluster]:
     """Return which clusters are looked into: all of few; else some spread evenly, and those around joints and at the end."""
     clusters = segment.clusters
-    if sum(c.end - c.start for c in clusters) <= _ALL or len(clusters) <= _MOST_CLUSTERS:
+    total = sum(c.end - c.start for c in clusters)
+    if total <= _ALL or len(clusters) <= 4:
         return clusters
-    numbers = set(np.linspace(0, len(clusters) - 1, _MOST_CLUSTERS).astype(np.int64).tolist()) | {len(clusters) - 2}
+    most = max(min(_ALL * len(clusters) // total, _MOST_CLUSTERS), 4)
+    numbers = set(np.linspace(0, len(clusters) - 1, min(most, len(clusters))).astype(np.int64).tolist()) | {len(clusters) - 2}
     starts = [c.offset for c in clusters]
     for joint in window.joints(0, clusters[-1].end)[:1024]:
         number_ = int(np.searchsorted(starts, joint))
@@ -207,14 +211,29 @@ def _chosen(window: Window, segment: _Segment) -> list[_Cluster]:
     return [clusters[n] for n in sorted(numbers)]
 
 
-def _look_into(window: Window, segment: _Segment, cluster: _Cluster) -> None:
-    """Follow the blocks of a cluster (RFC 9559, 5.1.3)."""
+def _narrowed(window: Window, segment: _Segment, chosen: list[_Cluster]) -> list[_Cluster]:
+    """Return what was looked into and, where that goes over from right to wrong, the clusters that tell just where."""
+    wrong = next((n for n, cluster in enumerate(chosen) if not cluster.whole and not cluster.unsized), 0)
+    if not wrong or len(chosen) == len(segment.clusters):
+        return chosen
+    low, high = segment.clusters.index(chosen[wrong - 1]), segment.clusters.index(chosen[wrong])
+    looked = {low: chosen[wrong - 1], high: chosen[wrong]}
+    while high - low > 1:
+        middle = (low + high) // 2
+        cluster = looked[middle] = segment.clusters[middle]
+        _look_into(window, segment, cluster)
+        low, high = (middle, high) if cluster.whole else (low, middle)
+    return [*chosen[: wrong - 1], *(looked[number_] for number_ in sorted(looked)), *chosen[wrong + 1 :]]
+
+
+def _look_into(window: Window, segment: _Segment, cluster: _Cluster, begin: int = 0) -> None:
+    """Follow the blocks of a cluster (RFC 9559, 5.1.3); ``begin``: from the one that begins there on, without its checksum."""
     if cluster.until:
         return
     known = cluster.end >= 0
     end = min(cluster.end, window.size) if known else window.size
-    data = window.at(cluster.start, end - cluster.start) if known and end - cluster.start <= _WHOLE else b""
-    at, base = cluster.start, 0
+    data = window.at(cluster.start, end - cluster.start) if known and not begin and end - cluster.start <= _WHOLE else b""
+    at, base = begin or cluster.start, 0
     cluster.until = at
     cluster.sealed = intact(data) if data and end == cluster.end else None
     while at < end and segment.blocks < _MOST_BLOCKS:
@@ -338,36 +357,38 @@ def _rejoin(window: Window, walked: Walked) -> Walked | None:
     _follow(window, segment)
     if not segment.clusters:
         return None
-    last = next((c for c in segment.clusters if _broken(window, segment, c)), segment.clusters[-1])
+    last = next((c for c in segment.clusters if c.offset < walked.length <= c.end), segment.clusters[-1])
+    _look_into(window, segment, last)
     if not last.recent or element_at(window, last.offset) != (_CLUSTER, last.start, last.end):
         return None  # it tells no length
+    head = window.at(last.start, 6)
+    seam = Seam(window, last.start + 6, last.end, window.block) if head[:2] == b"\xbf\x84" and last.end - last.start <= _WHOLE else None
+    # The block that lies across begins last, or what followed it looked like something by chance.
+    borders = borders_of(window, last.recent[0] + 1, min(last.until + LONGEST_HEAD, last.end), last.until - last.recent[0] + 64)
     for width in _widths(window, segment, last):
-        # The block that lies across begins last, or what followed it looked like something by chance.
-        borders = borders_of(window, last.recent[0] + 1, min(last.until + LONGEST_HEAD, last.end), last.end - last.start)
-        fitting = [border for border in borders if _fits(window, segment, last, border, width)]
-        border = fitting[0] if len(fitting) == 1 else likeliest(window, fitting, width)
-        if border is None:
+        if seam is not None:
+            fitting = list(seam.breaks(width, int.from_bytes(head[2:], "little")))
+        else:
+            fitting = [border for border in borders if _fits(window, segment, last, border, width)]
+        likely = likeliest(window, fitting, width)
+        if likely is None:
             continue
+        border, certain = likely
         whole = window.spliced(((0, border), (border + width, window.size - border - width)))
         joined = _walk(whole)
         if joined is None or joined.structure is not Structure.COMPLETE or joined.length <= border:
             continue
-        unsure = "" if len(fitting) == 1 else "; where in the last block before the gap the piece ends is the likeliest of several places"
+        unsure = "" if certain else "; where in the last block before the gap the piece ends is the likeliest of several places"
         return Walked(
             length=joined.length,
             structure=Structure.FRAGMENTED,
             why=f"2 pieces fit together: blocks before and behind the gap are right{unsure}",
             extension=joined.extension,
-            checked=joined.checked and len(fitting) == 1,
+            checked=joined.checked and certain,
             pieces=pieces_of(((0, joined.length),), border, width),
             facts=joined.facts,
         )
     return None
-
-
-def _broken(window: Window, segment: _Segment, cluster: _Cluster) -> bool:
-    _look_into(window, segment, cluster)
-    return not cluster.whole
 
 
 def _widths(window: Window, segment: _Segment, last: _Cluster) -> Iterator[int]:
@@ -381,14 +402,14 @@ def _widths(window: Window, segment: _Segment, last: _Cluster) -> Iterator[int]:
 
 
 def _fits(window: Window, segment: _Segment, last: _Cluster, border: int, width: int) -> bool:
-    """Whether a cluster is whole with a gap there."""
+    """Whether what is behind the last good blocks of a cluster is right with a gap there."""
     whole = window.spliced(((0, border), (border + width, window.size - border - width)))
     trial, own = _Cluster(last.offset, last.start, last.end), _Segment(segment.start, segment.end, heads=segment.heads)
-    _look_into(whole, own, trial)
+    _look_into(whole, own, trial, last.recent[0])
     if not trial.whole:
         return False
     verdict = _probed(whole, own, trial.end)
-    return bool(trial.sealed) or not (verdict.bad or verdict.until >= 0)
+    return not (verdict.bad or verdict.until >= 0)
 
 
 FORMATS = (Format(name="matroska", extension="mkv", headers=(Header(b"\x1a\x45\xdf\xa3"),), walk=_walk, rejoin=_rejoin),)
