@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import itertools
 import random
 from dataclasses import replace
@@ -15,6 +16,7 @@ from hypothesis import strategies as st
 from triage.carving.carver import Carver
 from triage.carving.entries import entries_of
 from triage.carving.forms import Format, Header, Structure, Walked
+from triage.carving.known import KnownBlock
 from triage.carving.order import Order, already_listed, first_blocks
 
 if TYPE_CHECKING:
@@ -234,3 +236,29 @@ def _with_parts(window: Window, walked: Walked) -> Walked | None:
         return None
     inside = walk_box(window.spliced(found.pieces))
     return replace(found, parts=inside.parts if inside is not None else ())
+
+
+class _Blocks:
+    """Two blocks of a known file."""
+
+    size = 512
+
+    def __init__(self, *blocks: bytes) -> None:
+        self._known = {hashlib.md5(b).digest(): n * 512 for n, b in enumerate(blocks)}
+
+    def look(self, data: bytes, offset: int) -> list[KnownBlock]:
+        found = []
+        for at in range(0, len(data) - 511, 512):
+            position = self._known.get(hashlib.md5(data[at : at + 512]).digest())
+            if position is not None:
+                found.append(KnownBlock(offset + at, "known.jpg", position))
+        return found
+
+
+def test_a_store_of_blocks_sees_all_that_is_scanned() -> None:
+    """The pieces of a file whose beginning is gone are recognised where they lie, apart and out of order."""
+    first, second = RANDOM.randbytes(512), RANDOM.randbytes(512)
+    data = padded(box(b"other")) + second + bytes(1024) + first + bytes(100)
+    carver = Carver(Memory(data), area((0, 1024), (1024, len(data) - 1024)), formats=(BOX,), known=_Blocks(first, second))
+    assert [o.offset for o in carver.unit(0, len(data))] == [0]
+    assert carver.totals.blocks == [KnownBlock(512, "known.jpg", 512), KnownBlock(2048, "known.jpg", 0)]

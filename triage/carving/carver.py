@@ -21,6 +21,7 @@ from triage.carving.window import Window, WindowSpentError
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Sequence
 
+    from triage.carving.known import KnownBlock, KnownBlocks
     from triage.evidence.medium import Medium
 
 UNIT = 32 << 20
@@ -47,10 +48,14 @@ class UnitTotals:
     cut: int = 0
     failed: Counter[str] = field(default_factory=Counter)
     unreadable: int = 0
+    blocks: list[KnownBlock] = field(default_factory=list)
 
 
 class Carver:
-    """Carves the units of one area. ``announce(offset)`` is told which candidate is walked next, ``beat()`` that something moves."""
+    """Carves the units of one area. ``announce(offset)`` is told which candidate is walked next, ``beat()`` that something moves.
+
+    ``known`` sees all that is scanned for headers, in blocks; what it recognises is in :attr:`UnitTotals.blocks`.
+    """
 
     def __init__(
         self,
@@ -61,12 +66,14 @@ class Carver:
         announce: Callable[[int], None] = lambda _offset: None,
         beat: Callable[[], None] = lambda: None,
         headers: Headers | None = None,
+        known: KnownBlocks | None = None,
     ) -> None:
         self._area = area
         self._space = Space(area.stretches)
         self._reader = SpaceReader(medium, self._space, beat)
         self._headers = headers or Headers(known_formats() if formats is None else formats)
         self._announce = announce
+        self._known = known
         self._wasted = 0
         self.totals = UnitTotals()
 
@@ -107,6 +114,8 @@ class Carver:
             length = min(step, end - start)
             data = self._reader.load(start, length + headers.reach)
             offsets = headers.aligned(data, length) if self._area.aligned else headers.anywhere(data, length)
+            if self._known is not None:
+                self.totals.blocks += self._known.look(data[:length], start)
             for offset in offsets:
                 formats = headers.formats_at(data, offset)
                 if formats:

@@ -41,8 +41,12 @@ class Headers:
                     self._anywhere.append((header, one))
         self.reach = max((h.at + len(h.magic) for one in formats for h in one.headers), default=0)
         self._tables = {at: _table(prefixes) for at, prefixes in self._by_place.items()}
+        self._library = library and hyperscan is not None and bool(self._anywhere)
         self._database: Any = None
-        if library and hyperscan is not None and self._anywhere:
+
+    def _compiled(self) -> Any:
+        """Return the library's form of the headers, made with the first need of it: it takes some 50 ms."""
+        if self._database is None:
             self._database = hyperscan.Database()
             self._database.compile(
                 expressions=[_expression(header) for header, _ in self._anywhere],
@@ -50,6 +54,7 @@ class Headers:
                 flags=[hyperscan.HS_FLAG_DOTALL] * len(self._anywhere),
                 elements=len(self._anywhere),
             )
+        return self._database
 
     def formats_at(self, data: bytes, offset: int) -> list[Format]:
         """Return the formats that could begin at an offset of ``data``, by name."""
@@ -73,7 +78,7 @@ class Headers:
 
     def anywhere(self, data: bytes, length: int) -> list[int]:
         """Return the offsets below ``length`` at which a header stands. ``data`` is 1 MiB or little more: every byte could be one."""
-        found = self._by_library(data) if self._database is not None else self._by_numpy(data)
+        found = self._by_library(data) if self._library else self._by_numpy(data)
         return sorted(o for o in found if o < length)
 
     def _by_library(self, data: bytes) -> set[int]:
@@ -85,7 +90,7 @@ class Headers:
             if start >= 0:
                 found.add(start)
 
-        self._database.scan(data, match_event_handler=hit)
+        self._compiled().scan(data, match_event_handler=hit)
         return found
 
     def _by_numpy(self, data: bytes) -> set[int]:

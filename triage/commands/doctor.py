@@ -48,11 +48,19 @@ def _libraries() -> list[Json]:
         elif version == "not installed":
             state, detail = _absent(name)
         rows.append({"check": name, "state": state, "detail": detail})
-    try:  # no result depends on it: it is none of the versions that a case records
-        rows.append({"check": "cryptography", "state": "ok", "detail": metadata.version("cryptography")})
-    except metadata.PackageNotFoundError:
-        rows.append({"check": "cryptography", "state": "missing", "detail": "cases cannot be sealed (pip install 'triage[seal]')"})
+    for name, costs in _NO_RESULT.items():
+        try:
+            rows.append({"check": name, "state": "ok", "detail": metadata.version(name)})
+        except metadata.PackageNotFoundError:
+            rows.append({"check": name, "state": "missing", "detail": costs})
     return rows
+
+
+_NO_RESULT = {
+    "cryptography": "cases cannot be sealed (pip install 'triage[seal]')",
+    "hyperscan": "slack and page files are carved a few times slower (pip install 'triage[carving]')",
+}
+"""Extras on which no result depends: they are none of the versions that a case records."""
 
 
 def _absent(name: str) -> tuple[str, str]:
