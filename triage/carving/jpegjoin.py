@@ -39,8 +39,10 @@ _MOST_PIXELS = 60_000_000
 _BLOCKS = 4096
 _CUTS = 24
 _JOINTS, _FOREIGN = 16, 8
-_TRIED = (1 << 12, 1 << 15)
+_TRIED = (1 << 9, 1 << 12, 1 << 15)
 """Bytes behind a seam that decide whether a whole reading is worth it."""
+_TRIAL = 6000
+"""What each trial costs besides."""
 _WHOLE_READINGS = 64
 """Places behind one cut for which the picture is decoded as a whole, at most."""
 _KNOWN = 1 << 20
@@ -51,8 +53,8 @@ _SECTOR = 512
 _HEADER_MARKERS = (0xDB, 0xC4, 0xC0, 0xC1, 0xC2, 0xDD, 0xFE, *range(0xE0, 0xF0))
 
 
-def check(window: Window, picture: Picture) -> tuple[bool | None, str]:
-    """Return whether the whole picture at the window's first byte is sound, and what is not: it decodes, and its codes make sense.
+def check(window: Window, picture: Picture, *, codes: bool = True) -> tuple[bool | None, str]:
+    """Return whether the whole picture at the window's first byte is sound, and what is not: it decodes, and its ``codes`` make sense.
 
     The second takes long, and is left out for long ones: the decoder alone misses a few of a hundred overwritten stretches.
     """
@@ -60,7 +62,7 @@ def check(window: Window, picture: Picture) -> tuple[bool | None, str]:
         return None, "it is too long to be decoded"
     window.spend(picture.end * _DECODE)
     sound, complaint = jpegcheck.check(window.at(0, picture.end))
-    if sound is False or picture.end > _READ:
+    if sound is False or picture.end > _READ or not codes:
         return sound, complaint
     followed = follows(window, picture)
     if followed is None:
@@ -255,7 +257,7 @@ class _Search:
         for tried in _TRIED:
             length = min(tried, stop - place)
             trace = self.reader.read(head + self.data[place : place + length], state, ended=place + length == stop)
-            self.window.spend((trace.at - state.at) * COST)
+            self.window.spend(_TRIAL + (trace.at - state.at) * 2 * COST)
             if trace.verdict == "bad":
                 return False
             if length < tried:

@@ -25,8 +25,8 @@ COST = 5
 _RESTART = re.compile(rb"\xff+([\xd0-\xd7])")
 _WINDOW = 8192
 """Bytes whose words are laid out at once."""
-_SLACK = 4096
-"""Bytes behind them that the last unit may reach into: ten blocks of 64 codes of at most 32 bits."""
+_SLACK = 260
+"""Bytes that a block may have: 64 codes of at most 32 bits, and what is looked at behind the last."""
 _EVERY = 192
 """Bytes between two states that are kept, at least."""
 _END = 1 << 13
@@ -79,6 +79,7 @@ class Reader:
         self.total = self.across * self.down
         parts = [frame.components[one] for one in scan.selected]
         self.layout = [n for n, c in enumerate(parts) for _ in range(c.across * c.down if len(parts) > 1 else 1)]
+        self.slack = _SLACK * len(self.layout)
         # A block's mean is at most 1024 times 8 / 8 steps away from the middle grey (A.3.3), at 8 bits; its step may round it.
         reach = 8 << (frame.precision - 1)
         self.reach = [(reach >> scan.low) // max(1, steps.get(c.table, 1)) + 2 for c in parts]
@@ -162,7 +163,7 @@ class Reader:
         kept, last = state.bit - _EVERY * 8 + 1, self.scan.last
         while unit < goal and place < size:
             base = place >> 3
-            words = _words(data, base)
+            words = _words(data, base, self.slack)
             p, limit = place - base * 8, _WINDOW * 8
             shift = base * 8
             while unit < goal and p < limit:
@@ -226,7 +227,7 @@ class Reader:
         unit, place, run, size, kept = state.unit, state.bit, state.run, len(data) * 8, state.bit - _EVERY * 8 + 1
         while unit < goal and (place < size or run):
             base = place >> 3
-            words, shift = _words(data, base), base * 8
+            words, shift = _words(data, base, self.slack), base * 8
             p, limit = place - shift, _WINDOW * 8
             while unit < goal and p < limit:
                 if p + shift - kept >= _EVERY * 8:
@@ -276,7 +277,7 @@ class Reader:
         unit, place, run, size, kept = state.unit, state.bit, state.run, len(data) * 8, state.bit - _EVERY * 8 + 1
         while unit < goal and place < size + 1:
             base = place >> 3
-            words, shift = _words(data, base), base * 8
+            words, shift = _words(data, base, self.slack), base * 8
             p, limit = place - shift, _WINDOW * 8
             while unit < goal and p < limit:
                 if p + shift - kept >= _EVERY * 8:
@@ -372,10 +373,10 @@ def _raw(places: NDArray[np.int64], stuffed: NDArray[np.int64]) -> NDArray[np.in
     return places + np.searchsorted(stuffed, places)
 
 
-def _words(data: bytes, base: int) -> list[int]:
-    """Return the 32 bits that begin at each byte, most significant first; ones behind the end."""
-    part = data[base : base + _WINDOW + _SLACK]
-    part += b"\xff" * (min(_WINDOW, len(part)) + _SLACK + 4 - len(part))
+def _words(data: bytes, base: int, slack: int) -> list[int]:
+    """Return the 32 bits that begin at each byte, most significant first; ones behind the end. A unit takes ``slack`` bytes at most."""
+    part = data[base : base + _WINDOW + slack]
+    part += b"\xff" * (min(_WINDOW, len(part)) + slack + 4 - len(part))
     array = np.frombuffer(part, np.uint8).astype(np.uint32)
     words = array[:-3] << 24 | array[1:-2] << 16 | array[2:-1] << 8 | array[3:]
     found: list[int] = words.tolist()

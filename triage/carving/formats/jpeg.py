@@ -35,9 +35,10 @@ def _walk(window: Window) -> Walked | None:
     end, parts, names = behind(window, picture)
     parts = [*thumbnails, *parts]
     why = "its end marker was reached" + (f", behind it {' and '.join(names)}" if names else "")
-    if not picture.odd and not window.joints(0, end):
+    jumps = bool(window.joints(0, end))
+    if not picture.odd and not jumps:
         return Walked(length=end, structure=Structure.COMPLETE, why=why, parts=tuple(parts), facts=facts)
-    sound, complaint = check(window, picture)
+    sound, complaint = check(window, picture, codes=jumps or bool(picture.foreign))
     if sound is False:
         return _broken(window, picture, facts, thumbnails)
     for part in parts:
