@@ -23,6 +23,8 @@ Numbers = NDArray[np.int64]
 
 MOST_SAMPLES = 1 << 21
 """Samples of one file that are looked at: nine hours at 60 frames a second."""
+_MOST_ALIKE = 1 << 14
+"""Samples of a run in which all are alike, and take no place in the table."""
 _MOST_TRACKS = 64
 _MOST_CHILDREN = 65536
 _LARGEST_MOVIE = 32 << 20
@@ -386,8 +388,11 @@ def _run(track: Track, data: bytes, start: int, end: int, places: tuple[int, int
     if columns:
         count = min(count, (end - start) // (4 * len(columns)))
         rows: Numbers = np.frombuffer(data, ">u4", count * len(columns), start).astype(np.int64).reshape(count, len(columns))
+    following = offset + count * defaults[1]
+    if not columns:
+        count = min(count, _MOST_ALIKE)
     count = min(count, MOST_SAMPLES - track.samples)
-    if count <= 0:
+    if count <= 0 or (0x200 not in columns and not defaults[1]):
         return offset
     lengths = rows[:count, columns.index(0x100)] if 0x100 in columns else np.full(count, defaults[0], np.int64)
     sizes = rows[:count, columns.index(0x200)] if 0x200 in columns else np.full(count, defaults[1], np.int64)
@@ -395,4 +400,4 @@ def _run(track: Track, data: bytes, start: int, end: int, places: tuple[int, int
     track.runs.append((ends - sizes, sizes, track.ended + np.cumsum(lengths) - lengths))
     track.ended += int(lengths.sum())
     track.samples += count
-    return int(ends[-1])
+    return int(ends[-1]) if 0x200 in columns else following
