@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import hashlib
 import random
+import re
 import struct
 from functools import cache
 from pathlib import Path
@@ -121,9 +122,29 @@ def test_what_exists_is_not_listed_as_deleted(walks: dict[str, Walked], image: s
 
 
 def test_the_examiner_is_told_what_came_from_the_journal(walks: dict[str, Walked]) -> None:
-    severity, message, _ = walks["ext4"].the("from the journal")
+    severity, message, _ = walks["ext4"].the("the journal still knew")
     assert severity is Severity.INFO
-    assert message.startswith(f"{len(gone(walks['ext4']))} deleted entries")
+    completed, named, added = map(int, re.findall(r"\d+", message))
+    assert completed + added == named == len(gone(walks["ext4"]))
+
+
+def test_a_name_is_given_back_where_nothing_else_is_left(walks: dict[str, Walked], tmp_path: Path) -> None:
+    raw = sample("ext4")
+    reader, layout, groups, journal = opened(raw)
+    assert journal is not None
+    search = Search(reader, layout, groups, journal)
+    current = {one.address for one in search.run() if one.current}
+    wanted = next(e for e in gone(walks["ext4"]) if e.meta_addr in current and e.path.startswith("vol1/docs/"))
+    every = ((block, journal.read(copy)) for block in journal.blocks.tolist() for copy in journal.copies(block))
+    folder = next((block, data) for block, data in every if wanted.name.encode() in data[:400])
+    written = Written(*FORMS["checksums 3"])  # holds a folder as it was, and inodes as they are now
+    written.descriptor(1, 90, [folder])
+    written.descriptor(9, 91, [(block, raw[block * 1024 : block * 1024 + 1024]) for block in search.tables()[0].tolist()])
+    path = tmp_path / "image.raw"
+    path.write_bytes(written.raw)
+    walked = Walked(path)
+    (entry,) = (e for e in gone(walked) if e.name == wanted.name)
+    assert (entry.path, entry.size, entry.orphan, entry.runs) == (wanted.path, 0, False, ())
 
 
 @pytest.mark.parametrize("image", JOURNALED)

@@ -111,7 +111,11 @@ class _Then:
 
 
 class Search:
-    """Looks for deleted inodes in a journal. ``left_out`` counts those that there was no room for."""
+    """Looks for deleted inodes in a journal. ``left_out`` counts those that there was no room for.
+
+    ``bare`` are deleted inodes, as they are now and by address, of whose content nothing is known (or all, without the journal): the
+    journal may still have their names.
+    """
 
     def __init__(self, reader: VolumeReader, layout: ExtLayout, groups: Groups, journal: Journal) -> None:
         self._reader = reader
@@ -121,8 +125,10 @@ class Search:
         self._then = _Then(reader, layout, journal)
         self._special = np.array(sorted(special_inodes(layout)), dtype=np.int64)
         self._found: list[Deleted] = []
+        self._whole: set[tuple[int, int]] = set()
         self._pieces = 0
         self.left_out = 0
+        self.bare: dict[int, Deleted] = {}
 
     def tables(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Return which blocks of the journal's are of inode tables, and the first inode in each."""
@@ -166,9 +172,18 @@ class Search:
             lost &= ~((rows["generation"][0] == rows["generation"]) & _alive(rows[0]))
         addresses = first + np.arange(each)
         last = (first - 1) // layout.inodes_per_group * layout.inodes_per_group + layout.inodes_per_group
-        lost &= ~np.isin(addresses, self._special) & (addresses <= min(layout.inodes, last))
+        usual = ~np.isin(addresses, self._special) & (addresses <= min(layout.inodes, last))
+        lost &= usual
         for slot in np.flatnonzero(lost.any(axis=0)).tolist():
             self._slot(first + slot, slot, copies, rows[:, slot], raw[:, slot], (lost[:, slot], size[:, slot]), present[slot])
+        ages = np.array([copy.age for copy in copies])
+        for slot in np.flatnonzero(usual & (present["mode"] != 0) & (present["links"] == 0)).tolist():
+            address, generation = first + slot, int(present["generation"][slot])
+            if len(self.bare) < MAX_DELETED and (address, generation) not in self._whole:
+                others = ages[(rows["mode"][:, slot] != 0) & (rows["generation"][:, slot] != generation)]
+                after, kind = int(others.max(initial=-NEVER)), int(present["mode"][slot]) >> 12
+                inode = now[slot * layout.inode_size : (slot + 1) * layout.inode_size]
+                self.bare[address] = Deleted(address, generation, kind, 0, (), inode, NEVER, after, NEVER, True)
 
     def _slot(self, address: int, slot: int, copies: list[Copy], rows: Any, raw: Any, what: tuple[Any, Any], present: Any) -> None:
         """Look at the copies of one inode, the newest first: those of one generation are one file."""
@@ -203,6 +218,7 @@ class Search:
                 if runs is not None:
                     found = Deleted(address, generation, kind, int(size[index]), runs, inode, copies[index].age, after, before, current)
                     self._found.append(found)
+                    self._whole.add((address, generation))
                     self._pieces += len(runs)
                     break
                 if self._then.left < 0:

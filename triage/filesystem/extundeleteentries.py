@@ -37,6 +37,7 @@ class Undeleted:
         self._listed = listed
         self._maker = maker
         self._found: list[Deleted] = []
+        self._bare: dict[int, Deleted] = {}
         self._names: JournalNames | None = None
         self._left_out = 0
         self._unread = self._elsewhere = False
@@ -54,7 +55,8 @@ class Undeleted:
                 search = Search(reader, layout, groups, journal)
                 self._found = search.run()
                 self._left_out = search.left_out
-                self._names = JournalNames(layout, groups, journal, self._found, search.tables()[0].tolist())
+                self._bare = search.bare
+                self._names = JournalNames(layout, groups, journal, [*self._found, *self._bare.values()], search.tables()[0].tolist())
                 self._names.live(
                     ((run.image_offset - self._volume.offset) // layout.block, run.length // layout.block, address)
                     for address, runs in directories
@@ -69,19 +71,19 @@ class Undeleted:
 
         The time of the last change of metadata stays: it is when the file was deleted.
         """
-        one = self._current.get(entry.meta_addr or 0)
-        if one is None or entry.id in self._taken or (entry.name_allocated and not entry.orphan) or entry.meta_allocated:
+        if entry.id in self._taken or (entry.name_allocated and not entry.orphan) or entry.meta_allocated:
             return entry
+        one = self._current.get(entry.meta_addr or 0)
+        if one is None:
+            bare = self._bare.get(entry.meta_addr or 0)
+            return entry if bare is None else entry.replace(**self._name_of(entry, bare))
         self._done.add((one.address, one.generation))
         if any(run.image_offset is not None for run in entry.runs):
             return entry
         facts = self._facts(one)
         if entry.ctime is not None:
             del facts["ctime"]
-        if entry.orphan and (placed := self._placed(one)) is not None:
-            self._named += 1
-            facts.update((name, getattr(placed, name)) for name in ("id", "path", "name", "name_raw", "orphan", "depth"))
-        entry = entry.replace(**facts)
+        entry = entry.replace(**facts, **self._name_of(entry, one))
         self._completed += 1
         self._taken[entry.id] = one
         return entry
@@ -117,12 +119,11 @@ class Undeleted:
 
     def statement(self) -> Iterator[Problem]:
         """Say what the journal brought and what was left out."""
-        if self._completed or self._added:
+        if self._completed or self._added or self._named:
             message = (
-                f"{self._completed + self._added} deleted entries were taken from the journal: {self._completed} that have neither size "
-                f"nor place in the file system any more, and {self._added} that Sleuth Kit does not list"
+                f"the journal still knew of deleted entries: {self._completed} got size, place and times from it, {self._named} their "
+                f"names, and {self._added} that Sleuth Kit does not list were added"
             )
-            message += f"; {self._named} of them have their names from it" if self._named else ""
             yield self._maker.problem(Severity.INFO, message)
         if self._unread:
             elsewhere = self._elsewhere
@@ -135,6 +136,14 @@ class Undeleted:
         if self._names is not None and self._names.full:
             message = "the journal holds more names than were looked at: some deleted files are listed without theirs"
             yield self._maker.problem(Severity.WARNING, message)
+
+    def _name_of(self, entry: Entry, one: Deleted) -> dict[str, Any]:
+        """Return the fields that give an orphan the name that the journal has for it, none where it has none."""
+        placed = self._placed(one) if entry.orphan else None
+        if placed is None:
+            return {}
+        self._named += 1
+        return {name: getattr(placed, name) for name in ("id", "path", "name", "name_raw", "orphan", "depth")}
 
     def _placed(self, one: Deleted) -> Entry | None:
         """Return a bare entry with the name that the journal has for it, ``None`` where it has none."""
