@@ -55,6 +55,26 @@ def _seeds(*beginnings: bytes) -> Callable[[], list[bytes]]:
     return seeds
 
 
+def _more(name: str) -> Callable[[], list[bytes]]:
+    """Return the pictures that the tests of a rarer format make."""
+
+    def seeds() -> list[bytes]:
+        sys.path.append(str(Path(__file__).resolve().parents[1] / "carving"))
+        if name == "emf":
+            from test_carving_emf import drawing
+
+            return [drawing(3), drawing(60)]
+        if name == "raf":
+            from test_carving_raf import raw
+
+            return [raw(), raw(second=True)]
+        from test_carving_jp2 import BARE, BOXED
+
+        return [BARE, BOXED]
+
+    return seeds
+
+
 def _psd() -> list[bytes]:
     sys.path.append(str(Path(__file__).resolve().parents[1] / "carving"))
     from test_carving_psd import document
@@ -105,5 +125,15 @@ TARGETS = [
         ("triage.carving.formats.tiff", "triage.carving.tiffs"),
         allowed=_MISTAKES,
         tokens=(b"\x11\x01\x04\0", b"\x17\x01\x04\0", b"\x4a\x01\x04\0", b"\x69\x87\x04\0", b"\x03\x01\x03\0\1\0\0\0\7\0", b"\xff\xd8\xff"),
+    ),
+    Target("carving-emf", _walking("emf"), _more("emf"), ("triage.carving.formats.emf",), allowed=_MISTAKES),
+    Target("carving-raf", _walking("raf"), _more("raf"), ("triage.carving.formats.raf",), allowed=_MISTAKES),
+    Target(
+        "carving-jp2",
+        _walking("jp2"),
+        _more("jp2"),
+        ("triage.carving.formats.jp2",),
+        allowed=_MISTAKES,
+        tokens=(b"\xff\x90\0\x0a", b"\xff\x93", b"\xff\xd9", b"jp2c", b"\0\0\0\0"),
     ),
 ]
