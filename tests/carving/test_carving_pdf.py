@@ -160,6 +160,17 @@ def test_two_pieces_are_put_together_exactly(table: str) -> None:
         assert together(space, joined) == data
 
 
+def test_what_lies_in_the_gap_is_left_to_others() -> None:
+    data = pdf(contents(20, 4000))
+    for cut in range(8192, len(data) - 8192, 8192):
+        walked = walk("pdf", data[:cut] + NOISE[:12288] + data[cut:] + bytes(4000))
+        assert walked is not None
+        assert walked.structure is Structure.TRUNCATED
+        assert walked.valid is not None
+        assert walked.valid <= cut
+        assert cut - 512 <= walked.length <= cut + 1024
+
+
 def test_another_whole_pdf_may_lie_between_the_pieces() -> None:
     data, between = pdf(contents(20, 4000)), PDF + bytes(-len(PDF) % 4096)
     cut = len(data) // 8192 * 4096

@@ -18,6 +18,7 @@ from triage.content.ole import OleEntry, type_of
 if TYPE_CHECKING:
     from triage.carving.window import Window
 
+_HEADER = 512
 _FURTHEST = 32 << 20
 """Bytes behind their place in which displaced tables are looked for."""
 _CUTS = 16
@@ -54,10 +55,11 @@ def _walk(window: Window) -> Walked | None:
         why = f"{len(broken)} of its {len(streams)} streams do not lead where they should"
         if found.lost:
             why = f"{found.lost} is not there; {why}"
-        return Walked(length=length, structure=Structure.DAMAGED, why=why, extension=extension, facts=facts)
+        return Walked(length=length, structure=Structure.DAMAGED, why=why, extension=extension, valid=_HEADER, facts=facts)
     content = check_content(window, found, extension)
     if content.wrong:
-        return Walked(length=length, structure=Structure.DAMAGED, why=content.wrong, extension=extension, facts=facts)
+        valid = min(max(content.at or 0, _HEADER), length)
+        return Walked(length=length, structure=Structure.DAMAGED, why=content.wrong, extension=extension, valid=valid, facts=facts)
     parts = pictures(window, found) if extension == "db" else ()
     why = f"its table was read, and the chains of all {len(streams)} streams lead where their sizes say"
     if content.proven:

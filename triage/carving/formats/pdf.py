@@ -52,6 +52,16 @@ class _End:
     table: int | None
 
 
+@dataclass(frozen=True, slots=True)
+class _Gap:
+    """A gap behind the beginning of the object at ``before``, the ``count``-th; the next should stand at ``behind``."""
+
+    before: int
+    behind: int
+    count: int
+    encrypted: bool
+
+
 def _walk(window: Window) -> Walked | None:
     head = window.at(0, 4096)
     version = _HEADER.match(head)
@@ -173,12 +183,21 @@ def _unfinished(window: Window, good: _End | None, broken: _End | None, facts: F
     if good is not None:
         why = "an update follows that breaks off: this is the file before it"
         return Walked(length=good.end, structure=Structure.TRUNCATED, why=why, facts=facts)
-    whole, count = _whole_objects(window)
-    if broken is not None and broken.table is not None and (shift := _shift(window, broken)) is not None and shift < 0:
+    shift = None if broken is None else _shift(window, broken)
+    gap = None if broken is None or not shift else _gap(window, broken, shift)
+    if broken is not None and shift is not None and shift < 0:
         why = f"{-shift} bytes of it are missing: its table does not stand where its end says"
-        return Walked(length=broken.end, structure=Structure.DAMAGED, why=why, valid=min(max(whole, 8), broken.end), facts=facts)
+        valid = gap.before if gap is not None else 8
+        return Walked(length=broken.end, structure=Structure.DAMAGED, why=why, valid=min(valid, broken.end), facts=facts)
+    whole, count = _whole_objects(window)
     if not count:
         return _first_object(window, facts)
+    if gap is not None and gap.before < whole:
+        # Objects go on behind the gap as well: what lies in it is not this file's.
+        facts["whole objects"] = gap.count - 1
+        stops = check_stream(window, gap.before, gap.behind, encrypted=gap.encrypted).broken or gap.behind
+        why = f"{shift} bytes of others lie behind its object at byte {gap.before}"
+        return Walked(length=min(stops, whole), structure=Structure.TRUNCATED, why=why, valid=gap.before, facts=facts)
     facts["whole objects"] = count
     why = f"behind byte {whole} nothing of it follows"
     return Walked(length=whole, structure=Structure.TRUNCATED, why=why, facts=facts)
@@ -266,7 +285,8 @@ def _overlong(window: Window, one: _End) -> int | None:
     return shifts[0] if shifts else None
 
 
-def _joined(window: Window, last: _End, shift: int, facts: Facts) -> Walked | None:
+def _gap(window: Window, last: _End, shift: int) -> _Gap | None:
+    """Return between which objects the gap lies; ``None`` if they do not stand as the tables say before and behind it."""
     end, table = last.end - shift, last.table or 0
     tables = read_tables(window, table, last.end, shift=shift)
     places = sorted({(offset, number) for number, offset in tables.offsets if offset})
@@ -282,10 +302,13 @@ def _joined(window: Window, last: _End, shift: int, facts: Facts) -> Walked | No
     if low == 0 or (low < len(places) and not stands_at(window, places[low][0] + shift, places[low][1])):
         return None
     before, behind = places[low - 1][0], places[low][0] if low < len(places) else min(table, end)
-    cut = _cut(window, before, max(behind, before + 1), shift, end, encrypted=tables.encrypted)
-    if cut is None:
-        return None
-    return _proven(window, cut, shift, end, table, facts)
+    return _Gap(before, max(behind, before + 1), low, tables.encrypted)
+
+
+def _joined(window: Window, last: _End, shift: int, facts: Facts) -> Walked | None:
+    gap, end = _gap(window, last, shift), last.end - shift
+    cut = None if gap is None else _cut(window, gap, shift, end)
+    return None if cut is None else _proven(window, cut, shift, end, last.table or 0, facts)
 
 
 def _joined_in_table(window: Window, last: _End, facts: Facts) -> Walked | None:
@@ -323,12 +346,13 @@ def _proven(window: Window, cut: int, shift: int, end: int, table: int, facts: F
     return Walked(length=end, structure=Structure.FRAGMENTED, why=why, checked=True, pieces=pieces, facts=facts)
 
 
-def _cut(window: Window, before: int, behind: int, shift: int, end: int, *, encrypted: bool) -> int | None:
+def _cut(window: Window, gap: _Gap, shift: int, end: int) -> int | None:
     """Return where the gap begins, between the beginnings of two objects: where the stream across it decodes.
 
     Where nothing in it proves that, only if no other place will do.
     """
     unit = next((unit for unit in (window.block, _SECTOR) if shift % unit == 0), _SECTOR)
+    before, behind, encrypted = gap.before, gap.behind, gap.encrypted
     first, last = before // unit + 1, behind // unit
     match = OBJECT.match(window.at(before, 64))
     start = before + (match.end() if match else 0)
