@@ -39,6 +39,8 @@ _BEHIND = {
 _CODECS = {0x160: "WMA 1", 0x161: "WMA 2", 0x162: "WMA Pro", 0x163: "WMA Lossless", 0x0A: "WMA Voice", 0x55: "MP3", 0x01: "PCM"}
 _LARGEST_HEADER = 32 << 20
 _OBJECTS = 4096
+_PROPERTIES = 0x5D
+"""What each packet says of the lengths of its fields (5.2.2): there is but one value."""
 _LARGEST_PACKET = 1 << 20
 _PIECE = 1 << 20
 _SECTOR = 512
@@ -158,26 +160,24 @@ def _stream(body: bytes, told: _Told) -> None:
 def _packets(window: Window, start: int, count: int, size: int, *, open_end: bool) -> tuple[int, int, int, int]:
     """Return how many packets are right and how many wrong up to the last right one, the number behind that, and the first wrong (5.2).
 
-    Each begins with error correction data, two zeros as a rule, or with the flags that say which of its fields there are.
+    Each begins with error correction data, alike in all, or at once with the flags that say which of its fields there are.
     """
     first = window.at(start, 5)
     if len(first) < 5 or not count:
         return 0, 0, 0, 0
     corrected = first[0] & 0x80
     mark = first[:3] if corrected else b""
-    if corrected and first[0] & 0x7F != 2:
+    if (corrected and first[0] & 0x7F != 2) or first[4 if corrected else 1] != _PROPERTIES:
         return 0, 0, 0, 0
     right = wrong = last = number = 0
     first_wrong = -1
     width = 5 if corrected else 2
-    # What a packet is told by: error correction as in the first one, and the property flags behind the length flags (5.2.2).
-    property_flags = first[4] if corrected else first[1]
     each = max(_PIECE // size, 1)
     while number < count:
         some = min(each, count - number)
         data = window.at(start + number * size, some * size)
         raw = np.frombuffer(data, dtype=np.uint8, count=len(data) // size * size).reshape(-1, size)[:, :width]
-        good = raw[:, -1] == property_flags
+        good = raw[:, -1] == _PROPERTIES
         for at, byte in enumerate(mark):
             good &= raw[:, at] == byte
         places = np.flatnonzero(good)

@@ -6,6 +6,7 @@ Large ones go on in further RIFFs of the kind ``AVIX``. Of one that is cut, the 
 from __future__ import annotations
 
 import re
+from array import array
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -38,7 +39,7 @@ class _Film:
     total: int = 0
     codecs: list[str] = field(default_factory=list)
     frames: int = 0
-    places: list[int] = field(default_factory=list)
+    places: array[int] = field(default_factory=lambda: array("q"))
     indexed: int = 0
     found: int = 0
     end: int = 0
@@ -114,8 +115,7 @@ def _segment(window: Window, film: _Film, start: int, end: int) -> None:
                     return
                 _frames(window, film, chunk.start + 4, min(chunk.end, end))
                 if film.end not in (chunk.end, chunk.end - 1):
-                    film.wrong = film.end <= window.size and chunk.end <= window.size
-                    film.wrong = film.wrong or film.end < end
+                    film.wrong = film.end < end
                     return
         elif chunk.name == b"idx1" and chunk.end <= end:
             _index(window, film, chunk, film.places[first:])
@@ -174,7 +174,7 @@ def _frames(window: Window, film: _Film, start: int, end: int) -> None:
             if film.end not in (chunk.end, chunk.end - 1):
                 return
         elif chunk.end > end + 1:
-            film.end = chunk.offset
+            film.end = window.size + 1 if end == window.size else chunk.offset
             return
         elif name[:2] != b"ix" and name != b"JUNK":
             film.places.append(chunk.offset)
@@ -182,7 +182,7 @@ def _frames(window: Window, film: _Film, start: int, end: int) -> None:
         film.end = chunk.end
 
 
-def _index(window: Window, film: _Film, chunk: Chunk, places: list[int]) -> None:
+def _index(window: Window, film: _Film, chunk: Chunk, places: array[int]) -> None:
     """Count the entries of ``idx1`` that lead to a chunk of the frames. Their offsets are the file's, or begin at ``movi``."""
     data = window.at(chunk.start, min(chunk.size, _INDEX))
     rows = np.frombuffer(data, dtype="<u4", count=len(data) // 16 * 4).reshape(-1, 4)
@@ -192,7 +192,7 @@ def _index(window: Window, film: _Film, chunk: Chunk, places: list[int]) -> None
     offsets = rows[:, 2].astype(np.int64)
     offsets += places[0] - int(offsets[0])
     film.indexed += len(rows)
-    film.found += int(np.isin(offsets, np.array(places, dtype=np.int64)).sum())
+    film.found += int(np.isin(offsets, np.frombuffer(places, dtype=np.int64)).sum())
 
 
 def _index_stands(window: Window, film: _Film) -> bool:

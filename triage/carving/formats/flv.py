@@ -5,11 +5,13 @@ The lengths behind the tags prove the chain up to the last; the script tag at th
 
 from __future__ import annotations
 
+import re
 import struct
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from triage.carving.forms import Facts, Format, Header, Structure, Walked
+from triage.carving.places import places
 
 if TYPE_CHECKING:
     from triage.carving.window import Window
@@ -19,7 +21,10 @@ _VIDEO = {2: "Sorenson H.263", 3: "Screen video", 4: "VP6", 5: "VP6 with alpha",
 _AUDIO = {0: "PCM", 1: "ADPCM", 2: "MP3", 3: "PCM", 4: "Nellymoser", 5: "Nellymoser", 6: "Nellymoser", 10: "AAC", 11: "Speex"}
 _SECTOR = 512
 _FIRST, _MOST = 64 << 10, 1 << 20
-_NEAR = 4 << 20
+_NEAR = 1 << 20
+_EACH = 64
+_TAG = re.compile(rb"[\x08\x09](?=[\s\S]{7}\0\0\0)")
+"""Sound or picture, with three bytes of length and four of time, and the stream's number, which is always 0."""
 _BREAKS = 100
 _LATER = 60_000
 """Milliseconds by which the next tag behind a break may be later."""
@@ -51,7 +56,8 @@ def _walk(window: Window) -> Walked | None:
         return None
     told = _script(window)
     first_break, breaks = 0, 0
-    while seen.end < window.size and breaks < _BREAKS and not _is_told(seen, told):
+    # In the middle of a sector nothing else begins: where no tag was begun there, the file has ended.
+    while (seen.begun or not seen.end % _SECTOR) and seen.end < window.size and breaks < _BREAKS and not _is_told(seen, told):
         again = _resumed(window, seen)
         if again < 0:
             break
@@ -119,22 +125,17 @@ def _follow(window: Window, seen: _Seen) -> None:
 
 
 def _resumed(window: Window, seen: _Seen) -> int:
-    """Return where near behind a break two tags of this film follow each other; -1 for nowhere."""
-    for offset, data in window.chunks(seen.end + 1, seen.end + _NEAR):
-        at = data.find(b"\0\0\0")  # the stream's number, which is always 0, behind eight bytes of a tag
-        while at >= 0:
-            start = offset + at - 8
-            if at >= 8 and data[at - 8] in (_SOUND, _PICTURE) and start > seen.end:
-                time = int.from_bytes(data[at - 4 : at - 1], "big") | data[at - 1] << 24
-                if 0 <= time - seen.time < _LATER:
-                    size = int.from_bytes(data[at - 7 : at - 4], "big")
-                    if window.at(start + 11 + size, 4) == (size + 11).to_bytes(4, "big"):
-                        return start
-            # A run of zeros is no tag, and must not be tried byte by byte.
-            step = 1
-            if data[at : at + 64] == bytes(64):
-                step = len(data) - at - len(data[at:].lstrip(b"\0")) - 8
-            at = data.find(b"\0\0\0", at + max(step, 1))
+    """Return where near behind a break a tag of this film stands that ends where it says; -1 for nowhere."""
+    other = (place for place in places(window, b"FLV\x01", seen.end, seen.end + _NEAR) if not place % _SECTOR)
+    for offset, data in window.chunks(seen.end + 1, next(other, seen.end + _NEAR)):
+        for match in _TAG.finditer(data):
+            at = match.start()
+            window.spend(_EACH)
+            time = int.from_bytes(data[at + 4 : at + 7], "big") | data[at + 7] << 24
+            if 0 <= time - seen.time < _LATER:
+                size = int.from_bytes(data[at + 1 : at + 4], "big")
+                if size and window.at(offset + at + 11 + size, 4) == (size + 11).to_bytes(4, "big"):
+                    return offset + at
     return -1
 
 

@@ -107,7 +107,7 @@ def _read(window: Window, *, resume: bool) -> _Read:
             started = started or not page.flags & FIRST
             read.end, read.pages = page.offset + page.size, read.pages + 1
             continue
-        if not resume or all(stream.ended for stream in read.streams.values()):
+        if not resume or _is_end(window, read):
             return read
         again = _next_page(window, read, read.end + 1, read.end + _NEAR, _LOST)
         if again is None:
