@@ -49,7 +49,7 @@ def _walk(window: Window) -> Walked | None:
     facts: Facts = {"page_size": page, "state": _STATES.get(state, str(state))}
     if not last:
         return None
-    good, bad = _verify(window, page, last, wide=page >= _WIDE and revision >= 17)
+    good, bad, first_bad = _verify(window, page, last, wide=page >= _WIDE and revision >= 17)
     facts["pages"] = last
     length = (last + 2) * page
     if length <= window.size and not bad:
@@ -58,12 +58,13 @@ def _walk(window: Window) -> Walked | None:
         return Walked(length=length, structure=Structure.COMPLETE, why=why, checked=True, facts=facts)
     if length <= window.size and good == last:
         why = f"{bad} of {last} pages do not have the checksums that they should"
-        return Walked(length=length, structure=Structure.DAMAGED, why=why, facts=facts)
+        return Walked(length=length, structure=Structure.DAMAGED, why=why, valid=(first_bad + 1) * page, facts=facts)
     if good < 4:
         return None
     facts["pages_found"] = good
     why = f"{good} of {last} pages are there"
-    return Walked(length=(good + 2) * page, structure=Structure.TRUNCATED, why=why, facts=facts)
+    valid = (min(first_bad, good + 1) + 1) * page
+    return Walked(length=(good + 2) * page, structure=Structure.TRUNCATED, why=why, valid=valid, facts=facts)
 
 
 def _last_page(window: Window, page: int, revision: int) -> int:
@@ -118,9 +119,10 @@ def _grown(window: Window, length: int, last: int, page: int) -> int:
     return grown if all(data.count(0) == len(data) for _, data in window.chunks(length, grown)) else length
 
 
-def _verify(window: Window, page: int, last: int, *, wide: bool) -> tuple[int, int]:
-    """Return the number of the last good page, and how many in front of it, or of all, are none. Pages of zeros have not been used."""
+def _verify(window: Window, page: int, last: int, *, wide: bool) -> tuple[int, int, int]:
+    """Return the last good page's number, how many are none, and the first of those. Pages of zeros have not been used."""
     good = bad = 0
+    first = last + 1
     lost = 0
     number = 1
     tail = b""
@@ -141,6 +143,8 @@ def _verify(window: Window, page: int, last: int, *, wide: bool) -> tuple[int, i
         fine = zero | right
         wrong = int((~fine).sum())
         bad += wrong
+        if wrong and first > last:
+            first = number + int(np.flatnonzero(~fine)[0])
         if right.any() or not wrong:
             found = right if wrong else fine
             good = int(numbers[np.flatnonzero(found)[-1]])
@@ -150,7 +154,7 @@ def _verify(window: Window, page: int, last: int, *, wide: bool) -> tuple[int, i
         number += count
         if lost > _BAD:
             break
-    return good, bad
+    return good, bad, first
 
 
 FORMATS = (Format(name="ese", extension="edb", headers=(Header(_MAGIC, at=4),), walk=_walk, largest=1 << 40),)

@@ -46,7 +46,7 @@ def _walk(window: Window) -> Walked | None:
         return Walked(length=size, structure=Structure.COMPLETE, why="its size stands in its header", checked=checked, facts=facts)
     if chain is not None and any(at > chain for at in found[-1:]) and whole:
         why = f"its records break off at byte {chain} and go on behind"
-        return Walked(length=size, structure=Structure.DAMAGED, why=why, facts=facts)
+        return Walked(length=size, structure=Structure.DAMAGED, why=why, valid=chain, facts=facts)
     last = chain if chain is not None else len(data)
     why = f"its records break off at byte {last} of {size}"
     return Walked(length=last, structure=Structure.TRUNCATED, why=why, facts=facts)

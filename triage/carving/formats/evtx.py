@@ -43,8 +43,9 @@ def _walk(window: Window) -> Walked | None:
     right = zlib.crc32(head[:120]) == crc
     if size != 128 or block != _START or major != 3 or minor > 9 or any(head[128:_START]) or not (right or flags & 4):
         return None
-    chunks = records = unproven = 0
+    chunks = records = 0
     missing: list[int] = []
+    unproven: list[int] = []
     name = ""
     while chunks < _CHUNKS:
         data = window.at(_START + chunks * _CHUNK, _CHUNK)
@@ -55,7 +56,8 @@ def _walk(window: Window) -> Walked | None:
             if not sound and not flags & 4:
                 missing.append(chunks)
             records += number
-            unproven += not proven
+            if not proven:
+                unproven.append(chunks)
             name = name or _channel(data)
         elif chunks < count and any(window.at(_START + n * _CHUNK, 8) == _CHUNK_MAGIC for n in range(chunks + 1, min(count, chunks + 9))):
             missing.append(chunks)
@@ -71,13 +73,13 @@ def _walk(window: Window) -> Walked | None:
     if chunks < count:
         return _cut(window, end, chunks, count, facts)
     length = _allocated(window, chunks, name)
-    if unproven and not flags & 5:
-        missing = missing or [0] * unproven
+    if not flags & 5:
+        missing = sorted({*missing, *unproven})
     if missing:
         why = f"{len(missing)} of its {chunks} chunks are none, or have wrong checksums"
-        return Walked(length=length, structure=Structure.DAMAGED, why=why, facts=facts)
+        return Walked(length=length, structure=Structure.DAMAGED, why=why, valid=_START + missing[0] * _CHUNK, facts=facts)
     why = "every chunk was reached" if length == end else "every chunk was reached, and the room that it keeps for more"
-    return Walked(length=length, structure=Structure.COMPLETE, why=why, checked=right and unproven <= (flags & 1), facts=facts)
+    return Walked(length=length, structure=Structure.COMPLETE, why=why, checked=right and len(unproven) <= (flags & 1), facts=facts)
 
 
 def _cut(window: Window, end: int, chunks: int, count: int, facts: Facts) -> Walked:

@@ -59,7 +59,7 @@ def _walk(window: Window) -> Walked | None:
         return Walked(length=at, structure=Structure.TRUNCATED, why=why, facts=facts)
     if wrong:
         why = f"what should be a bin at byte {torn} is none"
-        return Walked(length=end, structure=Structure.DAMAGED, why=why, facts=facts)
+        return Walked(length=end, structure=Structure.DAMAGED, why=why, valid=torn, facts=facts)
     length = end if (first, second) == (1, 1) else _allocated(window, end, minor)
     why = "its bins go to where its header says" if length == end else "its bins go to where its header says, and the room behind them"
     return Walked(length=length, structure=Structure.COMPLETE, why=why, checked=_cells_fit(window, end), facts=facts)

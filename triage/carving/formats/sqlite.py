@@ -54,16 +54,23 @@ def _walk(window: Window) -> Walked | None:
         proven = max(pages.leaves, default=0) < int(np.flatnonzero(pages.tree)[-1])
         return Walked(length=length, structure=Structure.COMPLETE, why=why, checked=proven, facts=facts)
     bad = [page for page in bad if page <= count]
-    here = min(pages.last, count)
+    here = min(pages.last, count, _other(pages) - 1)
     if here == count and (not bad or _resumes(pages, bad[0], count)):
         why = f"{len(bad)} of {count} pages are not what they should be" if bad else "its list of free pages is not what its header says"
-        return Walked(length=count * size, structure=Structure.DAMAGED, why=why, facts=facts)
+        valid = (bad[0] - 1) * size if bad else None
+        return Walked(length=count * size, structure=Structure.DAMAGED, why=why, valid=valid, facts=facts)
     kept = _end_of_good(pages, bad, here)
     if kept < 2:
         return None
     facts["pages_found"] = kept
-    why = f"{kept} of {count} pages are there" if kept < here or here == pages.last else f"page {kept + 1} is none of its own"
+    why = f"{kept} of {count} pages are there"
     return Walked(length=kept * size, structure=Structure.TRUNCATED, why=why, facts=facts)
+
+
+def _other(pages: Pages) -> int:
+    """Return the number of the page at which another database begins, or one that is not there."""
+    found = np.flatnonzero((pages.heads[1:] == np.frombuffer(MAGIC, np.uint8)).all(axis=1))
+    return int(found[0]) + 2 if len(found) else 1 << 30
 
 
 def _inferred(pages: Pages) -> int:

@@ -74,7 +74,7 @@ def _walk_log(window: Window) -> Walked | None:
     facts = _facts(page, valid, commits, older)
     if missing is not None:
         why = f"the frame at byte {missing} has been overwritten, those behind it are there"
-        return Walked(length=at, structure=Structure.DAMAGED, why=why, facts=facts)
+        return Walked(length=at, structure=Structure.DAMAGED, why=why, valid=missing, facts=facts)
     if at == 32 or (not valid and not older):
         return None
     if unproven:
@@ -117,14 +117,14 @@ def _walk_journal(window: Window) -> Walked | None:
     records = end = page = 0
     sector = int.from_bytes(window.at(20, 4), "big")
     while found is not None:
-        end, count, whole, page = found
+        end, count, whole, page, last = found
         records += count
         if not whole:
             if not records:
                 return None
             why = "its records break off"
             return Walked(length=end, structure=Structure.TRUNCATED, why=why, facts={"page_size": page, "pages": records})
-        found = _segment(window, -(-end // sector) * sector, page)
+        found = None if last else _segment(window, -(-end // sector) * sector, page)
     if not records:
         return None
     facts: Facts = {"page_size": page, "pages": records}
@@ -132,8 +132,10 @@ def _walk_journal(window: Window) -> Walked | None:
     return Walked(length=length, structure=Structure.COMPLETE, why="its records stop there", checked=True, facts=facts)
 
 
-def _segment(window: Window, start: int, size: int = 0) -> tuple[int, int, bool, int] | None:
-    """Return a segment's end, how many records it has, whether they are all there, and the page size; ``None`` for what is none.
+def _segment(window: Window, start: int, size: int = 0) -> tuple[int, int, bool, int, bool] | None:
+    """Return a segment's end, how many records it has, whether they are all there, the page size, and whether it is the last one.
+
+    ``None`` for what is none. One that was not synced is the last: those in front of it are synced before it is begun.
 
     Until a segment behind the first (``size`` is its page size) is synced its mark and its count are zeros, the rest of its header is not.
     """
@@ -148,15 +150,15 @@ def _segment(window: Window, start: int, size: int = 0) -> tuple[int, int, bool,
     for number in range(min(count, _RECORDS)):
         data = window.at(at, record)
         if len(data) < record or not _right(data, nonce, page):
-            return min(at, window.size), number, count == _WORD, page
+            return min(at, window.size), number, count == _WORD, page, True
         at += record
     if count == 0:  # it was never synced: the records count as far as their checksums hold
         for number in range(_RECORDS):
             data = window.at(at, record)
             if len(data) < record or not _right(data, nonce, page):
-                return (at, number, True, page) if number else None
+                return (at, number, True, page, True) if number else None
             at += record
-    return at, count, True, page
+    return at, count, True, page, False
 
 
 def _right(record: bytes, nonce: int, page: int) -> bool:
