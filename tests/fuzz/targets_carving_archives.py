@@ -1,7 +1,9 @@
-"""Targets of carved archives: ZIP and what is in it, put together out of pieces too, gzip, 7z and RAR."""
+"""Targets of carved archives: ZIP and what is in it, put together out of pieces too, gzip, bzip2, xz, 7z and RAR."""
 
 from __future__ import annotations
 
+import bz2
+import lzma
 import struct
 import sys
 import zlib
@@ -83,6 +85,14 @@ def _rars() -> list[bytes]:
     return [build_old(members), build_new(members), build_old(members, version=20, end=False), build_new(members, volume=1)]
 
 
+def _xz() -> list[bytes]:
+    return [lzma.compress(b"words " * 90) + bytes(4) + lzma.compress(bytes(range(256))), lzma.compress(b"x", check=lzma.CHECK_CRC32)]
+
+
+def _bzip2() -> list[bytes]:
+    return [bz2.compress(b"words " * 90), bz2.compress(bytes(range(256))) + bz2.compress(b"")]
+
+
 _ZIP = ("formats.zip", "zipparts", "zipwalk", "ziprejoin", "zipinflate", "zipkinds")
 _MARKS = (b"PK\1\2", b"PK\3\4", b"PK\5\6", b"PK\7\x08")
 TARGETS = [
@@ -90,5 +100,7 @@ TARGETS = [
     Target("carving-gzip", _walks("gzip"), _gzips, ("triage.carving.formats.gzip", "triage.carving.zipextent"), _ALLOWED),
     Target("carving-7z", _walks("7z"), _sevens, ("triage.carving.formats.sevenzip",), _ALLOWED),
     Target("carving-7z-header", _sealed, _headers, ("triage.carving.zip7",), _ALLOWED),
+    Target("carving-bzip2", _walks("bzip2"), _bzip2, ("triage.carving.formats.bzip2", "triage.carving.zipstreams"), _ALLOWED),
+    Target("carving-xz", _walks("xz"), _xz, ("triage.carving.formats.xz",), _ALLOWED),
     Target("carving-rar", _walks("rar"), _rars, ("triage.carving.formats.rar",), _ALLOWED),
 ]
