@@ -69,6 +69,18 @@ class CarveRows:
         rows = self._db.execute("SELECT evidence, offset, volume, kind, source, progress FROM carving")
         return {tuple(row)[:-1]: json.loads(row[-1]) for row in rows}
 
+    def forget(self) -> None:
+        """Forget all that was carved: other formats are asked for than those that were looked for before."""
+        made = "SELECT id FROM entry WHERE kind = 'carved' OR parent IN (SELECT id FROM entry WHERE kind = 'carved')"
+        self._db.execute("BEGIN IMMEDIATE")
+        self._db.execute(f"DELETE FROM finding WHERE entry IN ({made})")
+        self._db.execute(f"DELETE FROM problem WHERE stage = 'carving' OR entry IN ({made})")
+        self._db.execute(f"DELETE FROM entry WHERE id IN ({made})")
+        self._db.execute("DELETE FROM match WHERE content NOT IN (SELECT content FROM entry WHERE content IS NOT NULL)")
+        self._db.execute("DELETE FROM content WHERE key NOT IN (SELECT content FROM entry WHERE content IS NOT NULL)")
+        self._db.execute("DELETE FROM carving")
+        self._db.execute("COMMIT")
+
 
 def carving_rows(connection: sqlite3.Connection) -> list[Json]:
     """Return one row an area, for the coverage statement."""

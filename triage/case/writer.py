@@ -344,7 +344,7 @@ class CaseWriter:
         """Forget what plugins saw that are not used any more, or were in another version or with other options."""
         marks = ", ".join("?" * len(plugins))
         with writing(self.folder, self._db):
-            self._db.execute(f"DELETE FROM finding WHERE plugin != 'hashsets' AND plugin NOT IN ({marks})", tuple(plugins))
+            self._db.execute(f"DELETE FROM finding WHERE plugin NOT IN ('hashsets', 'carving') AND plugin NOT IN ({marks})", tuple(plugins))
             self._db.execute(f"DELETE FROM problem WHERE stage = 'plugin' AND plugin NOT IN ({marks})", tuple(plugins))
 
     def skipped_for(self, reason: str) -> list[tuple[str, int | None, int, int]]:

@@ -76,6 +76,13 @@ def check_types(carve: Carve) -> None:
             raise UsageError(f"the profile carves '{name}', which is no format", hint=f"known: {', '.join(sorted(known))}")
 
 
+def forget_other_formats(writer: CaseWriter, carve: Carve) -> None:
+    """Begin carving anew when an earlier run of the case looked for other formats. Before content work is planned."""
+    earlier = writer.fact("carving")
+    if earlier is not None and earlier["types"] != list(carve.types):
+        writer.carving.forget()
+
+
 def carve_case(
     engine: LocalEngine,
     writer: CaseWriter,

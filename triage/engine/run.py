@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from triage import __version__
 from triage.case.writer import CaseWriter
 from triage.engine import budget, integrity
-from triage.engine.carvecase import carve_case
+from triage.engine.carvecase import carve_case, check_types, forget_other_formats
 from triage.engine.local import LocalEngine
 from triage.engine.plan import Plan
 from triage.engine.scoring import score_case
@@ -37,7 +37,19 @@ if TYPE_CHECKING:
     from triage.model import Json
     from triage.priority.profile import Profile
 
-_DEPENDENCIES = ("click", "deflate", "libewf-python", "numpy", "Pillow", "pylibmagic", "python-magic", "pytsk3", "PyYAML", "rich", "simplejpeg")
+_DEPENDENCIES = (
+    "click",
+    "deflate",
+    "libewf-python",
+    "numpy",
+    "Pillow",
+    "pylibmagic",
+    "python-magic",
+    "pytsk3",
+    "PyYAML",
+    "rich",
+    "simplejpeg",
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,6 +119,7 @@ def run(options: RunOptions, observer: Observer) -> RunResult:
         "plugins": plugins,
         "plugin_paths": [str(p.resolve()) for p in options.plugin_paths],
     }
+    check_types(profile.carve)
     paths = group(options.evidence)
     result = RunResult()
     observer.stage("opening")
@@ -271,6 +284,7 @@ def _begin(
         old = writer.fact("run") or {}
         for name in ("examiner", "case_number", "exhibits"):
             facts[name] = facts[name] or old.get(name, facts[name])
+        forget_other_formats(writer, profile.carve)
         if writer.fact("profile") != profile.to_json():
             allowed = budget.ReadBudget({e.id: e.size for e in evidence}, profile.limits.item_bytes)
 
