@@ -36,13 +36,15 @@ SHAPES = (Shape(188, 0), Shape(192, 4), Shape(204, 0))
 class Seen:
     """What was seen of a stream: packets by PID and the last running number of each.
 
-    ``splices``: packets from which on those of several streams do not go on; ``group``: the streams of the last of these places.
+    ``advances``: packets whose running number is one more than the last one's. ``splices``: packets from which on those of several streams
+    do not go on; ``group``: the streams of the last of these places.
     """
 
     shape: Shape
     packets: int = 0
     counts: Counter[int] = field(default_factory=Counter)
     running: dict[int, int] = field(default_factory=dict)
+    advances: int = 0
     jump_count: int = 0
     last_jump: int = -1
     group_start: int = -(1 << 30)
@@ -105,6 +107,7 @@ def take(seen: Seen, raw: Raw) -> None:
         seen.counts[pid] += size
         seen.running[pid] = int(numbers[at + size - 1])
     step = (numbers - before) & 15
+    seen.advances += int(np.count_nonzero(payload & (step == 1)))
     odd = np.where(payload, step > 1, step != 0) & (sorted_streams != NULL) & ((sorted_raw[:, 1] & 0x80) == 0)
     for at in sorted(order[odd].tolist()):
         if raw[at, 3] & 0x20 and raw[at, 4] and raw[at, 5] & 0x80:  # discontinuity_indicator (2.4.3.5)

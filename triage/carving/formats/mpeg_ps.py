@@ -152,7 +152,7 @@ def _follow(window: Window, seen: _Seen, most: int = 1 << 62) -> None:
             window.spend(count * _STEP)
             offset += at
             seen.end = offset
-            if more and at and offset < most:
+            if more and at and offset < most - _FIRST // 2:
                 step = min(step * 4, _MOST)
                 continue
             return

@@ -46,7 +46,8 @@ def _walk(window: Window) -> Walked | None:
     if len(raw) < _ENOUGH or not is_packet(raw).all():
         return None
     take(probe, raw)
-    if probe.jump_count or set(probe.counts) == {NULL} or (raw[:, 1] & 0x80).any():
+    # Packets may be sent twice, and some have no running number: a pattern that comes again and again has nothing else.
+    if probe.jump_count or probe.advances * 2 < _ENOUGH or set(probe.counts) == {NULL} or (raw[:, 1] & 0x80).any():
         return None
     return _followed(window, shape)
 
