@@ -168,7 +168,7 @@ def test_what_lies_in_the_gap_is_left_to_others() -> None:
         assert walked.structure is Structure.TRUNCATED
         assert walked.valid is not None
         assert walked.valid <= cut
-        assert cut - 512 <= walked.length <= cut + 1024
+        assert walked.length >= cut - 512
 
 
 def test_another_whole_pdf_may_lie_between_the_pieces() -> None:
