@@ -77,6 +77,12 @@ def _texts(name: str) -> Callable[[], list[bytes]]:
     return seeds
 
 
+def _stores() -> list[bytes]:
+    from test_carving_pst import store
+
+    return _around([store(), store(wide=False)])
+
+
 _MISTAKES = (ValueError, LookupError, ArithmeticError, struct.error, zlib.error, WindowSpentError)
 
 TARGETS = [
@@ -139,5 +145,13 @@ TARGETS = [
         ("triage.carving.formats.mbox",),
         allowed=_MISTAKES,
         tokens=(b"\nFrom ", b"Mon Jan  5 10:00:00 2026\n", b"\n\n"),
+    ),
+    Target(
+        "carving-pst",
+        _walking("pst"),
+        _stores,
+        ("triage.carving.formats.pst",),
+        allowed=_MISTAKES,
+        tokens=(b"\x80\x80", b"\x84\x84", b"\xff\xff\xff\xff"),
     ),
 ]
