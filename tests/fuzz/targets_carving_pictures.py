@@ -85,8 +85,10 @@ def _psd() -> list[bytes]:
 def _tiff() -> list[bytes]:
     sys.path.append(str(Path(__file__).resolve().parents[1] / "carving"))
     from test_carving_tiff import RAWS
+    from test_carving_tiffgap import FIRST
 
-    return [*_seeds(b"II*", b"MM")(), *(data for _, data in RAWS.values())]
+    pieces = FIRST[:8192] + _NOISE[:1024] + FIRST[8192:]
+    return [*_seeds(b"II*", b"MM")(), *(data for _, data in RAWS.values()), FIRST, pieces]
 
 
 _MISTAKES = (ValueError, LookupError, ArithmeticError, struct.error, zlib.error, WindowSpentError)
@@ -122,7 +124,7 @@ TARGETS = [
         "carving-tiff",
         _walking("tiff"),
         _tiff,
-        ("triage.carving.formats.tiff", "triage.carving.tiffs"),
+        ("triage.carving.formats.tiff", "triage.carving.tiffs", "triage.carving.tiffgap"),
         allowed=_MISTAKES,
         tokens=(b"\x11\x01\x04\0", b"\x17\x01\x04\0", b"\x4a\x01\x04\0", b"\x69\x87\x04\0", b"\x03\x01\x03\0\1\0\0\0\7\0", b"\xff\xd8\xff"),
     ),

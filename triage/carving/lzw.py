@@ -47,3 +47,60 @@ def measure(data: bytes, bits: int, most: int) -> tuple[int, bool, bool]:
         pixels += before
         if pixels > most:
             return pixels, False, False
+
+
+class Packed:
+    """LZW as TIFF has it (TIFF 6.0, section 13), piece by piece: codes with their high bits first, that grow one code early.
+
+    ``made``: bytes that come out. ``ended``: the end code was reached, ``used``: behind so many bytes. ``wrong``: a code came that cannot.
+    """
+
+    def __init__(self) -> None:
+        self._lengths = [1] * 256 + [0] * (4096 - 256)
+        self._width, self._free, self._before, self._held, self._have = 9, 258, 0, 0, 0
+        self.made = 0
+        self.used = 0
+        self.ended = False
+        self.wrong = False
+
+    def copy(self) -> Packed:
+        """Return another in the same state."""
+        other = Packed()
+        other._lengths = self._lengths[:]
+        other._width, other._free, other._before = self._width, self._free, self._before
+        other._held, other._have = self._held, self._have
+        other.made, other.used, other.ended, other.wrong = self.made, self.used, self.ended, self.wrong
+        return other
+
+    def feed(self, data: bytes) -> None:
+        """Follow the codes in ``data``, as long as they are right."""
+        lengths, width, free, before = self._lengths, self._width, self._free, self._before
+        held, have, made = self._held, self._have, self.made
+        for byte in data:
+            if self.ended or self.wrong:
+                break
+            self.used += 1
+            held = (held << 8 | byte) & 0xFFFFFF
+            have += 8
+            if have < width:
+                continue
+            have -= width
+            code = held >> have & ((1 << width) - 1)
+            if code == 256:
+                width, free, before = 9, 258, 0
+                continue
+            if code == 257:
+                self.ended = True
+                break
+            if code > free or (code == free and not before) or (not before and code > 257):
+                self.wrong = True
+                break
+            if before and free < 4096:
+                lengths[free] = before + 1
+                free += 1
+                if free == (1 << width) - 1 and width < 12:
+                    width += 1
+            before = lengths[code] if code < 4096 else 0
+            made += before
+        self._width, self._free, self._before = width, free, before
+        self._held, self._have, self.made = held, have, made

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import re
 import zlib
+from dataclasses import replace
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
 from triage.carving.forms import Facts, Format, Header, Part, Structure, Walked
+from triage.carving.tiffgap import find_seam
 from triage.carving.tiffs import (
     BITS,
     COMPRESSION,
@@ -100,13 +102,13 @@ def _walk(window: Window) -> Walked | None:
     tiff = Tiff(window, order, big=kind == "big")
     tiff.read(start)
     if not tiff.directories:
-        return None
+        return None if kind else _joined(window)
     if kind == "rw2":
         _panasonic(tiff)
     return _judged(tiff, kind, head)
 
 
-def _judged(tiff: Tiff, kind: str, head: bytes) -> Walked | None:
+def _judged(tiff: Tiff, kind: str, head: bytes, *, joining: bool = True) -> Walked | None:
     window = tiff.window
     shown = [d for d in tiff.directories if len(d.images)]
     sane = [d for d in shown if _plausible(tiff, d)]
@@ -153,7 +155,8 @@ def _judged(tiff: Tiff, kind: str, head: bytes) -> Walked | None:
         structure = Structure.DAMAGED
         if wrong > proofs and not any(d.offset > int(images[:, 0].min()) for d in tiff.directories):
             # Its first sectors, and none of what they speak of.
-            return _only_head(images, extension, facts, parts, wrong)
+            joined = _joined(window) if joining and not kind else None
+            return joined or _only_head(images, extension, facts, parts, wrong)
         return Walked(length=end, structure=structure, why=why, extension=extension, valid=tiff.end, parts=parts, facts=facts)
     behind = tiff.directories[0].offset >= int(ends.min())
     return Walked(
@@ -165,6 +168,30 @@ def _judged(tiff: Tiff, kind: str, head: bytes) -> Walked | None:
         parts=parts,
         facts=facts,
     )
+
+
+def _rejoin(window: Window, walked: Walked) -> Walked | None:
+    return _joined(window) if walked.structure is Structure.DAMAGED else None
+
+
+def _joined(window: Window) -> Walked | None:
+    """Put together what breaks off in a packed strip and goes on, or has its directory, behind a gap."""
+    head = window.at(0, 8)
+    order, kind = _KINDS.get(head[:4], ("", ""))
+    start = int.from_bytes(head[4:8], "little" if order == "<" else "big")
+    seam = find_seam(window, order, start) if order and not kind else None
+    if seam is None:
+        return None
+    cut, gap = seam
+    whole = window.spliced(((0, cut), (cut + gap, window.size - cut - gap)))
+    tiff = Tiff(whole, order)
+    tiff.read(start)
+    walked = _judged(tiff, "", whole.at(0, 16), joining=False) if tiff.directories else None
+    if walked is None or walked.structure is not Structure.COMPLETE or walked.length <= cut:
+        return None
+    why = "put together out of 2 pieces: only so the strip that lies in both unpacks as it should"
+    pieces = ((0, cut), (cut + gap, walked.length - cut))
+    return replace(walked, structure=Structure.FRAGMENTED, why=why, checked=True, pieces=pieces)
 
 
 def _only_head(images: np.ndarray, extension: str, facts: Facts, parts: tuple[Part, ...], wrong: int) -> Walked | None:
@@ -343,4 +370,6 @@ def _jpeg(window: Window, offset: int, length: int) -> int:
     return 0
 
 
-FORMATS = (Format(name="tiff", extension="tif", headers=tuple(Header(magic) for magic in _KINDS), walk=_walk, largest=1 << 36),)
+FORMATS = (
+    Format(name="tiff", extension="tif", headers=tuple(Header(magic) for magic in _KINDS), walk=_walk, rejoin=_rejoin, largest=1 << 36),
+)
