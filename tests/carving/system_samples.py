@@ -75,6 +75,26 @@ def survives(name: str, data: bytes, allowance: int = 64 << 20) -> Walked | None
     return found
 
 
+def rejoined(name: str, space: bytes, block: int = 4096) -> Walked | None:
+    """What is made of a file that lies at the beginning of the space and breaks off."""
+    form = formats()[name]
+    window = window_of(space, block=block)
+    walked = form.walk(window)
+    assert walked is not None
+    assert walked.structure is not Structure.COMPLETE
+    assert form.rejoin is not None
+    return form.rejoin(window, walked)
+
+
+def assert_joined(name: str, data: bytes, cut: int, between: bytes) -> None:
+    """A file in two pieces with something between them is put together, to the byte."""
+    space = data[:cut] + between + data[cut:] + bytes(-len(data) % 4096) + NOISE
+    found = rejoined(name, space)
+    assert found is not None
+    assert (found.structure, found.checked, found.length) == (Structure.FRAGMENTED, True, len(data))
+    assert b"".join(space[at : at + length] for at, length in found.pieces) == data
+
+
 def mutants(data: bytes, count: int = 120, seed: int = 5) -> Iterator[bytes]:
     """Yield the file with bytes changed, cut, put in, doubled or zeroed."""
     chance = random.Random(seed)

@@ -8,7 +8,7 @@ import zlib
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from system_samples import NOISE, assert_whole, evtx, mutants, reads_little, survives, walk
+from system_samples import JPEG, NOISE, assert_joined, assert_whole, evtx, evtx_chunk, mutants, reads_little, rejoined, survives, walk
 
 from triage.carving.forms import Structure
 
@@ -68,6 +68,20 @@ def test_a_chunk_that_was_overwritten_is_noticed() -> None:
         found = walk("evtx", log[:at] + NOISE[:1024] + log[at + 1024 :] + NOISE)
         assert found is not None
         assert (found.structure, found.length) == (Structure.DAMAGED, len(log))
+
+
+@pytest.mark.parametrize("between", [NOISE[: 16 << 10], bytes(40_960), JPEG[:4096], evtx(2)[:4096] + NOISE[:4096]])
+@pytest.mark.parametrize("cut", [4096 + CHUNK, 8192 + CHUNK, 4096 + 2 * CHUNK - 4096, 4096 + 4 * CHUNK])
+def test_a_log_in_two_pieces_is_put_together(cut: int, between: bytes) -> None:
+    log = bytearray(evtx(6)[:4096]) + b"".join(evtx_chunk(n, 90) for n in range(6))
+    assert_joined("evtx", bytes(log), cut, between)
+
+
+def test_pieces_of_logs_that_do_not_fit_are_not_joined() -> None:
+    log = evtx(6)[:4096] + b"".join(evtx_chunk(n, 90) for n in range(6))
+    cut = 8192 + 2 * CHUNK
+    for rest in (NOISE, evtx(9)[cut + 4096 :], log[cut + 8192 :]):
+        assert rejoined("evtx", log[:cut] + JPEG[:8192] + rest) is None
 
 
 def test_headers_that_are_none_are_refused() -> None:

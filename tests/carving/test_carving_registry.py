@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from system_samples import NOISE, assert_whole, hive, mutants, reads_little, survives, walk
+from system_samples import JPEG, NOISE, assert_joined, assert_whole, hive, mutants, reads_little, rejoined, survives, walk
 
 from triage.carving.forms import Structure
 
@@ -57,6 +57,18 @@ def test_bins_that_were_overwritten_are_noticed() -> None:
     found = walk("registry", HIVE[:8700] + NOISE[:3000] + HIVE[11700:] + NOISE)
     assert found is not None
     assert (found.length, found.checked) == (len(HIVE), False)
+
+
+@pytest.mark.parametrize("between", [NOISE[: 16 << 10], bytes(40_960), JPEG[:4096], hive(2)])
+@pytest.mark.parametrize("cut", [8192, 12_288, 4096 * 20])
+def test_a_hive_in_two_pieces_is_put_together(cut: int, between: bytes) -> None:
+    assert_joined("registry", hive(30, saved=True), cut, between)
+
+
+def test_pieces_of_hives_that_do_not_fit_are_not_joined() -> None:
+    data = hive(30, saved=True)
+    for rest in (NOISE, data[45_056:], data[36_864 : 36_864 + 8192]):
+        assert rejoined("registry", data[:36_864] + JPEG[:8192] + rest) is None
 
 
 def test_headers_that_are_none_are_refused() -> None:

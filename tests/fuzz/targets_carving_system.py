@@ -33,8 +33,9 @@ def _walk(name: str):
 
 
 def _rejoined(data: bytes) -> None:
-    """A database that breaks off: mutants of one with something in between."""
-    form = samples.formats()["sqlite"]
+    """Files that break off: mutants of some with something in between."""
+    name = next((n for n in ("evtx", "registry") if samples.formats()[n].headers[0].matches(data)), "sqlite")
+    form = samples.formats()[name]
     window = window_of(data, block=512, allowance=64 << 20)
     found = form.rejoin(window, form.walk(window))
     if found is not None:
@@ -42,9 +43,10 @@ def _rejoined(data: bytes) -> None:
         assert all(0 <= at < at + length <= len(data) for at, length in found.pieces)
 
 
-def _in_pieces() -> bytes:
-    data = samples.database(page_size=512, fill=samples.rows(80))
-    return data[:4096] + samples.NOISE[:1024] + data[4096:]
+def _in_pieces() -> list[bytes]:
+    files = (samples.database(page_size=512, fill=samples.rows(80)), samples.hive(4, saved=True), samples.evtx(2))
+    cuts = (4096, 8192, 4096 + 65536 + 512)
+    return [data[:cut] + samples.NOISE[:1024] + data[cut:] for data, cut in zip(files, cuts, strict=True)]
 
 
 def _mended(data: bytes) -> bytes:
@@ -96,7 +98,7 @@ TARGETS = [
         _ALLOWED,
         (b"\x0d", b"\x05", b"\x0a", b"\x02", b"\0\0\0\x02", b"\xff\xff\xff\xff"),
     ),
-    Target("carved-sqlite-pieces", _rejoined, lambda: [_in_pieces()], ("triage.carving.sqlitejoin", *_PAGES), _ALLOWED),
+    Target("carved-pieces", _rejoined, _in_pieces, ("triage.carving.sqlitejoin", *_PAGES), _ALLOWED),
     Target(
         "carved-sqlite-wal", _walk("sqlite-wal"), lambda: [samples.logs(512)[1], samples.logs(512, again=True)[1]], (_ROOM + "sqlite_wal",)
     ),

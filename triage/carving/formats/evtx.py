@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import struct
 import zlib
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from triage.carving.forms import Facts, Format, Header, Structure, Walked
@@ -22,10 +23,14 @@ _CHUNK_MAGIC = b"ElfChnk\0"
 _HEADER = struct.Struct("<8sQQQIHHHH")
 _CHUNK = 65536
 _START = 4096
+_CLUSTER = 4096
 _CHUNKS = 65536
 _STEP = 16
 """Chunks by which a log grows."""
 _ZEROS = bytes(_CHUNK)
+_REACH = 256 << 20
+_HITS = 256
+"""Bytes behind the break in which the second piece is looked for, and chunks that are tried."""
 _CHANNEL = "Channel".encode("utf-16-le") + b"\0\0\2"
 _TEXT = b"\5\1"
 _OPERATIONAL = "/Operational".encode("utf-16-le")
@@ -46,6 +51,7 @@ def _walk(window: Window) -> Walked | None:
     chunks = records = 0
     missing: list[int] = []
     unproven: list[int] = []
+    full = True
     name = ""
     while chunks < _CHUNKS:
         data = window.at(_START + chunks * _CHUNK, _CHUNK)
@@ -58,6 +64,7 @@ def _walk(window: Window) -> Walked | None:
             records += number
             if not proven:
                 unproven.append(chunks)
+            full = full and _full(data)
             name = name or _channel(data)
         elif chunks < count and any(window.at(_START + n * _CHUNK, 8) == _CHUNK_MAGIC for n in range(chunks + 1, min(count, chunks + 9))):
             missing.append(chunks)
@@ -79,7 +86,7 @@ def _walk(window: Window) -> Walked | None:
         why = f"{len(missing)} of its {chunks} chunks are none, or have wrong checksums"
         return Walked(length=length, structure=Structure.DAMAGED, why=why, valid=_START + missing[0] * _CHUNK, facts=facts)
     why = "every chunk was reached" if length == end else "every chunk was reached, and the room that it keeps for more"
-    return Walked(length=length, structure=Structure.COMPLETE, why=why, checked=right and len(unproven) <= (flags & 1), facts=facts)
+    return Walked(length=length, structure=Structure.COMPLETE, why=why, checked=right and full and not unproven, facts=facts)
 
 
 def _cut(window: Window, end: int, chunks: int, count: int, facts: Facts) -> Walked:
@@ -95,6 +102,12 @@ def _chunk(data: bytes) -> tuple[bool, bool, int]:
     end = int.from_bytes(data[48:52], "little")
     records = 512 <= end <= _CHUNK and zlib.crc32(data[512:end]) == int.from_bytes(data[52:56], "little")
     return header, header and records, last - first + 1 if first <= last < first + _CHUNK else 0
+
+
+def _full(data: bytes) -> bool:
+    """Whether the checksums are over all of a chunk but less than a cluster: older records are left behind the last one."""
+    end = int.from_bytes(data[48:52], "little")
+    return end > _CHUNK - _CLUSTER or data.count(0, end) == _CHUNK - end
 
 
 def _channel(data: bytes) -> str:
@@ -145,4 +158,55 @@ def _allocated(window: Window, chunks: int, name: str) -> int:
     return _START + chunks * _CHUNK
 
 
-FORMATS = (Format(name="evtx", extension="evtx", headers=(Header(_MAGIC),), walk=_walk, largest=1 << 33),)
+def _rejoin(window: Window, _walked: Walked) -> Walked | None:
+    """Look for where the log goes on: the checksums of the chunk that was torn say at which block it was."""
+    chunks = 0
+    while _proven(window, _START + chunks * _CHUNK):
+        chunks += 1
+    torn = _START + chunks * _CHUNK
+    if not chunks:
+        return None
+    found, limit = torn, min(window.size, torn + _REACH)
+    for _ in range(_HITS):
+        found = window.find(_CHUNK_MAGIC, found + 1, limit)
+        if found < 0:
+            return None
+        # It is the torn chunk itself, or the one behind it.
+        for distance in (found - torn, found - torn - _CHUNK):
+            if distance <= 0 or distance % window.block:
+                continue
+            walked = _joined(window, torn, distance)
+            if walked is not None:
+                return walked
+    return None
+
+
+def _proven(window: Window, at: int) -> bool:
+    data = window.at(at, _CHUNK)
+    return len(data) == _CHUNK and data.startswith(_CHUNK_MAGIC) and _chunk(data)[1]
+
+
+def _follow(window: Window, at: int) -> bool:
+    """Whether the records of the chunk at ``at`` are numbered on from those in front of it, or there is no chunk."""
+    before, after = window.at(at - _CHUNK, 40), window.at(at, 40)
+    if not after.startswith(_CHUNK_MAGIC):
+        return True
+    return int.from_bytes(after[24:32], "little") == int.from_bytes(before[32:40], "little") + 1
+
+
+def _joined(window: Window, torn: int, distance: int) -> Walked | None:
+    """Return the log when its torn chunk is right with a break at one of the blocks in it."""
+    first = -(-torn // window.block) * window.block
+    for end in range(first, torn + _CHUNK + 1, window.block):
+        both = window.spliced([(0, end), (end + distance, window.size - end - distance)])
+        if _proven(both, torn) and (torn < end < torn + _CHUNK or _follow(both, min(end, torn + _CHUNK))):
+            walked = _walk(both)
+            if walked is None or walked.structure is not Structure.COMPLETE or walked.length <= end:
+                return None
+            pieces = ((0, end), (end + distance, walked.length - end))
+            why = f"{walked.why}; it goes on {distance} bytes behind byte {end}"
+            return replace(walked, structure=Structure.FRAGMENTED, why=why, pieces=pieces)
+    return None
+
+
+FORMATS = (Format(name="evtx", extension="evtx", headers=(Header(_MAGIC),), walk=_walk, rejoin=_rejoin, largest=1 << 33),)

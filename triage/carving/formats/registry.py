@@ -8,6 +8,7 @@ a power of two, and saved ones (RegSaveKey) end with their bins.
 from __future__ import annotations
 
 import struct
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -24,6 +25,9 @@ _BASE = 4096
 _STEP = 256 << 10
 _LARGEST = 1 << 32
 _MOST_BIN = 64 << 20
+_REACH = 256 << 20
+_HITS = 64
+"""Bytes behind the break in which the second piece is looked for, and places that are tried."""
 
 
 def _walk(window: Window) -> Walked | None:
@@ -115,4 +119,26 @@ def _allocated(window: Window, end: int, minor: int) -> int:
     return end
 
 
-FORMATS = (Format(name="registry", extension="hve", headers=(Header(_MAGIC),), walk=_walk, largest=_LARGEST),)
+def _rejoin(window: Window, _walked: Walked) -> Walked | None:
+    """Look for the bin that is missed: it states its place, and begins a block, as bins are multiples of 4096 bytes."""
+    end = _BASE + int.from_bytes(window.at(40, 4), "little")
+    at = _BASE
+    while size := _bin(window, at, end):
+        at += size
+    wanted = b"hbin" + struct.pack("<I", at - _BASE)
+    found, limit = at, min(window.size, at + _REACH)
+    for _ in range(_HITS):
+        found = window.find(wanted, found + 1, limit)
+        if found < 0:
+            return None
+        if (found - at) % window.block:
+            continue
+        walked = _walk(window.spliced([(0, at), (found, window.size - found)]))
+        if walked is not None and walked.structure is Structure.COMPLETE and walked.checked:
+            pieces = ((0, at), (found, walked.length - at))
+            why = f"{walked.why}; it goes on {found - at} bytes behind byte {at}"
+            return replace(walked, structure=Structure.FRAGMENTED, why=why, pieces=pieces)
+    return None
+
+
+FORMATS = (Format(name="registry", extension="hve", headers=(Header(_MAGIC),), walk=_walk, rejoin=_rejoin, largest=_LARGEST),)
