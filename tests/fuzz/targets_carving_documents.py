@@ -83,6 +83,18 @@ def _stores() -> list[bytes]:
     return _around([store(), store(wide=False)])
 
 
+def _markup() -> list[bytes]:
+    from test_carving_xml import document
+
+    return _around([document(size=300), document(b"svg", 300, b"<?xml version='1.0'?><!DOCTYPE svg [ <!ENTITY a 'b'> ]>")])
+
+
+def _cards() -> list[bytes]:
+    from test_carving_vcard import cards
+
+    return _around([cards(5)])
+
+
 _MISTAKES = (ValueError, LookupError, ArithmeticError, struct.error, zlib.error, WindowSpentError)
 
 TARGETS = [
@@ -153,5 +165,21 @@ TARGETS = [
         ("triage.carving.formats.pst",),
         allowed=_MISTAKES,
         tokens=(b"\x80\x80", b"\x84\x84", b"\xff\xff\xff\xff"),
+    ),
+    Target(
+        "carving-xml",
+        _walking("xml"),
+        _markup,
+        ("triage.carving.formats.xml",),
+        allowed=_MISTAKES,
+        tokens=(b"</gpx>", b"<gpx>", b"<!--", b"-->", b"<!DOCTYPE", b"/>", b"<svg "),
+    ),
+    Target(
+        "carving-vcard",
+        _walking("vcard"),
+        _cards,
+        ("triage.carving.formats.vcard",),
+        allowed=_MISTAKES,
+        tokens=(b"\nBEGIN:VCARD\r\n", b"\nEND:VCARD\r\n", b"\r\n"),
     ),
 ]

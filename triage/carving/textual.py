@@ -105,6 +105,12 @@ class Text:
                 return
         self.end = TextEnd(stop, End.SPACE if stop == window.size else End.MIDDLE)
 
+    def to_the_last(self) -> Iterator[tuple[int, bytes]]:
+        """Yield the text, and ``behind`` as well: for what knows by itself where it ends."""
+        yield from self
+        if self.end is not None and self.behind:
+            yield self.end.offset, self.behind
+
     def _another_at(self, piece: bytes, offset: int) -> int | None:
         """Return where in ``piece`` another file of text begins, with a sector."""
         if self._another is None:
