@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from media_support import Walked, reader_of
 
@@ -75,6 +75,7 @@ def test_the_media_that_hang_sleuth_kit_are_listed_at_once(name: str, image: Cal
     assert any("only its name is known" in p.message for p in walked.problems)
 
 
+@settings(deadline=None)
 @given(st.integers(0, 400), st.binary(min_size=1, max_size=64))
 def test_no_superblock_or_table_makes_the_search_fail(at: int, change: bytes) -> None:
     data = bytearray(SMALL)

@@ -85,7 +85,7 @@ class Undeleted:
             del facts["ctime"]
         entry = entry.replace(**facts, **self._name_of(entry, one))
         self._completed += 1
-        self._taken[entry.id] = one
+        self._take(entry, one)
         return entry
 
     def rest(self, limit: int) -> Iterator[Entry]:
@@ -105,8 +105,13 @@ class Undeleted:
             else:
                 self._named += 1
             entry = entry.replace(**self._facts(one))
-            self._taken[entry.id] = one
+            self._take(entry, one)
             yield entry
+
+    def _take(self, entry: Entry, one: Deleted) -> None:
+        self._taken[entry.id] = one
+        if entry.locator is not None and entry.locator.runs:
+            self._maker.note(entry, entry.locator.runs)
 
     def judged(self, entry: Entry, by_owners: Recoverability) -> Recoverability:
         """Return how much of an entry is left: files that were deleted later have written over earlier ones as well."""

@@ -159,6 +159,7 @@ class Walker:
             for entry in self._undeleted.rest(self._max_orphans):
                 yield from self._emit(entry)
             yield from self._judged()
+            yield from self._drain()
             yield from self._undeleted.statement()
         yield from self._checked(visited)
         self.totals.free = self._listed.free

@@ -292,7 +292,7 @@ class EntryMaker:
             else self._locator(address, seq, attr_type, attr_id),
             **common,
         )
-        self._note(entry, runs)
+        self.note(entry, runs)
         yield entry, meta_type
         for stream_name, stream_size, runs, resident, attr_type, attr_id in streams:
             stream_shown, stream_exact = show_name(stream_name)
@@ -309,7 +309,7 @@ class EntryMaker:
                 locator=self._locator(address, seq, attr_type, attr_id),
                 **common,
             )
-            self._note(stream, runs)
+            self.note(stream, runs)
             yield stream, meta_type
 
     def _other_times(self, file: Any, meta: Any, address: int) -> dict[str, Any] | None:
@@ -338,7 +338,8 @@ class EntryMaker:
             return opened, True
         return opened, False
 
-    def _note(self, entry: Entry, runs: tuple[Run, ...]) -> None:
+    def note(self, entry: Entry, runs: tuple[Run, ...]) -> None:
+        """Say what is odd about where an entry lies; ``runs`` are all of them."""
         if len(runs) > MAX_RUNS:
             self.problems.append(
                 self.problem(Severity.INFO, f"the file lies in {len(runs)} pieces; the places of {MAX_RUNS} are kept", entry=entry)
