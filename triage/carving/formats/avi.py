@@ -76,14 +76,15 @@ def _told(window: Window, film: _Film) -> Walked:
     of = f" of {film.total}" if film.total > film.frames else ""
     if film.open_end:
         why = f"its recording was not ended; {film.frames} frames are there"
-        return Walked(length=film.end, structure=Structure.TRUNCATED, why=why, valid=film.end, facts=facts)
+        length = min(film.end, window.size)
+        return Walked(length=length, structure=Structure.TRUNCATED, why=why, valid=length, facts=facts)
     if film.end > window.size or (film.goal > window.size and not film.wrong):
         why = f"the space ends inside it; {film.frames}{of} frames are there"
         length = window.size
         return Walked(length=length, structure=Structure.TRUNCATED, why=why, valid=min(film.places[-1], length), facts=facts)
     if film.wrong or film.end not in (film.goal, film.goal - 1):
         why = f"what stands at byte {film.end} is no chunk; {film.frames}{of} frames are there before it"
-        if _index_stands(window, film):
+        if film.goal <= window.size and _index_stands(window, film):
             why += ", and its index behind it"
             return Walked(length=film.goal, structure=Structure.DAMAGED, why=why, valid=film.places[-1], facts=facts)
         return Walked(length=film.end, structure=Structure.TRUNCATED, why=why, valid=film.places[-1], facts=facts)

@@ -117,8 +117,10 @@ def _told(window: Window, sound: _Sound, data: Chunk, last: Chunk, end: int, dat
         # What follows the sound is no chunk: it is written over, or one of the lengths is wrong.
         why = f"what follows byte {behind} is no chunk of it" if slack > 0 else f"its sound should have {size} bytes, more than the file"
         return Walked(length=end, structure=Structure.DAMAGED, why=why, valid=valid, facts=facts)
-    if size & 1 and last is data and slack == -1 and window.at(end, 1) != b"\0":
+    if size & 1 and last is data and slack == -1:
         behind = end  # the padding is left out
+    if behind > window.size:
+        return Walked(length=window.size, structure=Structure.TRUNCATED, why="the space ends inside it", valid=valid, facts=facts)
     odd = _noise(window, data.start, data.start + size, sound)
     if 0 < int(odd.sum()) * 2 < len(odd) or (odd.any() and not odd[: len(odd) // 4].any()):
         first = int(np.argmax(odd))
