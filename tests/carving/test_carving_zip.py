@@ -391,6 +391,21 @@ def test_a_cut_in_the_directory_or_the_end_record_is_found() -> None:
         assert b"".join(space[at : at + size] for at, size in joined.pieces) == data
 
 
+def test_a_cut_in_the_only_entry_of_a_directory_is_found() -> None:
+    for wanted in range(24, 22 + 46 + 9):  # bytes from the cut to the file's end, up to the directory's whole length
+        shape = len(build({"only.file": b""}, method=0))
+        data = build({"only.file": random.Random(wanted).randbytes((wanted - shape) % 512 + 512)}, method=0)
+        split = len(data) - wanted
+        assert split % 512 == 0
+        space = data[:split] + random.Random(1).randbytes(7 * 512) + data[split:] + bytes(9000)
+        window = window_of(space, block=512)
+        first = walk_zip(window)
+        assert first is not None
+        joined = rejoin(window, first)
+        assert joined is not None, wanted
+        assert b"".join(space[at : at + size] for at, size in joined.pieces) == data
+
+
 def test_a_piece_that_is_missing_is_not_made_up() -> None:
     for seed in range(6):
         chance = random.Random(seed)

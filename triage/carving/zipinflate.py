@@ -19,6 +19,8 @@ PIECE = 1 << 20
 """Bytes that are expanded at once."""
 _STEP = 512
 """Bytes of input by which the place of an error is narrowed down."""
+_CHEAP = 4
+"""Bytes that come out for what one that is read costs: much comes out of little fast."""
 _FREE = 256 << 20
 _RATIO = 16
 """What may come out for each byte that goes in, on average, besides the free amount: deflate makes up to 1032 of one."""
@@ -85,7 +87,7 @@ class _Run:
         decoder, saved = self.saved.decoder, self.saved
         while True:
             out = decoder.decompress(data, PIECE)
-            self.window.spend(len(out))
+            self.window.spend(len(out) // _CHEAP)
             if len(self.head) < self.keep:
                 self.head += out[: self.keep - len(self.head)]
             saved.crc = zlib.crc32(out, saved.crc)

@@ -177,7 +177,9 @@ def is_related(window: Window, trail: Trail, end: End) -> bool:
         return False
     if _agreeing(trail, read_directory(window, end.offset + end.gap, most=64).entries):
         return True
-    return end.gap > 0 and end.offset == trail.stop and _agreeing(trail, read_directory(window, end.offset, most=64).entries)
+    # Cut inside the directory: that it begins just where the members end says enough.
+    mark = CENTRAL[: window.block - end.offset % window.block]
+    return end.gap > 0 and end.offset == trail.stop and window.at(end.offset, 4).startswith(mark)
 
 
 def _agreeing(trail: Trail, entries: list[Listed]) -> bool:
@@ -288,7 +290,9 @@ def _cut(window: Window, trail: Trail, *, related: bool = False) -> Walked | Non
     if not worth and not related:
         return None
     valid = max(trail.stop, 1)
-    length = max(valid, reached)
+    # A member's first bytes are its own as far as the block goes in which its header stands.
+    begun = min(-(-last.data // window.block) * window.block, last.data + last.packed) if last.offset >= trail.stop else 0
+    length = max(valid, reached, begun)
     why = f"what stands at byte {trail.stop} is neither a member nor the central directory"
     if trail.directory is not None:
         length = max(length, trail.directory.stop)
