@@ -9,7 +9,7 @@ import pytest
 from av_support import BLOCK, cut, ends_exactly, is_never, overwritten, random_starts, sample, survives
 from hypothesis import given
 from hypothesis import strategies as st
-from picture_support import NOISE, asked, form, holds, walk
+from picture_support import NOISE, apart, asked, form, holds, together, walk
 
 from triage.carving.forms import Structure
 from triage.carving.mpegaudio import sound_of
@@ -141,6 +141,27 @@ def test_one_that_does_not_say_so_is_truncated_there() -> None:
     assert found is not None
     assert found.structure is Structure.TRUNCATED
     assert "go on at byte" in found.why
+
+
+@pytest.mark.parametrize("at", range(1, 20, 3))
+@pytest.mark.parametrize("block", [512, BLOCK])
+def test_one_in_two_pieces_is_put_together_by_its_count(at: int, block: int) -> None:
+    data = id3(b"TIT2" + struct.pack(">IH", 5, 0) + b"\0tone") + told(200) + frames(200) + ID3V1
+    there = apart(data, at * BLOCK, 5 * block)
+    window, found = asked("mp3", there, block=block)
+    assert found is not None
+    rejoined = form("mp3").rejoin(window, found)
+    assert rejoined is not None
+    assert together(there, rejoined) == data
+    assert (rejoined.structure, rejoined.checked, rejoined.facts["frames"]) == (Structure.FRAGMENTED, True, 200)
+
+
+def test_the_rest_of_another_one_is_not_taken() -> None:
+    data, other = told(200) + frames(200), told(200) + frames(199)
+    for there in (data[: 5 * BLOCK] + NOISE[:BLOCK] + other[5 * BLOCK :] + NOISE[:5000], data[: 5 * BLOCK] + NOISE):
+        window, found = asked("mp3", there, block=BLOCK)
+        assert found is not None
+        assert form("mp3").rejoin(window, found) is None
 
 
 def test_that_it_may_have_gone_on_is_said() -> None:

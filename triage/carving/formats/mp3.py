@@ -14,6 +14,8 @@ from triage.carving.mpegtags import ID3_HEADERS, TRAILING, behind_tags, doubt, i
 from triage.carving.places import places
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from triage.carving.window import Window
 
 _LONGEST = 2900
@@ -23,6 +25,8 @@ _FRAMES, _FRAMES_TOLD, _FRAMES_RESUMED = 16, 4, 6
 _SECTOR = 512
 _GAP, _GAP_UNTOLD = 16 << 20, 64 << 10
 """How far behind a break frames are looked for: in a file that says how long it is, and in any other."""
+_GAP_REJOINED = 64 << 20
+"""How far behind a break the rest of a file is looked for at the beginnings of blocks."""
 _GAPS = 64
 _PARTS = 1000
 
@@ -72,17 +76,12 @@ def _ended(
             break
         frames += chain.count
         end, how = _behind(window, chain)
-    facts: Facts = {
-        "codec": sound.name,
-        "duration_ms": frames * sound.samples * 1000 // sound.hertz,
-        "sample_rate": sound.hertz,
-        "channels": sound.channels,
-        "frames": frames,
-    }
+    facts = _facts(sound, frames)
     extension = "mp2" if sound.layer == 2 else "mp3"
     exact = bool(told_size) and chain.end == told_size and told_frames in (frames, frames + 1)
     missing = told_frames - frames
-    if missing > 1 and (not told_size or chain.end < told_size):
+    # Some writers count the first frame as well.
+    if missing > (0 if chain.end < told_size else 1) and (not told_size or chain.end < told_size):
         rest = _damaged(window, chain, lengths, told_size)
         if rest:
             why = f"its frames break off at byte {chain.end} and go on behind; they end where its first frame says"
@@ -106,6 +105,16 @@ def _ended(
     if not exact and not how and not chain.restart:
         why += doubt(window, chain.last, chain.end)
     return Walked(length=end, structure=Structure.COMPLETE, why=why, checked=exact, parts=parts, facts=facts, extension=extension)
+
+
+def _facts(sound: Sound, frames: int) -> Facts:
+    return {
+        "codec": sound.name,
+        "duration_ms": frames * sound.samples * 1000 // sound.hertz,
+        "sample_rate": sound.hertz,
+        "channels": sound.channels,
+        "frames": frames,
+    }
 
 
 def _frames_until(window: Window, start: int, lengths: dict[bytes, int], end: int) -> int:
@@ -154,6 +163,58 @@ def _damaged(window: Window, chain: Chain, lengths: dict[bytes, int], end: int) 
     return False
 
 
+def _rejoin(window: Window, _walked: Walked) -> Walked | None:
+    """Put the file together out of two pieces when the first frame says how many frames and bytes there are, and just those are found."""
+    start = behind_tags(window)
+    head = window.at(start, _LONGEST)
+    sound, account = sound_of(head[:4]), told(head)
+    if sound is None or account is None or account.size < _LONGEST or account.frames < _FRAMES:
+        return None
+    lengths, goal, block = frame_lengths(head), start + account.size, window.block
+    chain = follow(window, start, lengths)
+    if chain.end >= goal or chain.count < _FRAMES_TOLD:
+        return None
+    for cut in range(-(-(chain.last + 1) // block) * block, chain.end + 1, block):
+        for onward in _onward(window, cut, chain.end, lengths):
+            rest = window.size - onward
+            whole = window.spliced([(0, cut), (onward, rest)])
+            again = follow(whole, chain.last, lengths)
+            if again.end < goal or follow(whole, start, lengths, most=account.frames + 1).end != goal:
+                continue
+            end = trailers(whole, goal)
+            if cut < end:
+                parts = pictures(window, id3_length(window.at(0, 10))) if start and cut >= start else ()
+                why = f"put together out of 2 pieces: they have the {account.frames} frames and the bytes that its first one tells of"
+                facts = _facts(sound, account.frames)
+                extension = "mp2" if sound.layer == 2 else "mp3"
+                pieces = ((0, cut), (onward, end - cut))
+                return Walked(
+                    length=end,
+                    structure=Structure.FRAGMENTED,
+                    why=why,
+                    checked=True,
+                    pieces=pieces,
+                    parts=parts,
+                    facts=facts,
+                    extension=extension,
+                )
+    return None
+
+
+def _onward(window: Window, cut: int, end: int, lengths: dict[bytes, int]) -> Iterator[int]:
+    """Yield the places behind a gap at which the file may go on that breaks at ``cut`` and has its next frame ``end - cut`` further on."""
+    phase, block = end - cut, window.block
+    for offset, data in window.chunks(cut + block, cut + block + _GAP_REJOINED):
+        skip = (phase - (offset - cut)) % block
+        marks = data[skip::block]
+        at = marks.find(b"\xff")
+        while at >= 0:
+            place = offset + skip + at * block
+            if window.at(place, 3) in lengths and follow(window, place, lengths, most=_FRAMES_RESUMED).count == _FRAMES_RESUMED:
+                yield place - phase
+            at = marks.find(b"\xff", at + 1)
+
+
 def _resumed(window: Window, start: bytes, offset: int, end: int, lengths: dict[bytes, int]) -> int:
     """Return where between two offsets frames go on; -1 for nowhere."""
     for place in places(window, start, offset, end):
@@ -163,4 +224,4 @@ def _resumed(window: Window, start: bytes, offset: int, end: int, lengths: dict[
 
 
 _STARTS = tuple(Header(bytes((0xFF, second))) for second in (0xFB, 0xFA, 0xF3, 0xF2, 0xE3, 0xE2, 0xFD, 0xFC, 0xF5, 0xF4))
-FORMATS = (Format(name="mp3", extension="mp3", headers=(*ID3_HEADERS, *_STARTS), walk=_walk, largest=1 << 32),)
+FORMATS = (Format(name="mp3", extension="mp3", headers=(*ID3_HEADERS, *_STARTS), walk=_walk, rejoin=_rejoin, largest=1 << 32),)
