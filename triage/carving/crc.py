@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 
     from triage.carving.window import Window
 
+_COST = 2500
+"""What trying a break costs, in bytes read."""
+
 
 class Seam:
     """A stretch from ``start`` to ``end`` with its CRC-32 behind it, in big-endian order or as ``order`` says.
@@ -61,6 +64,7 @@ class Seam:
         """Yield the breaks, the last one first, behind which the stretch goes on ``gap`` bytes further on and has a known checksum."""
         if not self._cuts:
             return
+        self._window.spend(_COST * len(self._cuts))
         there = self._states(gap)
         wanted = _applied(self._last, checksum ^ there[-1])
         for number in range(len(self._cuts) - 1, -1, -1):

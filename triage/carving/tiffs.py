@@ -7,6 +7,7 @@ Sources: TIFF 6.0 (Adobe, 1992), sections 2, 7 and 15; TIFF Technical Note 1 (Su
 from __future__ import annotations
 
 import struct
+from collections import deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -70,9 +71,9 @@ class Tiff:
 
     def read(self, start: int) -> None:
         """Follow the chain from the directory at ``start`` on, and whatever hangs on it."""
-        waiting, seen = [(start, True)], set()
+        waiting, seen = deque([(start, True)]), set()
         while waiting and len(self.directories) < _MOST_DIRECTORIES:
-            offset, main = waiting.pop(0)
+            offset, main = waiting.popleft()
             if offset in seen or not offset:
                 continue
             seen.add(offset)
@@ -86,7 +87,7 @@ class Tiff:
             self.directories.append(found)
             self.end = max(self.end, found.end)
             if main and found.following:
-                waiting.insert(0, (found.following, True))
+                waiting.appendleft((found.following, True))
             for tag in (SUB_DIRECTORIES, EXIF, GPS, INTEROPERABILITY):
                 if tag in found.entries:
                     waiting.extend((int(number), False) for number in self.numbers(found, tag, 64))

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 _END = 14
 _LAST_RECORD = 122
 """The largest number of a record's type (2.1.1)."""
-_RECORDS = 2_000_000
+_RECORDS = 1_000_000
 _SEEN = 8
 """Records that there must be of a drawing that is cut off."""
 

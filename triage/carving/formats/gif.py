@@ -16,13 +16,13 @@ from triage.carving.lzw import measure
 if TYPE_CHECKING:
     from triage.carving.window import Window
 
-_BLOCKS = 1_000_000
+_BLOCKS = 300_000
 _EXTENSIONS = {0x01: 12, 0xF9: 4, 0xFE: 0, 0xFF: 11}
 """Labels of extensions (GIF89a 23-26), and how long the first sub-block of each must be; 0: any length."""
 _DECODED = 256 << 10
 """Bytes of one image's codes that are followed when the lengths do not say enough."""
-_COST = 64
-"""What following a byte of codes costs, in bytes read."""
+_COST, _HOP = 64, 64
+"""What following a byte of codes costs, and what a hop does, in bytes read."""
 _EQUAL = 8
 """Sub-blocks of one length after which another length is a break."""
 _SURELY = 64
@@ -182,6 +182,7 @@ def _sub_blocks(ahead: Ahead, image: _Image) -> None:
         if common:
             while at < end and data[at] == common:
                 at += step
+        ahead.window.spend(_HOP * (1 + (at - counted) // step))
         if image.odd is None:
             image.equal += (at - counted) // step
             if at > counted:
@@ -375,5 +376,5 @@ def _crossed(window: Window, image: _Image, hop: int) -> bool:
 
 
 FORMATS = (
-    Format(name="gif", extension="gif", headers=(Header(b"GIF87a"), Header(b"GIF89a")), walk=_walk, rejoin=_rejoin, largest=1 << 32),
+    Format(name="gif", extension="gif", headers=(Header(b"GIF87a"), Header(b"GIF89a")), walk=_walk, rejoin=_rejoin, largest=1 << 31),
 )

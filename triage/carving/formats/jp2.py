@@ -25,7 +25,7 @@ _FOREIGN = re.compile(rb"\xff[\x90\x94-\xff]")
 _NEAR = 64
 """Bytes behind a tile-part's beginning within which its data begin, mostly."""
 _MOST_MARKERS = 10_000
-_MOST_PARTS = 1 << 20
+_MOST_PARTS = 100_000
 _MOST_BOXES = 10_000
 
 

@@ -25,11 +25,15 @@ _NAME = re.compile(rb"[A-Za-z]{2}[A-Z][A-Za-z]")
 _LONGEST = (1 << 31) - 1
 """Bytes a chunk's data may have (5.3)."""
 _CHUNKS = 1_000_000
+_COST = 2000
+"""What a step to the next chunk costs besides, in bytes read."""
 _DEPTHS = {0: (1, 2, 4, 8, 16), 2: (8, 16), 3: (1, 2, 4, 8), 4: (8, 16), 6: (8, 16)}
 """Bits a sample may have, by colour type (11.2.1)."""
 _SAMPLES = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}
 _GAPS = 4096
 """Blocks behind a break within which the rest is looked for."""
+_MOST_BREAKS = 1 << 18
+"""Blocks of a chunk at whose ends it may break."""
 _BREAKS = 8
 _EMPTY = 4096
 """Zeros in pixels that are not there: what is of one colour compresses to zeros as well, but to so many only by the million."""
@@ -69,6 +73,7 @@ def _follow(window: Window, chain: _Chain, *, strict: bool = False) -> None:
     ahead = Ahead(window)
     for _ in range(_CHUNKS):
         offset = chain.offset
+        window.spend(_COST)
         start = ahead.at(offset, 8)
         if len(start) < 8:
             chain.why = "the space ends inside it"
@@ -248,6 +253,8 @@ def _seam(window: Window, chain: _Chain) -> tuple[int, int] | None:
         if found:
             return found
     if chain.length < 0:
+        return None
+    if chain.length > _MOST_BREAKS * block:
         return None
     end = offset + 12 + chain.length
     seam: Seam | None = None
