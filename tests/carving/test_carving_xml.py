@@ -78,6 +78,28 @@ def test_elements_with_the_name_of_the_root_may_lie_in_it() -> None:
     assert (walked.structure, walked.length) == (Structure.COMPLETE, len(data))
 
 
+@pytest.mark.parametrize("end", [b"", b"\n\n", b"\n<!-- made by us -->\n", b"\n<style>not allowed</style>\n"])
+def test_comments_behind_the_root_belong_to_it(end: bytes) -> None:
+    data = document(end=end)
+    for behind in (bytes(-len(data) % 512 + 512), bytes(-len(data) % 512) + mail()):
+        walked = walk("xml", data + behind)
+        assert walked is not None
+        assert walked.length == len(data)
+
+
+def test_a_line_end_in_a_sector_of_its_own_belongs_to_it() -> None:
+    data = document(end=b"")
+    data = data.replace(b"<wpt", b"<wpt%b" % (b" " * (-len(data) % 512)), 1)
+    for end in (b"", b"\n", b"\r\n"):
+        for behind in (bytes(-len(end) % 512), bytes(-len(end) % 512) + NOISE[:700]):
+            walked = walk("xml", data + end + behind)
+            assert walked is not None
+            assert walked.length == len(data + end)
+    walked = walk("xml", data + b"\n\n" + words(200))
+    assert walked is not None
+    assert walked.length == len(data), "those lines are another file's"
+
+
 def test_one_cut_at_a_sector_breaks_off_there() -> None:
     for cut in (1024, 65536):
         for behind in (NOISE[:5000], html()):

@@ -153,6 +153,20 @@ def is_text(data: bytes) -> bool:
     return len(data.translate(None, _NO_TEXT)) == len(data)
 
 
+def blanks_end(window: Window, at: int, most: int = 1024) -> int:
+    """Return where the blanks and line ends behind ``at`` end, as far as they are of the same file.
+
+    Those with which a sector begins are so only if zeros follow on them to its end: otherwise that sector is another file's.
+    """
+    data = window.at(at, most)
+    blanks = len(data) - len(data.lstrip(b"\t\n\f\r "))
+    first = -at % SECTOR
+    if blanks < first or (blanks == first and first):
+        return at + blanks
+    rest = data[blanks : -(-(at + blanks) // SECTOR) * SECTOR - at]
+    return at + (blanks if (at + blanks) % SECTOR and not any(rest) else first)
+
+
 def begins_text(head: bytes) -> bool:
     """Whether a file of text begins there that is none of mail: those are up to whom they concern."""
     return OTHER_TEXT.match(head) is not None

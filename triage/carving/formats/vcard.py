@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from triage.carving.forms import Facts, Format, Header, Structure, Walked
 from triage.carving.mailtext import begins_any
-from triage.carving.textual import End, Text, TextEnd, words
+from triage.carving.textual import End, Text, TextEnd, blanks_end, words
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 _LARGEST = 256 << 20
 _FIRST_LINE = re.compile(rb"BEGIN:V(?:CARD|CALENDAR)[ \t]*\r?\n[A-Za-z0-9.-]{1,60}[;:]", re.IGNORECASE)
 _NAMED = re.compile(rb"\n(?:FN|N|SUMMARY|X-WR-CALNAME)[^:\r\n]{0,80}:([^\r\n]{1,300})", re.IGNORECASE)
-_BLANK = re.compile(rb"[\t\n\r ]*")
 _LONGEST = 64
 _LEAST = 64
 
@@ -50,8 +49,7 @@ def _walk(window: Window, kind: bytes, counted: str) -> Walked | None:
     if (name := _NAMED.search(head)) is not None and (shown := words(name[1], 60)):
         facts["first name"] = shown
     if count and depth == 0:
-        blank = _BLANK.match(window.at(end, 1024))
-        length = end + (blank.end() if blank else 0)
+        length = blanks_end(window, end)
         why = f"the last of its {count} {counted} is closed, and none follows"
         return Walked(length=length, structure=Structure.COMPLETE, why=why, facts=facts)
     if stop.offset < _LEAST:

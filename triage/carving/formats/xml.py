@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from triage.carving.forms import Facts, Format, Header, Structure, Walked
 from triage.carving.mailtext import begins_any
-from triage.carving.textual import End, Text, TextEnd, words
+from triage.carving.textual import SECTOR, End, Text, TextEnd, blanks_end, words
 
 if TYPE_CHECKING:
     from triage.carving.window import Window
@@ -21,7 +21,7 @@ _NAME = re.compile(rb"<([A-Za-z_][A-Za-z0-9_.:-]{0,100})(?=[\s/>])")
 _PROLOG = ((b"<!--", b"-->"), (b"<?", b"?>"), (b"<!DOCTYPE", b">"))
 _EXTENSIONS = {b"svg": "svg", b"kml": "kml", b"gpx": "gpx", b"TrainingCenterDatabase": "tcx", b"osm": "osm", b"xbel": "xbel"}
 _OTHERS = frozenset((b"html", b"plist"))
-_BLANK = re.compile(rb"[\t\n\r ]*")
+_TRAIL = 4096
 _LONGEST_TAG = 256
 _LEAST = 512
 """Bytes of a document that breaks off, below which it tells an examiner nothing."""
@@ -43,8 +43,7 @@ def _walk(window: Window) -> Walked | None:
     text = Text(window, most=_LARGEST, another=begins_any)
     end = _end_tag(text, name, opened)
     if end is not None:
-        behind = _BLANK.match(window.at(end, 1024))
-        length = end + (behind.end() if behind else 0)
+        length = _behind(window, end)
         return Walked(
             length=length, structure=Structure.COMPLETE, why="the end tag of its root was reached", extension=extension, facts=facts
         )
@@ -92,6 +91,17 @@ def _end_tag(text: Text, name: bytes, opened: int) -> int | None:
             depth = 1  # a start tag longer than the pattern takes
         tail = joined[-_LONGEST_TAG:]
     return None
+
+
+def _behind(window: Window, end: int) -> int:
+    """Return where a document ends whose root does at ``end``: blanks and comments may follow (2.1), and what some write all the same."""
+    length = blanks_end(window, end)
+    if end % SECTOR == 0 or length % SECTOR == 0 or window.at(length, 1) != b"<":
+        return length
+    text = Text(window, length, most=_TRAIL, another=begins_any)
+    for _ in text:
+        pass
+    return text.end.offset if text.end is not None and text.end.end is End.ZEROS else length
 
 
 FORMATS = (
