@@ -52,6 +52,7 @@ TARGETS = [
             "triage.carving.bmffitems",
             "triage.carving.bmfflayout",
             "triage.carving.mediascan",
+            "triage.carving.plainness",
             "triage.carving.strides",
             "triage.carving.probes",
             "triage.carving.samples",

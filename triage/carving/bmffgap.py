@@ -16,9 +16,10 @@ import numpy as np
 from triage.carving.bmff import box_at, read_movie
 from triage.carving.bmfflayout import Layout, lying_in, read_layout
 from triage.carving.forms import Structure, Walked
+from triage.carving.plainness import plain
 from triage.carving.probes import judge, probes_of
 from triage.carving.strides import widths, words
-from triage.content.signatures import at_start
+from triage.content.signatures import at_start, elsewhere
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -119,19 +120,30 @@ def borders_of(window: Window, start: int, end: int, each: int) -> range:
 def likeliest(window: Window, borders: list[int], width: int) -> tuple[int, bool] | None:
     """Return at which of the borders that fit a gap begins, and whether that is certain.
 
-    It is if one border alone fits, or if another file's header stands at one of them alone: what lies in a gap is another file as a
-    rule. Else the likeliest is that at which the gap ends behind what looks like such a file's padding.
+    It is if one border alone fits; or if another file's header stands at one of them alone, as what lies in a gap is another file as a
+    rule; or if what follows one border and what lies before the place where the file goes on both are no media.
     """
     if len(borders) < 2:
         return (borders[0], True) if borders else None
-    headed = [border for border in borders if at_start(window.at(border, 512), window.size)]
+    headed = [border for border in borders if begins_file(window.at(border, 512), window.size)]
     if headed:
         return headed[0], len(headed) == 1
-    for border in borders:
-        around = window.at(border + width - 8, 16)
-        if around[:8] == bytes(8) and around[8:] != bytes(8):
-            return border, False
-    return borders[0], False
+    block = window.block
+    begins = next((border for border in borders if _other(window.at(border, block))), None)
+    ends = next((border for border in reversed(borders) if _other(window.at(border + width - block, block), tail=True)), None)
+    if begins is not None and ends is not None:
+        return (begins, True) if begins == ends else (borders[0], False)
+    return begins or ends or borders[0], False
+
+
+def begins_file(head: bytes, size: int) -> bool:
+    """Whether a file of some known kind begins so."""
+    return bool(at_start(head, size) or elsewhere(head, size))
+
+
+def _other(data: bytes, *, tail: bool = False) -> bool:
+    """Whether a block is none of coded media: plain, or padded at its end."""
+    return plain(data) or (tail and data[-8:] == bytes(8))
 
 
 def pieces_of(pieces: tuple[tuple[int, int], ...], border: int, width: int) -> tuple[tuple[int, int], ...]:

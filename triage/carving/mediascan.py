@@ -11,6 +11,7 @@ import re
 from typing import TYPE_CHECKING
 
 from triage.carving.samples import avc_unit, escaped, hevc_unit
+from triage.content.signatures import at_start, elsewhere
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -50,19 +51,32 @@ def scan(window: Window, start: int, end: int, least: int) -> tuple[str, int, in
 
 def _chains(window: Window, start: int, end: int, pattern: re.Pattern[bytes], coded: Callable[[bytes], bool]) -> tuple[int, int]:
     """Follow chains of units until none is found any more; return where the last ends and how many units there were."""
-    until, count = _follow(window, start, end, coded, _MOST_UNITS)
+    until, count, last = _follow(window, start, end, coded, _MOST_UNITS)
     for _ in range(_MOST_CHAINS):
         found = _next_chain(window, until, end, pattern, coded, _MOST_UNITS - count)
         if found is None:
             break
-        until, count = found[0], count + found[1]
+        other = _other_file(window, last, found[3])
+        if other >= 0:
+            return min(until, other), count
+        until, count, last = found[0], count + found[1], found[2]
     return until, count
+
+
+def _other_file(window: Window, start: int, end: int) -> int:
+    """Return at which border of blocks another file begins, by its header; -1 for none. A chain may go on in another film."""
+    block = window.block
+    for border in range(start // block * block + block, min(end, start + _FAR) + 1, block):
+        head = window.at(border, 64)
+        if at_start(head, window.size) or elsewhere(head, window.size):
+            return border
+    return -1
 
 
 def _next_chain(
     window: Window, start: int, end: int, pattern: re.Pattern[bytes], coded: Callable[[bytes], bool], most: int
-) -> tuple[int, int] | None:
-    """Return end and units of the next chain that is long enough, or one of two that are near each other."""
+) -> tuple[int, int, int, int] | None:
+    """Return end, units, the last one's start and the start of the next chain that is long enough, or of two that are near each other."""
     for reach in (_NEAR, _FAR):
         chain = _chain_within(window, start, min(end, start + reach), end, pattern, coded, most)
         if chain is not None:
@@ -72,22 +86,22 @@ def _next_chain(
 
 def _chain_within(
     window: Window, start: int, stop: int, end: int, pattern: re.Pattern[bytes], coded: Callable[[bytes], bool], most: int
-) -> tuple[int, int] | None:
-    """Return end and units of the first such chain that begins before ``stop``."""
+) -> tuple[int, int, int, int] | None:
+    """Return the same of the first such chain that begins before ``stop``."""
     data = window.at(start, stop - start)
     for number, found in enumerate(pattern.finditer(data)):
         if number >= _TRIED:
             break
         place = start + found.start()
-        until, count = _follow(window, place, end, coded, most)
+        until, count, last = _follow(window, place, end, coded, most)
         if count >= _LONG:
-            return until, count
+            return until, count, last, place
         if count and found.start() < _NEAR and _alone(window, place, until):
             near = window.at(until, min(_NEAR, end - until))
             for second in list(pattern.finditer(near))[:_TRIED]:
-                reached, more = _follow(window, until + second.start(), end, coded, _LONG)
+                reached, more, _ = _follow(window, until + second.start(), end, coded, _LONG)
                 if more >= _LONG or (more and _alone(window, until + second.start(), reached)):
-                    return until, count
+                    return until, count, last, place
     return None
 
 
@@ -103,17 +117,17 @@ def _alone(window: Window, start: int, end: int) -> bool:
     return bool(data)
 
 
-def _follow(window: Window, offset: int, end: int, coded: Callable[[bytes], bool], most: int) -> tuple[int, int]:
-    """Follow units with four bytes of length each; return where they stop and how many they were."""
-    count = 0
+def _follow(window: Window, offset: int, end: int, coded: Callable[[bytes], bool], most: int) -> tuple[int, int, int]:
+    """Follow units with four bytes of length each; return where they stop, how many they were, and where the last begins."""
+    count, last = 0, offset
     while count < most:
         head = window.at(offset, 6)
         length = int.from_bytes(head[:4], "big")
         if len(head) < 6 or not 2 <= length <= _LARGEST_UNIT or offset + 4 + length > end or not coded(head[4:]):
             break
-        offset += 4 + length
+        last, offset = offset, offset + 4 + length
         count += 1
-    return offset, count
+    return offset, count, last
 
 
 def _codes(window: Window, start: int, end: int, least: int, name: str, code: bytes) -> tuple[str, int, int] | None:

@@ -29,7 +29,7 @@ _LARGEST_GAP = 16
 """What is taken for proven has no stretch without a probe longer than this part of it, or 1 MiB."""
 
 
-_SHALLOW = 64 << 10
+_SHALLOW = 256 << 10
 """The same in bytes for samples of which only the beginning tells something."""
 
 
@@ -58,7 +58,7 @@ class Probes:
             return bool(codec.test(window, int(track.offsets[first]) + shift, int(track.sizes[first]), self.deep))
         last = min(first + _GROUP, len(track.offsets))
         return all(
-            codec.test(window, offset + shift, size, False)
+            codec.test(window, offset + shift, size, self.deep)
             for offset, size in zip(track.offsets[first:last].tolist(), track.sizes[first:last].tolist(), strict=True)
         )
 

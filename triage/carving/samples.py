@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from triage.carving.bmff import children
+from triage.carving.plainness import STRETCH, plain
 from triage.escape import show
 
 if TYPE_CHECKING:
@@ -67,6 +68,22 @@ def escaped(data: bytes, start: int, end: int) -> bool:
     return True
 
 
+def _coded(data: bytes, start: int, end: int) -> bool:
+    """Whether what lies there can be inside of a unit: no start code, and nothing plain."""
+    return escaped(data, start, end) and (end - start < 2 * STRETCH or not plain(data[start:end]))
+
+
+def _inside(test: Callable[[Window, int, int, bool], bool]) -> Callable[[Window, int, int, bool], bool]:
+    """Return a test that looks for what is plain as well, where a sample is read whole."""
+
+    def both(window: Window, offset: int, size: int, deep: bool) -> bool:
+        if not test(window, offset, size, deep):
+            return False
+        return not deep or not 2 * STRETCH < size <= _DEEP or not plain(window.at(offset + 64, size - 64))
+
+    return both
+
+
 def units(window: Window, offset: int, size: int, *, prefix: int, hevc: bool, deep: bool) -> bool:
     """Whether units with lengths of ``prefix`` bytes before them fill a sample exactly."""
     data = window.at(offset, min(size, _DEEP if deep else 64))
@@ -85,7 +102,7 @@ def units(window: Window, offset: int, size: int, *, prefix: int, hevc: bool, de
         at += prefix
         # Only coded slices: parameter sets and messages are written carelessly by some.
         slices = first[0] >> 1 & 63 < 32 if hevc else 1 <= first[0] & 31 <= 5
-        if deep and slices and not escaped(data, at + header, min(at + length, len(data))):
+        if deep and slices and not _coded(data, at + header, min(at + length, len(data))):
             return False
         at += length
         place = offset + start + at
@@ -216,12 +233,12 @@ def hevc(prefix: int) -> Codec:
     return Codec("HEVC", lambda w, o, s, deep: units(w, o, s, prefix=prefix, hevc=True, deep=deep), prefix=prefix, deep=True)
 
 
-AV1 = Codec("AV1", _obus)
-VP8 = Codec("VP8", _vp8, strong=False)
-VP9 = Codec("VP9", _vp9, strong=False)
+AV1 = Codec("AV1", _inside(_obus))
+VP8 = Codec("VP8", _inside(_vp8), strong=False)
+VP9 = Codec("VP9", _inside(_vp9), strong=False)
 AAC = Codec("AAC", _aac, strong=False)
-MPEG4 = Codec("MPEG-4 Visual", _starts(b"\0\0\1"))
-H263 = Codec("H.263", _starts(b"\0\0\x80", mask=0xFC))
+MPEG4 = Codec("MPEG-4 Visual", _inside(_starts(b"\0\0\1")))
+H263 = Codec("H.263", _inside(_starts(b"\0\0\x80", mask=0xFC)))
 MJPEG = Codec("JPEG", _jpeg, deep=True)
 PRORES = Codec("ProRes", _prores)
 PNG = Codec("PNG", _starts(b"\x89PN"))

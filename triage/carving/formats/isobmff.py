@@ -2,7 +2,7 @@
 
 The end is where no box follows. Whether the media are there is asked of the samples themselves: all must lie in media data boxes,
 and of those whose codec can be told from other bytes, up to 1024 spread over the file (all of few) are looked at. ``checked`` means:
-every one of them was right, with no stretch longer than a sixteenth of the file, or 1 MiB, without one (64 KiB where only the
+every one of them was right, with no stretch longer than a sixteenth of the file, or 1 MiB, without one (256 KiB where only the
 beginning of a sample can be told from other bytes), and that fragments end with an index or where one says that they do.
 """
 
@@ -127,7 +127,8 @@ def _looked_at(window: Window, layout: Layout, end: int, inside: int, total: int
                 facts = _facts(layout, until)
                 return Walked(length=layout.end, structure=Structure.DAMAGED, why=why, facts=facts, valid=until)
         why = f"what lies behind byte {until} is not its own" if verdict.until else "its media are not behind its index"
-        return Walked(length=until, structure=Structure.TRUNCATED, why=why, facts=_facts(layout, until))
+        valid = min(max(verdict.last, layout.movie_box.end if layout.movie_box else 1), until)  # the last good one may go over into another
+        return Walked(length=until, structure=Structure.TRUNCATED, why=why, facts=_facts(layout, until), valid=valid)
     if inside < total:
         until = there
         if layout.reach() <= there and inside * 2 < total:

@@ -299,7 +299,9 @@ def _said(window: Window, segment: _Segment, chosen: list[_Cluster]) -> Walked |
         why = "the space ends inside it" if until + LONGEST_HEAD > window.size else f"what follows byte {until} is no part of it"
         if segment.broken == window.size and not segment.wrong and good.count(False) < 2:
             why = "the space ends inside it"
-        return Walked(length=until, structure=Structure.TRUNCATED, why=why, facts=_facts(segment, there))
+        recent = chosen[first].recent
+        valid = recent[-1] if recent and recent[-1] < until else until  # the last block may go over into another file
+        return Walked(length=until, structure=Structure.TRUNCATED, why=why, valid=valid, facts=_facts(segment, there))
     if closed and not any(good[last:]):
         until = chosen[last].until
         why = f"its segment is whole, but nothing of its media behind byte {until} is right"
