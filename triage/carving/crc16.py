@@ -47,20 +47,30 @@ def _words() -> Words:
 @cache
 def _rows() -> tuple[int, ...]:
     """Return what each state becomes after a row of zeros."""
-    table = _words()
-    state = np.arange(1 << 16, dtype=np.uint16)
-    for _ in range(_ROW // 2):
-        state = table[state]
+    state, words = _words(), 1
+    while words < _ROW // 2:
+        state, words = state[state], words * 2
     return tuple(state.tolist())
 
 
 @cache
 def _powers() -> tuple[int, ...]:
-    found, value = [], 1
-    for _ in range(_ORDER):
-        found.append(value)
-        value = (value << 1 ^ (_POLYNOMIAL if value & 0x8000 else 0)) & 0xFFFF
-    return tuple(found)
+    """Return the powers of x, each as many bits of zeros behind a 1 give."""
+    found, factor = np.ones(1, dtype=np.uint16), np.array([2], dtype=np.uint16)
+    while len(found) < _ORDER:
+        found = np.concatenate((found, _product(found, int(factor[0]))))
+        factor = _product(factor, int(factor[0]))
+    return tuple(found[:_ORDER].tolist())
+
+
+def _product(values: Words, by: int) -> Words:
+    """Return the products of polynomials and another one."""
+    result = np.zeros_like(values)
+    for bit in range(15, -1, -1):
+        result = (result << np.uint16(1)) ^ np.where(result & np.uint16(0x8000), np.uint16(_POLYNOMIAL), np.uint16(0))
+        if by >> bit & 1:
+            result ^= values
+    return result
 
 
 def carried(state: int, zeros: int) -> int:
