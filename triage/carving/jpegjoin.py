@@ -41,8 +41,9 @@ _NEAR, _FOREIGN, _JOINTS = 2, 4, 8
 _TRIALS, _MORE_TRIALS = 6 << 20, 1 << 19
 """What trials may cost behind the first cut, and behind each other one: several hundred, and a few dozen. In 600 files that were put
 together the first cut was the right one, and what was right among the first 170 places that looked like it."""
-_TRIED = (1 << 9, 1 << 12, 1 << 15)
-"""Bytes behind a seam that decide whether a whole reading is worth it."""
+_TRIED, _TRIED_LONG = (200, 1 << 10, 1 << 12), 1 << 15
+"""Bytes behind a seam that decide whether a whole reading is worth it: more, where that is of more than"""
+_LONG = 1 << 20
 _TRIAL, _UNIT = 6000, 40
 """What each trial costs besides, and each unit in it: thousands of empty ones may take a few bytes."""
 _WHOLE_READINGS = 32
@@ -102,7 +103,7 @@ def rejoin(window: Window, walked: Walked) -> Walked | None:
     search = _Search(window, picture, followed, scan, min(cuts, default=broke), walked.valid or 0)
     left = _WHOLE_READINGS
     for cut in cuts:
-        for resume in search.survivors(cut, _TRIALS if cut == cuts[0] else _MORE_TRIALS):
+        for resume in search.survivors(cut, _TRIALS if cut in cuts[:2] else _MORE_TRIALS):
             found = _whole(window, cut, resume) if left else None
             if found is not None or not left:
                 return found
@@ -144,8 +145,10 @@ def _cuts(window: Window, picture: Picture, start: int, broke: int, sure: int) -
     """
     block = window.block
     last = (broke + 8) // block * block  # a code may begin on this side of the boundary
-    wanted = [sure // block * block, *range(last, last - _NEAR * block, -block)]
-    wanted += [at // block * block for at in picture.foreign[:_FOREIGN]]
+    foreign = [at // block * block for at in picture.foreign if at >= start][:_FOREIGN]
+    wanted = [sure // block * block, *range(last, last - _NEAR * block, -block), *foreign]
+    if picture.frame.progressive:  # whose refining scans notice little
+        wanted = [*foreign[:1], *wanted]
     wanted += reversed(window.joints(start, last + block)[-_JOINTS:])
     yield from (cut for cut in dict.fromkeys(wanted) if start < cut <= last)
 
@@ -264,7 +267,7 @@ class _Search:
     def _goes_on(self, head: bytes, state: State, place: int, stop: int) -> tuple[bool, int]:
         """Whether the codes make sense over the seam, and what that cost: for a little, and if so for longer, as most wrong ones do not."""
         spent = 0
-        for tried in _TRIED:
+        for tried in (*_TRIED, _TRIED_LONG) if self.scan.start + state.at > _LONG else _TRIED:
             length = min(tried, stop - place)
             trace = self.reader.read(head + self.data[place : place + length], state, ended=place + length == stop)
             cost = _TRIAL + 2 * (trace.at - state.at) * COST + (trace.unit - state.unit) * _UNIT

@@ -21,6 +21,8 @@ _LEAST_ROWS = 8
 """Rows of a cut picture that make it worth showing: one of blocks."""
 _LEAST_UNITS = 32
 """Units of the first row that do as well: bytes that are no picture's rarely make sense for more than ten."""
+_ODD = 1 << 18
+"""Bytes of a picture whose codes are read because some of its sectors look foreign. Longer ones are only decoded: mostly that is sky."""
 _SECTOR = 512
 
 
@@ -38,7 +40,7 @@ def _walk(window: Window) -> Walked | None:
     jumps = bool(window.joints(0, end))
     if not picture.odd and not jumps:
         return Walked(length=end, structure=Structure.COMPLETE, why=why, parts=tuple(parts), facts=facts)
-    sound, complaint = check(window, picture, codes=jumps or bool(picture.foreign))
+    sound, complaint = check(window, picture, codes=jumps or (bool(picture.foreign) and picture.end <= _ODD))
     if sound is False:
         return _broken(window, picture, facts, thumbnails)
     for part in parts:
@@ -100,12 +102,15 @@ def _broken(window: Window, picture: Picture, facts: Facts, thumbnails: tuple[Pa
 
 
 def _flat(window: Window, picture: Picture, start: int) -> int:
-    """Return where a stretch of one value begins in a broken picture's data, or where the data end.
+    """Return where a stretch of one value, or of foreign data, begins in a broken picture's scan, or where its data end.
 
-    The codes are too lenient for that: zeros, of which erased blocks are made, are a flat grey in many pictures.
+    The codes are too lenient for that: zeros, of which erased blocks are made, are a flat grey in many pictures. Those of refining scans
+    take almost anything, and progressive pictures are never so plain that they would look foreign.
     """
     for at in picture.foreign:
         value = window.at(at, _SECTOR)
+        if at > start and picture.frame.progressive:
+            return at
         if at > start and len(set(value)) == 1:
             before = window.at(max(start, at - _SECTOR), min(at - start, _SECTOR))
             return at - len(before) + len(before.rstrip(value[:1]))
