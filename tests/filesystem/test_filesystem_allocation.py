@@ -21,7 +21,6 @@ from triage.filesystem.checks import VolumeReader
 from triage.filesystem.image import tsk_image
 from triage.filesystem.ownership import Ownership, total
 from triage.filesystem.volumes import is_listed, list_volumes, open_file_system
-from triage.model import Kind
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -141,13 +140,14 @@ def test_nothing_of_a_file_that_exists_is_free(image: Callable[[str], Path], nam
     walked = Walked(image(name))
     owned = Ownership()
     for entry in walked.entries:
-        if entry.name_allocated and entry.meta_allocated and entry.kind is not Kind.SPECIAL:  # TSK takes a device's number for a block
-            for run in entry.runs:
-                owned.add(-1 if run.image_offset is None else run.image_offset, 0 if run.image_offset is None else run.length)
+        for run in entry.runs if entry.name_allocated and entry.meta_allocated else ():
+            if run.image_offset is not None:
+                owned.add(run.image_offset, run.length)
     assert owned.ranges()
-    for reader, _ in walked.listed:
+    for reader, listed in walked.listed:
         free = free_ranges(reader, reader.volume.file_system)
         assert free is not None
+        assert not sum(listed.ownership.overlap(start + reader.volume.offset, end - start) for start, end in free.free)
         assert not sum(owned.overlap(start + reader.volume.offset, end - start) for start, end in free.free)
 
 

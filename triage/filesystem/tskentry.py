@@ -53,6 +53,8 @@ _NAME_KIND = {
 }
 _ALLOCATED = 1
 _VIRTUAL_FILE, _VIRTUAL_DIRECTORY = 10, 11
+_WITHOUT_CONTENT = frozenset({3, 4, 5, 8})
+"""Pipes, devices, sockets: an ext inode has a device's number where others have their first blocks, and TSK takes it for one."""
 _NTFS_DATA, _NTFS_INDEX, _NTFS_REPARSE = 128, 160, 192
 _NTFS_SMALL = frozenset({16, 48, 64, 96, 112})
 """$STANDARD_INFORMATION, $FILE_NAME, $OBJECT_ID, $VOLUME_NAME, $VOLUME_INFORMATION: always within the record."""
@@ -241,7 +243,8 @@ class EntryMaker:
                 message = "a time is stored that no time can be, or that is past the years 1677 to 2262: it is left out"
                 self.problems.append(self.problem(Severity.WARNING, message, path=path, detail=wrong))
             common.update(times)
-        main, streams = self._attributes(file, path, kind, allocated=meta_allocated and meta_type != _VIRTUAL_FILE)
+        attributes = () if meta_type in _WITHOUT_CONTENT and not self._hfs else file
+        main, streams = self._attributes(attributes, path, kind, allocated=meta_allocated and meta_type != _VIRTUAL_FILE)
         if self._name_sizes and not is_whole(text, self._name_sizes):
             alike = b"%d|" % address + text
             text = exact_name(file, text, int(name.par_addr) if name is not None else 0, counted.get(alike, 0))
@@ -352,7 +355,7 @@ class EntryMaker:
             self.problems.append(self.problem(Severity.WARNING, message, entry=entry))
 
     def _attributes(
-        self, file: Any, path: str, kind: Kind, *, allocated: bool
+        self, attributes: Any, path: str, kind: Kind, *, allocated: bool
     ) -> tuple[
         tuple[tuple[Run, ...], bool, int | None, int | None] | None,
         list[tuple[bytes, int, tuple[Run, ...], bool, int, int]],
@@ -366,7 +369,7 @@ class EntryMaker:
         self._name_sizes = set()
         streams: list[tuple[bytes, int, tuple[Run, ...], bool, int, int]] = []
         try:
-            for attribute in file:
+            for attribute in attributes:
                 info = attribute.info
                 attr_type = int(info.type)
                 if self._ntfs and attr_type in _NTFS_SMALL:
