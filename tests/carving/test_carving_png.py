@@ -120,6 +120,15 @@ def test_two_pieces_are_put_together_wherever_the_break_is(data: bytes, gap: int
         assert together(scattered, joined) == data, cut
 
 
+def test_a_wide_gap_is_bridged_even_where_blocks_are_small() -> None:
+    cut = len(SMALL) // 1024 * 512
+    scattered = SMALL[:cut] + bytes(7 << 20) + SMALL[cut:] + NOISE[:999]
+    window, walked = asked("png", scattered)
+    assert together(scattered, form("png").rejoin(window, walked)) == SMALL
+    window, walked = asked("png", SMALL[:cut] + bytes(9 << 20) + SMALL[cut:])
+    assert form("png").rejoin(window, walked) is None, "it is not looked for without end"
+
+
 def test_three_pieces_are_put_together() -> None:
     scattered = apart(SMALL[:40960], 8192, 4096, 8192) + SMALL[40960:] + NOISE[:5000]
     window, walked = asked("png", scattered, block=4096)

@@ -30,8 +30,8 @@ _COST = 2000
 _DEPTHS = {0: (1, 2, 4, 8, 16), 2: (8, 16), 3: (1, 2, 4, 8), 4: (8, 16), 6: (8, 16)}
 """Bits a sample may have, by colour type (11.2.1)."""
 _SAMPLES = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}
-_GAPS = 4096
-"""Blocks behind a break within which the rest is looked for."""
+_GAPS, _SPAN = 4096, 8 << 20
+"""Blocks behind a break within which the rest is looked for, and bytes, whichever are more."""
 _MOST_BREAKS = 1 << 18
 """Blocks of a chunk at whose ends it may break."""
 _BREAKS = 8
@@ -258,7 +258,7 @@ def _seam(window: Window, chain: _Chain) -> tuple[int, int] | None:
         return None
     end = offset + 12 + chain.length
     seam: Seam | None = None
-    for gap in range(block, (_GAPS + 1) * block, block):
+    for gap in range(block, max(_GAPS * block, _SPAN) + 1, block):
         after = window.at(end + gap, 8)
         if len(after) < 8:
             return None
@@ -275,7 +275,7 @@ def _seam(window: Window, chain: _Chain) -> tuple[int, int] | None:
 def _in_header(window: Window, offset: int, cut: int) -> tuple[int, int] | None:
     """Return the break at ``cut``, at or inside a chunk's first eight bytes, and the gap behind it."""
     kept = window.at(offset, cut - offset)
-    for gap in range(window.block, (_GAPS + 1) * window.block, window.block):
+    for gap in range(window.block, max(_GAPS * window.block, _SPAN) + 1, window.block):
         head = kept + window.at(cut + gap, offset + 8 - cut)
         if len(head) < 8:
             return None
