@@ -35,21 +35,8 @@ _MOST_MOVIES = 8
 _MOST_PROBED = 1024
 _MOST_INDEX_BORDERS = 64
 _IN_MOVIES = (
-    b"trak",
-    b"udta",
-    b"meta",
-    b"stts",
-    b"stss",
-    b"ctts",
-    b"stsc",
-    b"stsz",
-    b"stz2",
-    b"stco",
-    b"co64",
-    b"sgpd",
-    b"sbgp",
-    b"minf",
-    b"stbl",
+    b"trak udta meta mvex tkhd edts mdia mdhd hdlr minf vmhd smhd nmhd gmhd dinf stbl stsd stts stss ctts stsc stsz stz2 stco co64 "
+    b"sgpd sbgp tref iods elst".split()
 )
 _TESTERS = 3
 _MOST_GAPS = 3
@@ -207,14 +194,16 @@ def _borders(window: Window, probes: Probes, start: int, first: int, width: int)
 
 def _tried(window: Window, probes: Probes, start: int, end: int, width: int) -> Iterator[tuple[int, int, bool]]:
     """Yield the block borders from ``start`` to ``end`` with which all probes around are right."""
-    block = window.block
+    block, deep = window.block, replace(probes, deep=True)
     near = np.flatnonzero((probes.ends > start - 1) & (probes.starts <= end + block))[:64].tolist()
-    borders = borders_of(window, start, end, sum(int(probes.ends[i] - probes.starts[i]) + 64 for i in near))
-    deep = replace(probes, deep=True)
+    reach = [(i, int(probes.starts[i]), int(probes.ends[i])) for i in near]
+    here = {i: deep.good(window, i) for i in near}
+    there = {i: deep.good(window, i, width) for i in near}
+    largest = max((b - a for i, a, b in reach if probes.strong(i)), default=0)
     fitting = []
-    for border in borders:
+    for border in borders_of(window, start, end, largest + 4096):
         whole = _without(window, border, width)
-        if all(deep.good(whole, i) for i in near):
+        if all(here[i] if b <= border else there[i] if a >= border else deep.good(whole, i) for i, a, b in reach):
             fitting.append(border)
     likely = likeliest(window, fitting, width)
     if likely is not None:

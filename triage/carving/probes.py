@@ -134,7 +134,7 @@ def judge(window: Window, probes: Probes, start: int, end: int) -> Verdict:
         return judge(window, probes.only(keep), start, end)
     bad = results.count(False)
     if not bad:
-        longest = max(np.diff(np.concatenate(([start], probes.ends[chosen], [end]))).tolist())
+        longest = max(np.diff(np.append(probes.starts[chosen], probes.ends.max())).tolist())
         codecs = [probes.codecs[owner] for owner in set(owners)]
         deep = all(codec is not None and (codec.deep or not codec.strong) for codec in codecs)
         most = max(1 << 20, (end - start) // _LARGEST_GAP) if deep else _SHALLOW
