@@ -230,6 +230,26 @@ def test_an_overwritten_sector_of_text_is_noticed() -> None:
     assert (found.structure, found.length) == (Structure.DAMAGED, len(data))
 
 
+def test_a_far_end_marker_of_another_picture_does_not_make_the_file_longer() -> None:
+    data, other = picture(), picture(seed=2)
+    found = walked(data[:12288] + filler("text", 200_000) + other[8192:])
+    assert found is not None
+    assert (found.structure, found.valid) == (Structure.TRUNCATED, 12288)
+    assert found.length < 12288 + 512
+
+
+def test_of_a_long_broken_picture_only_so_much_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in ("jpegjoin", "formats.jpeg"):
+        monkeypatch.setattr(f"triage.carving.{module}.MOST_CODES", 10_000)
+    data = picture()
+    cut = len(data) // 4096 * 4096
+    found = walked(data[:cut] + filler("random", 9000))
+    assert found is not None
+    assert found.structure is Structure.TRUNCATED
+    assert found.valid == 8192
+    assert cut - 1 <= found.length <= cut + 512
+
+
 def test_missing_restart_markers_are_noticed() -> None:
     data = picture("restart")
     found = walked(data[:8192] + data[12288:])

@@ -28,13 +28,14 @@ if TYPE_CHECKING:
 
 _DECODE = 2
 """What decoding a byte costs, in bytes read."""
-_MOST = 1 << 26
-"""Bytes of a picture that are decoded or read code by code."""
+_MOST, MOST_CODES = 1 << 26, 12 << 20
+"""Bytes of a picture that are decoded, and that are read code by code, which takes some seconds then."""
 _READ = 1 << 21
 """Bytes of a picture that is read code by code besides being decoded, if it may be sound. In two pieces, any is."""
 _REACH = 1 << 24
 """Bytes behind a break in which the rest is looked for."""
-_MOST_PIXELS = 60_000_000
+_MOST_PIXELS, _MOST_PROGRESSIVE = 100_000_000, 24_000_000
+"""Pixels of pictures that are read code by code."""
 _BLOCKS = 4096
 _NEAR, _FOREIGN, _JOINTS = 2, 4, 8
 """Boundaries before the break, beginnings of foreign data, and joints at which the file may have been cut."""
@@ -76,12 +77,14 @@ def check(window: Window, picture: Picture, *, codes: bool = True) -> tuple[bool
 
 
 def follows(window: Window, picture: Picture) -> Followed | None:
-    """Return how far a picture's codes make sense; ``None`` when they cannot be read here, or not at that size."""
+    """Return how far a picture's codes make sense, at most for ``MOST_CODES`` bytes; ``None`` when they cannot be read here."""
     frame, start = picture.frame, picture.scans[0].start
     units = frame.units(tuple(range(len(frame.components))))
-    if frame.lossless or frame.arithmetic or not all(units) or frame.width * frame.height > _MOST_PIXELS or picture.end - start > _MOST:
+    if frame.lossless or frame.arithmetic or not all(units):
         return None
-    data = window.at(start, picture.end - start)
+    if frame.width * frame.height > (_MOST_PROGRESSIVE if frame.progressive else _MOST_PIXELS):
+        return None
+    data = window.at(start, min(picture.end - start, MOST_CODES))
     window.spend(len(data) * COST)
     followed = follow(frame, tuple(picture.scans), tuple(sorted(picture.steps.items())), data)
     read = picture.scans[followed.index].start - start + followed.trace.at
@@ -163,7 +166,7 @@ def _whole(window: Window, cut: int, resume: int) -> Walked | None:
         return None
     if picture.end > _READ:
         followed = follows(joined, picture)
-        if followed is None or followed.trace.verdict != "whole":
+        if followed is None or followed.trace.verdict == "bad":
             return None
     facts, thumbnails = exif(joined, picture.segments)
     end, parts, names = behind(joined, picture)

@@ -29,7 +29,7 @@ _SECTOR = 512
 
 # A sector of entropy-coded data has the top bit set in about half of its bytes: between 140 and 330 of 512 in 103 of 105 pictures of
 # cameras and programs, and between 80 and 380 in 99 of 100 among 1500 others; zeros and text have fewer, Cyrillic or Greek in UTF-8 more.
-_FEWEST_HIGH, _MOST_HIGH = 80, 380
+FEWEST_HIGH, MOST_HIGH = 80, 380
 _MOST_FOREIGN = 8
 """Stretches noted in a piece of data."""
 _PLAIN = 32768
@@ -427,7 +427,7 @@ def _sectors(array: NDArray[np.uint8], start: int, end: int, odd: list[str]) -> 
         return []
     inner = array[first * _SECTOR : behind * _SECTOR]
     high = high_bits(inner)
-    wrong = (high < _FEWEST_HIGH) | (high > _MOST_HIGH)
+    wrong = (high < FEWEST_HIGH) | (high > MOST_HIGH)
     for at in np.flatnonzero(_MAY_BEGIN[inner[::_SECTOR], inner[1::_SECTOR]]).tolist():
         wrong[at] |= inner[at * _SECTOR : at * _SECTOR + 4].tobytes() in _HEADS
     if not wrong.any():

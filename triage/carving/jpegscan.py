@@ -344,7 +344,7 @@ class Followed:
 
 @lru_cache(maxsize=1)
 def follow(frame: Frame, scans: tuple[Scan, ...], steps: tuple[tuple[int, int], ...], data: bytes) -> Followed:
-    """Read the scans, whose ``data`` begin at the first one's start, until one makes no sense or ends before its time.
+    """Read the scans, whose ``data`` begin at the first one's start, until one makes no sense or the data end.
 
     The last answer is kept: whoever looks for the rest of a picture has just asked how much of it there is.
     """
@@ -354,8 +354,8 @@ def follow(frame: Frame, scans: tuple[Scan, ...], steps: tuple[tuple[int, int], 
     base = scans[0].start
     for index, scan in enumerate(scans):  # noqa: B007
         reader = Reader(frame, scan, dict(steps), masks)
-        end = scan.end if scan.end >= 0 else base + len(data)
-        trace = reader.read(data[scan.start - base : end - base], reader.start(), ended=scan.end >= 0)
+        ended = 0 <= scan.end - base <= len(data)
+        trace = reader.read(data[scan.start - base : scan.end - base if ended else None], reader.start(), ended=ended)
         if trace.verdict != "whole":
             break
     return Followed(index, reader, trace)

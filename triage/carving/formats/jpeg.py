@@ -8,10 +8,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from triage.carving.forms import Facts, Format, Header, Part, Structure, Walked
-from triage.carving.jpegjoin import check, follows, rejoin
+from triage.carving.jpegjoin import MOST_CODES, check, follows, rejoin
 from triage.carving.jpegmeta import behind, exif
-from triage.carving.jpegparts import leading_segments, read_picture
+from triage.carving.jpegparts import FEWEST_HIGH, MOST_HIGH, high_bits, leading_segments, read_picture
 
 if TYPE_CHECKING:
     from triage.carving.jpegparts import Picture
@@ -23,6 +25,7 @@ _LEAST_UNITS = 32
 """Units of the first row that do as well: bytes that are no picture's rarely make sense for more than ten."""
 _ODD = 1 << 18
 """Bytes of a picture whose codes are read because some of its sectors look foreign. Longer ones are only decoded: mostly that is sky."""
+_LOOKED_AT = 1 << 22
 _SECTOR = 512
 
 
@@ -88,17 +91,27 @@ def _broken(window: Window, picture: Picture, facts: Facts, thumbnails: tuple[Pa
     valid = max(start, broke - broke % window.block)
     inside = tuple(part for part in thumbnails if part.offset + part.length <= valid)
     facts["rows_shown"] = rows
-    if followed.trace.verdict == "whole" or (followed.trace.unit == followed.reader.total and not picture.frame.progressive):
+    single = not picture.frame.progressive and len(scan.selected) == len(picture.frame.components)
+    if followed.trace.verdict == "whole" or (followed.trace.unit == followed.reader.total and single):
         if picture.stop:
             why = "all of the picture is there, but its end marker is not"
             return Walked(length=broke, structure=Structure.TRUNCATED, why=why, valid=valid, parts=thumbnails, facts=facts)
     elif rows < min(_LEAST_ROWS, picture.frame.height or _LEAST_ROWS) and units < _LEAST_UNITS and not inside:
         return None
-    if not picture.stop:
+    if not picture.stop and _resumes(window, broke, picture.end):
         why = f"its end marker was reached, but from about byte {broke} on its data make no sense"
         return Walked(length=picture.end, structure=Structure.DAMAGED, why=why, valid=valid, parts=inside, facts=facts)
     why = f"its data make sense as far as byte {broke}: {rows} of {picture.frame.height} rows"
+    if broke == start + MOST_CODES:
+        why, broke = f"it is broken somewhere behind byte {broke}", picture.end
     return Walked(length=broke, structure=Structure.TRUNCATED, why=why, valid=valid, parts=inside, facts=facts)
+
+
+def _resumes(window: Window, broke: int, end: int) -> bool:
+    """Whether most of what lies between a break and the end marker may be a picture's: then a part was overwritten, else it is cut."""
+    data = window.at(broke, min(end - broke, _LOOKED_AT) // _SECTOR * _SECTOR)
+    high = high_bits(np.frombuffer(data, np.uint8))
+    return not len(high) or int(np.count_nonzero((high >= FEWEST_HIGH) & (high <= MOST_HIGH))) * 2 >= len(high)
 
 
 def _flat(window: Window, picture: Picture, start: int) -> int:
