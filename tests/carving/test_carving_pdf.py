@@ -199,6 +199,19 @@ def test_a_picture_across_the_gap_is_put_together_only_where_one_place_fits() ->
     assert form("pdf").rejoin(window, walked) is None, "nothing in such data says where the gap begins"
 
 
+def test_what_is_plain_in_an_encrypted_file_is_no_damage() -> None:
+    coded = [stream(NOISE[n * 9000 : n * 9000 + 9000], b"") for n in range(4)]
+    data = pdf([*contents(0), *coded, stream(words(2000), b"/Type/Metadata/Subtype/XML")]).replace(
+        b"/Root 1 0 R", b"/Root 1 0 R/Encrypt 9 0 R"
+    )
+    whole(data, bytes(100))
+    at = (data.find(b"stream\n") + 4096) // 512 * 512
+    walked = walk("pdf", data[:at] + words(300)[:512] + data[at + 512 :] + bytes(100))
+    assert walked is not None
+    assert walked.structure is Structure.DAMAGED
+    assert walked.facts["encrypted"] == "yes"
+
+
 def test_missing_bytes_make_it_damaged() -> None:
     data = pdf(contents(20, 4000))
     walked = walk("pdf", data[:8192] + data[12288:] + bytes(3000))

@@ -34,6 +34,8 @@ _MANY = 12
 _FLATE = re.compile(rb"/Filter[\0\t\n\f\r ]*(?:\[[\0\t\n\f\r ]*)?/(?:FlateDecode|Fl)\b")
 _DCT = re.compile(rb"/Filter[\0\t\n\f\r ]*(?:\[[\0\t\n\f\r ]*)?/(?:DCTDecode|DCT)\b")
 _DENSE = re.compile(rb"/(?:JPXDecode|JBIG2Decode|LZWDecode)\b")
+_PLAIN = re.compile(rb"/(?:Metadata|XRef|Crypt)\b")
+"""Streams that may be plain in an encrypted file (7.6.2, 7.6.6)."""
 _NO_MARKER = re.compile(rb"\xff[^\x00\xc4\xd0-\xdd\xfe\xff]")
 _AFTER_STREAM = re.compile(rb"[\0\t\n\f\r ]{0,4}endstream")
 
@@ -117,6 +119,8 @@ def check_stream(window: Window, start: int, end: int, *, encrypted: bool = Fals
     elif (stop := window.find(b"endstream", data, end)) < 0:
         stop = end
         broken.append(stop)
+    if encrypted and _PLAIN.search(dictionary):
+        return Stream(broken=min(broken, default=None))
     jpeg = not encrypted and _DCT.search(dictionary) is not None
     if jpeg or encrypted or _DENSE.search(dictionary):
         broken += [at for at in (_foreign(window, data, stop), _jpeg(window, data, stop) if jpeg else None) if at is not None]
