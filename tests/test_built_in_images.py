@@ -86,7 +86,7 @@ def test_the_demo_ends_with_the_queue_and_the_report(tmp_path: Path, capsys: pyt
     assert run(["demo", "--case", str(tmp_path / "demo")]) == 0
     out = capsys.readouterr().out
     assert "look at first:" in out
-    assert "on notable lists: 4" in out
+    assert "on notable lists: 5" in out
     assert (tmp_path / "demo" / "report" / "index.html").is_file()
     assert str(tmp_path / "demo" / "report" / "index.html") in out
 

@@ -149,7 +149,7 @@ def test_fail_on_ends_with_8_and_the_case_is_whole(
     again = ["run", str(image("ntfs.E01")), "--case", str(copy), "-q", "--hashset", str(image("known-hashes.csv")), "--hashset",
              f"{image('known-software.txt')}:ignorable"]
     assert run([*again, "--fail-on", "notable"]) == 8
-    assert "--fail-on notable: 4 found" in capsys.readouterr().err
+    assert "--fail-on notable: 5 found" in capsys.readouterr().err
     assert digest(copy) == digest(case)
     new = ["run", str(small_image), "--case", str(tmp_path / "new"), "-q"]
     assert run([*new, "--fail-on", "notable"]) == 0

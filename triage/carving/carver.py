@@ -35,6 +35,7 @@ _AGAIN = 3
 _WASTE = 1 << 30
 """Bytes that candidates of one unit may read in vain; behind that each may read only so much:"""
 _SCANTY = 64 << 10
+_WHOLE = (Structure.COMPLETE, Structure.FRAGMENTED)
 _DOUBTFUL = 1 << 20
 """Bytes behind the last that is surely a cut file's that are kept with it."""
 
@@ -164,7 +165,7 @@ class Carver:
             walked = replace(walked, structure=Structure.FRAGMENTED, why=f"{walked.why}; {note}")
         pieces = [(offset + at, size) for at, size in walked.pieces or ((0, walked.length),)]
         found = carved_of(walked, one, pieces, self._area, jumps=jumps)
-        if window.spent > _AGAIN * (found.until - offset) + _SCANTY:
+        if not (walked.checked and walked.structure in _WHOLE) and window.spent > _AGAIN * (found.until - offset) + _SCANTY:
             self._wasted += window.spent  # the same ground may be gone over again from the next header on
         return found
 

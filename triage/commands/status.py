@@ -9,6 +9,7 @@ import click
 
 from triage.case.store import Case
 from triage.commands.output import lines
+from triage.priority.coverage import carving_sentence
 
 _VERIFIED = {
     "verified": "stored digests verified",
@@ -61,6 +62,8 @@ def status(case: Path, as_json: bool, digest: bool) -> None:
         f"{counts['entries']:,} names; contents: {items['seen']:,} seen, {items['analysed']:,} read, "
         + ", ".join(f"{items[k]:,} {k.replace('_', ' ')}" for k in ("partial", "skipped", "failed", "timeout", "crashed", "not_reached"))
     )
+    if carved := carving_sentence(coverage["carving"]):
+        lines(carved)
     lines(f"to review: {counts['queue']:,}; problems: {sum(counts['problems'].values()):,}")
     lines("not looked at:")
     for sentence in coverage["not_done"]:

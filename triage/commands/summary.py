@@ -49,6 +49,9 @@ def print_summary(case: Path, result: RunResult, *, report: bool) -> None:
         f"({_size(coverage['bytes']['content_read'])}) in {result.seconds:.1f} s" + (" (resumed)" if result.resumed else "")
     )
     click.echo(f"on notable lists: {result.notable:,}   to review: {counts['queue']:,}   problems: {result.problems:,}")
+    carved = sum(coverage["carving"]["found"].values()) - coverage["carving"]["already_listed"]
+    if carved:
+        click.echo(f"carved: {carved:,} file{'' if carved == 1 else 's'} that no name leads to")
     if lost:
         click.echo("not read whole: " + ", ".join(f"{n:,} {name.replace('_', ' ')}" for name, n in lost.items()))
     for name in coverage["locked_volumes"]:

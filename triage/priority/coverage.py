@@ -173,7 +173,7 @@ _PLACES = {
     "slack": "slack behind the ends of files was not searched",
     "containers": "page files, databases and thumbnail stores were not searched for files inside them",
 }
-_CARVED = "files of other kinds than those that are carved, and files in more pieces than can be put together, were not found by their content"
+_CARVED = "files of kinds that are not carved, and those in more pieces than can be put together, were not found by their content"
 
 
 def carving_totals(counted: CoverageInput) -> dict[str, Any]:
@@ -214,3 +214,15 @@ def _not_carved(counted: CoverageInput) -> list[str]:
     if totals["unreadable"]:
         said.append(f"{totals['unreadable']:,} bytes outside of living files could not be read: what lay there was not found")
     return [*said, _CARVED] if sources else said
+
+
+def carving_sentence(totals: dict[str, Any]) -> str:
+    """Return what carving found, in one line; empty when nothing was searched."""
+    if not totals["searched"]:
+        return ""
+    found = totals["found"]
+    count, listed = sum(found.values()), totals["already_listed"]
+    parts = [f"{found[name]:,} {name}" for name in found if found[name]]
+    told = f"{count:,} file{'' if count == 1 else 's'} found" + (f" ({', '.join(parts)})" if parts else "")
+    named = f", {listed:,} of them listed by name already" if listed else ""
+    return f"{totals['searched']:,} bytes without living files searched: {told}{named}"

@@ -208,6 +208,7 @@ def coverage(document: Document) -> Markup:
             class_="card",
         ),
         *(_ledger(one, len(stated["ledger"]) > 1) for one in stated.get("ledger") or ()),
+        *_carving(stated.get("carving") or {}),
     ]
     return join(
         (
@@ -229,6 +230,28 @@ def coverage(document: Document) -> Markup:
             ),
         )
     )
+
+
+_CARVED = (
+    ("searched", "Bytes searched"),
+    ("complete", "Whole, in one piece"),
+    ("fragmented", "Whole, in pieces"),
+    ("damaged", "Damaged in between"),
+    ("truncated", "Cut short"),
+    ("already_listed", "Of all these, listed by name already"),
+    ("inside_others", "Inside of others, not counted"),
+    ("cut", "Given up: following them took too long"),
+    ("unreadable", "Bytes that could not be read"),
+)
+
+
+def _carving(totals: Row) -> list[Markup]:
+    """Return the card about files that were found by their content."""
+    if not totals.get("searched"):
+        return []
+    numbers = {**totals, **(totals.get("found") or {})}
+    pairs = ((label, number(numbers[key])) for key, label in _CARVED if isinstance(numbers.get(key), int))
+    return [tag("section", tag("h3", "Files found by their content where no living file is"), facts(pairs), class_="card")]
 
 
 def _ledger(one: Row, several: bool) -> Markup:
