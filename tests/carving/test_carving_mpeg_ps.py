@@ -6,7 +6,7 @@ import pytest
 from av_support import BLOCK, cut, ends_exactly, is_never, overwritten, random_starts, sample, survives
 from hypothesis import given
 from hypothesis import strategies as st
-from picture_support import NOISE, asked, holds, walk
+from picture_support import NOISE, apart, asked, holds, together, walk
 
 from triage.carving.forms import Structure
 
@@ -80,7 +80,18 @@ def test_a_clock_that_begins_anew_elsewhere_is_the_same_file() -> None:
 def test_one_written_over_in_the_middle_is_damaged() -> None:
     found = walk("mpeg_ps", overwritten(FILM, 10 * BLOCK) + bytes(900))
     assert found is not None
-    assert (found.length, found.structure, found.valid) == (len(FILM), Structure.DAMAGED, 10 * BLOCK)
+    assert (found.length, found.structure) == (len(FILM) - BLOCK, Structure.DAMAGED)
+    assert found.pieces == ((0, 10 * BLOCK), (11 * BLOCK, len(FILM) - 11 * BLOCK))  # without what is not its own
+
+
+def test_what_lies_in_between_is_left_out() -> None:
+    for size in (2048, 2324, 3000):
+        data = film(60, end=END, size=size)
+        there = apart(data, 9 * BLOCK, 5 * BLOCK)
+        found = asked("mpeg_ps", there, block=BLOCK)[1]
+        assert found is not None
+        assert found.structure is Structure.DAMAGED
+        assert together(there, found) == data
 
 
 def test_the_rest_of_another_film_is_not_taken_for_its_own() -> None:

@@ -6,7 +6,7 @@ import pytest
 from av_support import BLOCK, cut, ends_exactly, is_never, overwritten, random_starts, sample, survives
 from hypothesis import given
 from hypothesis import strategies as st
-from picture_support import NOISE, asked, form, holds, walk
+from picture_support import NOISE, apart, asked, form, holds, together, walk
 
 from triage.carving.forms import Structure
 from triage.carving.window import Window
@@ -114,9 +114,32 @@ def test_missing_packets_of_several_streams_are_damage() -> None:
 def test_one_written_over_in_the_middle_is_damaged() -> None:
     found = walk("mpeg_ts", overwritten(FILM, 10 * BLOCK) + bytes(900))
     assert found is not None
-    assert (found.length, found.structure) == (len(FILM), Structure.DAMAGED)
-    assert found.valid is not None
-    assert 10 * BLOCK - 188 < found.valid < 10 * BLOCK + 188
+    assert found.structure is Structure.DAMAGED
+    (_, first), (second, rest) = found.pieces  # without what is not its own
+    assert 10 * BLOCK - 188 < first < 10 * BLOCK + 188
+    assert first + BLOCK - 376 < second < first + BLOCK + 376
+    assert second + rest == len(FILM)
+    assert found.length == first + rest
+
+
+@pytest.mark.parametrize("size", [188, 192])
+@pytest.mark.parametrize("gap", [1, 3, 47])
+def test_one_in_two_pieces_is_put_together(size: int, gap: int) -> None:
+    data = joined(stream(1024), size)
+    for at in (3, 10, 20):
+        there = apart(data, at * BLOCK, min(gap, 28) * BLOCK)
+        found = asked("mpeg_ts", there, block=BLOCK)[1]
+        assert found is not None
+        assert (found.structure, found.checked, found.length) == (Structure.FRAGMENTED, True, len(data))
+        assert together(there, found) == data
+
+
+def test_the_rest_of_another_stream_is_not_taken_for_its_own() -> None:
+    other = joined(stream(1003)[3:])
+    there = FILM[: 10 * BLOCK] + NOISE[:BLOCK] + other[10 * BLOCK :] + bytes(900)
+    found = asked("mpeg_ts", there, block=BLOCK)[1]
+    assert found is not None
+    assert found.structure is not Structure.FRAGMENTED
 
 
 def test_a_cut_one_has_the_packets_that_are_there() -> None:

@@ -17,6 +17,9 @@ SYNC = 0x47
 NULL = 0x1FFF
 _CLOCK = 1 << 33
 _SPLICES = 1000
+_FEW, _PROBE = 8, 350
+_LATER = 5 * 90_000
+"""Ticks of the clock by which it may be later behind a gap."""
 _SPLICE = 64
 """Packets within which running numbers of several streams jump when something was put in or is missing."""
 
@@ -152,3 +155,37 @@ def run(window: Window, start: int, seen: Seen, pieces: int) -> tuple[int, bool]
         if good < len(raw) or not good or len(seen.splices) > splices:
             return offset, offset + size > window.size
         step = min(step * 4, pieces)
+
+
+def moved_on(window: Window, end: int, seen: Seen, block: int, most: int) -> tuple[int, int] | None:
+    """Return where the packets that end at ``end`` break, and where behind a gap of whole blocks they go on; ``None`` for nowhere.
+
+    Believed is a place from which on the running numbers of two streams or more go on where they stopped, and the clock as well.
+    """
+    size, cut = seen.shape.size, end // block * block
+    if cut <= end - size:
+        return None
+    for offset, data in window.chunks(end + block, end + block + most):
+        first = (end + seen.shape.before - offset) % block
+        marks = data[first::block]
+        at = marks.find(SYNC)
+        while at >= 0:
+            place = offset + first + at * block - seen.shape.before
+            if _goes_on(window, place, seen):
+                return cut, cut + place - end
+            at = marks.find(SYNC, at + 1)
+    return None
+
+
+def _goes_on(window: Window, place: int, seen: Seen) -> bool:
+    if not is_packet(as_packets(window.at(place, _FEW * seen.shape.size), seen.shape)).all():
+        return False
+    raw = as_packets(window.at(place, _PROBE * seen.shape.size), seen.shape)
+    wrong = np.flatnonzero(~is_packet(raw))
+    raw = raw[: int(wrong[0])] if len(wrong) else raw
+    probe = Seen(seen.shape, running=dict(seen.running))
+    take(probe, raw)
+    streams = probe.counts.keys() - {NULL}
+    if probe.jump_count or len(streams) < 2 or not streams <= seen.running.keys() or probe.advances < _FEW:
+        return False
+    return probe.clock_pid != seen.clock_pid or (probe.first_clock - seen.last_clock) % _CLOCK < _LATER

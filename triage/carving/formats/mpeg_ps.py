@@ -21,8 +21,8 @@ _FIRST, _MOST = 64 << 10, 1 << 20
 _AHEAD = 16
 _PROBE = 64 << 10
 """Bytes within which there must be sound or picture."""
-_NEAR = 1 << 20
-"""Bytes behind a break in which the next pack is looked for."""
+_NEAR, _NEAR_CUT = 1 << 20, 16 << 20
+"""Bytes behind a break in which the next pack is looked for: anywhere, and where the stream may have been cut."""
 _LATER = 10 * 90_000
 """Ticks of the clock by which it may be later."""
 _BREAKS = 1000
@@ -78,12 +78,17 @@ def _walk(window: Window) -> Walked | None:
         return None
     if not seen.other:
         _follow(window, seen)
-    first_break, breaks = 0, 0
-    while not seen.ended and not seen.other and breaks < _BREAKS:
+    pieces: list[tuple[int, int]] = []
+    begin = 0
+    while not seen.ended and not seen.other and len(pieces) < _BREAKS:
         again = _resumed(window, seen)
         if again < 0:
             break
-        first_break, breaks = first_break or seen.end, breaks + 1
+        # When the gap has whole blocks, the packet before it goes on behind it.
+        cuts = range(-(-(seen.last + 1) // window.block) * window.block, seen.end + 1, window.block)
+        cut = cuts[0] if len(cuts) == 1 and not (again - seen.end) % window.block else seen.end
+        pieces.append((begin, cut - begin))
+        begin = again - (seen.end - cut)
         seen.end, seen.ended = again, False
         _follow(window, seen)
     facts, extension = _facts(window, seen), "vob" if _NAVIGATION in seen.streams else "mpg"
@@ -92,14 +97,16 @@ def _walk(window: Window) -> Walked | None:
         why += ", with an end code"
     else:
         why += doubt(window, seen.last, seen.end)
-    if breaks:
-        structure, valid = Structure.DAMAGED, first_break
-        why = f"{breaks} times other bytes stand where packets should, first at byte {first_break}"
-    elif seen.end > window.size:
+    end = min(seen.end, window.size)
+    if pieces:
+        why = f"{len(pieces)} times other bytes stand where packets should, first at byte {pieces[0][1]}: they are left out"
+        pieces.append((begin, end - begin))
+        length = sum(size for _, size in pieces)
+        return Walked(length=length, structure=Structure.DAMAGED, why=why, pieces=tuple(pieces), extension=extension, facts=facts)
+    if seen.end > window.size:
         structure, why, valid = Structure.TRUNCATED, "the space ends inside it", seen.last
     elif window.joints(seen.last, seen.end):
         structure, why, valid = Structure.TRUNCATED, f"its packets end at byte {seen.end}, at the edge of free space", seen.last
-    end = min(seen.end, window.size)
     return Walked(length=end, structure=structure, why=why, valid=valid, extension=extension, facts=facts)
 
 
@@ -163,7 +170,8 @@ def _follow(window: Window, seen: _Seen, most: int = 1 << 62) -> None:
 
 def _resumed(window: Window, seen: _Seen) -> int:
     """Return where near behind a break the next pack stands, when it is this stream's by its clock; -1 otherwise."""
-    found = window.find(b"\0\0\1\xba", seen.end, seen.end + _NEAR)
+    near = _NEAR_CUT if doubt(window, seen.last, seen.end) else _NEAR
+    found = window.find(b"\0\0\1\xba", seen.end, seen.end + near)
     if found < 0:
         return -1
     head = window.at(found, 14)

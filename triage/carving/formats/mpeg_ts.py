@@ -6,12 +6,13 @@ little to go by: believed is a chain of packets whose running numbers go on in e
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from triage.carving.forms import Facts, Format, Header, Structure, Walked
-from triage.carving.mpegpackets import NULL, SHAPES, SYNC, Seen, Shape, as_packets, is_packet, pids, run, take
+from triage.carving.mpegpackets import NULL, SHAPES, SYNC, Seen, Shape, as_packets, is_packet, moved_on, pids, run, take
 from triage.carving.mpegtables import codecs
 from triage.carving.mpegtags import doubt
 
@@ -23,6 +24,8 @@ _ENOUGH = 16
 _PIECE = 1 << 20
 _NEAR = 4 << 20
 """Bytes behind a break in which packets of the same streams are looked for, at their places."""
+_MOVED, _PIECES = 16 << 20, 8
+"""Bytes behind a break in which the rest of the stream is looked for at the beginnings of blocks, and pieces that are put together."""
 _AGAIN = 8
 _BREAKS = 1000
 _TABLES = 0x20
@@ -52,30 +55,51 @@ def _walk(window: Window) -> Walked | None:
     return _followed(window, shape)
 
 
+@dataclass(slots=True)
+class _Path:
+    """Where the packets lie: ``view`` is what the ``pieces`` of the window give together; ``good``: stretches of it with packets only."""
+
+    view: Window
+    pieces: list[tuple[int, int]]
+    good: list[tuple[int, int]] = field(default_factory=list)
+
+    def go_on(self, window: Window, cut: int, onward: int) -> None:
+        """Break the last piece at ``cut``, and go on at ``onward``; both are the view's."""
+        start, size = self.pieces.pop()
+        before = self.view.size - size
+        onward += start - before
+        self.pieces += [(start, cut - before), (onward, window.size - onward)]
+        self.view = window.spliced(self.pieces)
+
+
 def _followed(window: Window, shape: Shape) -> Walked:
     """Follow the packets to their end. A file of the same kind may begin right behind them, where a packet and a sector do."""
-    seen = Seen(shape)
-    end, first_break, breaks, known = 0, 0, 0, 0
+    seen, path = Seen(shape), _Path(window, [(0, window.size)])
+    begin, end, known = 0, 0, 0
     while True:
-        end, stopped = run(window, end, seen, _PIECE)
+        end, stopped = run(path.view, end, seen, _PIECE)
         if len(seen.splices) > known:
             for splice in seen.splices[known:]:
-                cut = _other_file(window, shape, splice) if not breaks else 0
+                cut = _other_file(window, shape, splice) if not path.good and len(path.pieces) == 1 else 0
                 if cut:
                     return _followed(window.spliced([(0, cut)]), shape)
             known = len(seen.splices)
             if not stopped:
                 continue
-        if stopped or breaks >= _BREAKS:
+        if stopped or len(path.good) >= _BREAKS:
             break
-        again = _resumed(window, end, seen)
+        moved = moved_on(path.view, end, seen, window.block, _MOVED) if not path.good and len(path.pieces) < _PIECES else None
+        if moved is not None:
+            path.go_on(window, *moved)
+            continue
+        again = _resumed(window, end, seen) if len(path.pieces) == 1 else -1
         if again < 0:
             break
-        first_break, breaks = first_break or end, breaks + 1
+        path.good.append((begin, end))
         seen.running.clear()
-        end = again
-    end = _trimmed(window, end, seen)
-    return _told(window, seen, end, first_break, breaks)
+        begin = end = again
+    end = _trimmed(path.view, end, seen)
+    return _told(window, seen, begin, end, path)
 
 
 def _other_file(window: Window, shape: Shape, splice: int) -> int:
@@ -98,7 +122,7 @@ def _shape(head: bytes) -> Shape | None:
     return None
 
 
-def _told(window: Window, seen: Seen, end: int, first_break: int, breaks: int) -> Walked:
+def _told(window: Window, seen: Seen, begin: int, end: int, path: _Path) -> Walked:
     size = seen.shape.size
     facts: Facts = {}
     found = codecs(lambda pid: _first_with(window, seen.shape, pid))
@@ -112,16 +136,31 @@ def _told(window: Window, seen: Seen, end: int, first_break: int, breaks: int) -
         facts["continuity_errors"] = seen.jump_count
     extension = "m2ts" if size == 192 else "ts"
     structure, why, valid = Structure.COMPLETE, f"its {seen.packets} packets end at byte {end}", None
-    last = window.at(end - size, 188)
     start = window.at(seen.shape.before, 4)
-    if breaks:
-        structure, valid = Structure.DAMAGED, first_break
-        why = f"{breaks} times other bytes stand where packets should, first at byte {first_break}"
-    elif seen.splices:
+    pieces: list[tuple[int, int]] = []
+    if path.good and begin < end:
+        pieces = [(first, last - first) for first, last in (*path.good, (begin, end))]
+        why = f"{len(path.good)} times other bytes stand where packets should, first at byte {pieces[0][1]}: they are left out"
+        return Walked(
+            length=sum(length for _, length in pieces),
+            structure=Structure.DAMAGED,
+            why=why,
+            pieces=tuple(pieces),
+            extension=extension,
+            facts=facts,
+        )
+    if len(path.pieces) > 1:
+        pieces = path.pieces
+        pieces[-1] = (pieces[-1][0], end - (path.view.size - pieces[-1][1]))
+        why = f"put together out of {len(pieces)} pieces: clock and running numbers go on in each; {why}"
+        return Walked(
+            length=end, structure=Structure.FRAGMENTED, why=why, checked=True, pieces=tuple(pieces), extension=extension, facts=facts
+        )
+    if seen.splices:
         structure, why = Structure.DAMAGED, f"the running numbers of several of its streams jump at {len(seen.splices)} places"
     elif end + size > window.size and window.at(end + seen.shape.before, 1) == b"\x47":
         structure, why, valid = Structure.TRUNCATED, "the space ends inside it", end
-    elif window.joints(end - size, end) and last:
+    elif window.joints(end - size, end):
         structure, why, valid = Structure.TRUNCATED, f"its packets end at byte {end}, at the edge of free space", end - size
     elif (int.from_bytes(start[1:3], "big") & 0x1FFF) >= _TABLES:
         structure, why = Structure.TRUNCATED, f"it begins in the middle of a stream; {why}"
