@@ -24,7 +24,7 @@ _HEADER = re.compile(rb"%PDF-([12]\.\d)(?=[\r\n\t %\0])")
 _OPENED = re.compile(rb"(?:^|[\r\n\t ])\d{1,10}[\t\r\n ]{1,4}\d{1,5}[\t\r\n ]{1,4}obj\b")
 _LENGTH = re.compile(rb"/L[\0\t\n\f\r ]+(\d{1,12})(?=[\0\t\n\f\r />])")
 _STARTXREF = re.compile(rb"startxref[\0\t\n\f\r ]{1,8}(\d{1,12})[\0\t\n\f\r ]{1,8}(?:%[^\r\n]{0,64}[\r\n]{1,2})?$")
-_TABLE_WORD = re.compile(rb"(?<!start)xref[\0\t\n\f\r ]{1,8}0|\d{1,10}[\0\t\n\f\r ]{1,4}\d{1,5}[\0\t\n\f\r ]{1,4}obj")
+_OBJECT = re.compile(rb"\d{1,10}[\0\t\n\f\r ]{1,4}\d{1,5}[\0\t\n\f\r ]{1,4}obj")
 _GOES_ON = re.compile(rb"[\t\n\f\r ]{0,32}(?:\d{1,10}[\t\r\n ]{1,4}\d{1,5}[\t\r\n ]{1,4}obj\b|xref[\r\n\t ]|endstream|endobj|startxref)")
 _COUNTED = re.compile(rb"xref[\t\r\n ]{1,4}0 (\d{1,7})[\t\r\n ]{1,3}")
 _OBJECT_END = re.compile(rb"endobj[\0\t\n\f\r ]{0,16}(?=\d{1,10}[\t\r\n ]|xref|startxref|trailer|%|$)")
@@ -221,13 +221,22 @@ def _shift(window: Window, last: _End) -> int | None:
     size = 64 << 10
     while True:
         start = max(0, last.at - size)
-        before = window.at(start, last.at - start)
-        found = [m for m in _TABLE_WORD.finditer(before) if m.group().startswith(b"xref") or b"/XRef" in before[m.end() : m.end() + 1024]]
-        if found:
-            return start + found[-1].start() - last.table
+        found = _last_table(window.at(start, last.at - start))
+        if found >= 0:
+            return start + found - last.table
         if start == 0 or size >= 16 << 20:
             return None
         size *= 8
+
+
+def _last_table(before: bytes) -> int:
+    """Return where the last table or object of a cross-reference stream begins; -1 for none."""
+    table = before.rfind(b"xref")
+    while table >= 5 and before[table - 5 : table] == b"start":
+        table = before.rfind(b"xref", 0, table - 5)
+    named = before.rfind(b"/XRef")
+    opened = [m.start() for m in _OBJECT.finditer(before, max(0, named - 1024), max(0, named))]
+    return max(table, opened[-1] if opened else -1)
 
 
 def _whole_objects(window: Window) -> tuple[int, int]:
