@@ -6,10 +6,12 @@ import struct
 
 import pytest
 from av_support import BLOCK, cut, ends_exactly, is_never, overwritten, sample, survives
+from carving_media import Memory, area
 from hypothesis import given
 from hypothesis import strategies as st
 from picture_support import NOISE, asked, holds, walk
 
+from triage.carving.carver import Carver
 from triage.carving.forms import Structure
 
 SAMPLE = sample("film.avi")
@@ -102,6 +104,15 @@ def test_an_index_that_does_not_lead_to_the_frames_is_told() -> None:
     assert found is not None
     assert (found.length, found.structure) == (len(data), Structure.DAMAGED)
     assert "entries of its index" in found.why
+
+
+def test_one_around_a_whole_file_is_put_together() -> None:
+    other = sample("film.ts")
+    other += bytes(-len(other) % BLOCK)
+    data = FILM[: 8 * BLOCK] + other + FILM[8 * BLOCK :] + bytes(8192)
+    found = list(Carver(Memory(data), area((0, len(data)), block=BLOCK)).unit(0, len(data)))
+    assert [(one.format, one.structure) for one in found] == [("avi", Structure.FRAGMENTED), ("mpeg_ts", Structure.COMPLETE)]
+    assert b"".join(data[at : at + size] for at, size in found[0].pieces) == FILM
 
 
 def test_the_space_may_end_inside_it() -> None:

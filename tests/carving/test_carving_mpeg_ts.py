@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import pytest
 from av_support import BLOCK, cut, ends_exactly, is_never, overwritten, random_starts, sample, survives
+from carving_media import Memory, area
 from hypothesis import given
 from hypothesis import strategies as st
 from picture_support import NOISE, apart, asked, form, holds, together, walk
 
+from triage.carving.carver import Carver
 from triage.carving.forms import Structure
 from triage.carving.window import Window
 
@@ -140,6 +142,12 @@ def test_the_rest_of_another_stream_is_not_taken_for_its_own() -> None:
     found = asked("mpeg_ts", there, block=BLOCK)[1]
     assert found is not None
     assert found.structure is not Structure.FRAGMENTED
+
+
+def test_what_goes_on_behind_other_bytes_is_not_found_once_more() -> None:
+    data = overwritten(joined(stream(6000)), 20 * BLOCK) + bytes(4096)
+    (one,) = Carver(Memory(data), area((0, len(data)), block=BLOCK)).unit(0, len(data))
+    assert (one.format, one.structure, len(one.pieces)) == ("mpeg_ts", Structure.DAMAGED, 2)
 
 
 def test_a_cut_one_has_the_packets_that_are_there() -> None:

@@ -92,8 +92,9 @@ class Carver:
         found: list[Carved] = []
         broken: list[Broken] = []
         behind = start
+        claimed: list[tuple[int, int]] = []  # further pieces of what a walk found in several
         for offset, formats in self._candidates(start, end):
-            if offset < behind or offset in avoid:
+            if offset < behind or offset in avoid or any(a <= offset < a + length for a, length in claimed):
                 continue
             self._announce(offset)
             one = self._found(offset, formats, broken)
@@ -101,6 +102,7 @@ class Carver:
                 self.totals.rejected += 1
                 continue
             behind = one.until
+            claimed = [(a, length) for a, length in (*claimed, *one.pieces[1:]) if a + length > offset]
             found.append(one)
         if broken:
             found = Rejoiner(self._reader, self._area, self._announce).rejoin(found, broken)

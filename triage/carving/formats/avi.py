@@ -206,4 +206,17 @@ def _index_stands(window: Window, film: _Film) -> bool:
     return window.at(film.goal, 4) == b"RIFF" and window.at(film.goal + 8, 4) == b"AVIX"
 
 
-FORMATS = (Format(name="avi", extension="avi", headers=(Header(b"RIFF\0\0\0\0AVI ", mask=b"\1" * 4 + bytes(4) + b"\1" * 4),), walk=_walk),)
+def _rejoin(_window: Window, _walked: Walked) -> None:
+    """Find nothing more: it is walked again where the whole files in between are taken out, and its index prove what that finds."""
+    return
+
+
+FORMATS = (
+    Format(
+        name="avi",
+        extension="avi",
+        headers=(Header(b"RIFF\0\0\0\0AVI ", mask=b"\1" * 4 + bytes(4) + b"\1" * 4),),
+        walk=_walk,
+        rejoin=_rejoin,
+    ),
+)
