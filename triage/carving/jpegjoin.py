@@ -37,7 +37,7 @@ _REACH = 1 << 24
 _MOST_PIXELS, _MOST_PROGRESSIVE = 100_000_000, 24_000_000
 """Pixels of pictures that are read code by code."""
 _BLOCKS = 4096
-_NEAR, _FOREIGN, _JOINTS = 2, 4, 8
+_NEAR, _FOREIGN, _JOINTS = 4, 4, 8
 """Boundaries before the break, beginnings of foreign data, and joints at which the file may have been cut."""
 _TRIALS, _MORE_TRIALS = 6 << 20, 1 << 19
 """What trials may cost behind the first cut, and behind each other one: several hundred, and a few dozen. In 600 files that were put
