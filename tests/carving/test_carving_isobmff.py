@@ -16,6 +16,7 @@ from PIL import Image, features
 
 from triage.carving.bmff import movie_of
 from triage.carving.forms import Structure
+from triage.carving.plainness import plain
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -330,6 +331,33 @@ def test_a_gap_is_proven_only_where_one_place_fits() -> None:
     found, content = joined("isobmff", data[:2048] + NOISE[:4096] + data[2048:] + NOISE[:5000])
     assert found is not None
     assert (found.checked, content) == (True, data)
+
+
+def test_a_gap_of_text_is_proven_at_the_border_where_it_begins() -> None:
+    data, text = sample("film_index_first.mp4"), (b"what lies in between is a letter to somebody. " * 100)[:4096]
+    for cut in (2048, 2560, 3584, 4608):
+        found, content = joined("isobmff", data[:cut] + text + data[cut:] + NOISE[:5000])
+        assert found is not None
+        assert (content == data, found.checked) == (True, True)
+
+
+def test_another_film_in_the_gap_is_left_for_the_carver_to_find(walk: Walk) -> None:
+    other = sample("film_plain.mkv")
+    for name, cut in (("film_index_last.mp4", 2560), ("film_index_first.mp4", 3072)):
+        data = sample(name)
+        found = walk("isobmff", data[:cut] + other + bytes(-len(other) % 512) + data[cut:] + NOISE)
+        assert found is not None
+        assert found.structure is Structure.TRUNCATED
+        assert (found.length if found.valid is None else found.valid) <= cut
+
+
+def test_text_and_zeros_are_plain_and_coded_pictures_are_not() -> None:
+    text = (b"what lies in between is a letter to somebody. " * 100)[:1024]
+    assert plain(NOISE[:512] + text)
+    assert plain(NOISE[:1024] + bytes(512))
+    assert not plain(NOISE)
+    assert not plain(b"\x24" * 4096)  # a picture of one colour
+    assert not plain(text[:500])
 
 
 def test_a_film_in_three_pieces_is_put_together() -> None:

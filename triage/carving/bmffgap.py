@@ -107,14 +107,15 @@ def borders_of(window: Window, start: int, end: int, each: int) -> range:
 def likeliest(window: Window, borders: list[int], width: int) -> tuple[int, bool] | None:
     """Return at which of the borders that fit a gap begins, and whether that is certain.
 
-    It is if one border alone fits; or if another file's header stands at one of them alone, as what lies in a gap is another file as a
-    rule; or if what follows one border and what lies before the place where the file goes on both are no media.
+    It is if one border alone fits; or if another file's header stands at one of them, as what lies in a gap is another file as a rule
+    and no media have one inside at a border of blocks; or if what follows one border and what lies before the place where the file
+    goes on both are no media.
     """
     if len(borders) < 2:
         return (borders[0], True) if borders else None
-    headed = [border for border in borders if begins_file(window.at(border, 512), window.size)]
-    if headed:
-        return headed[0], len(headed) == 1
+    headed = next((border for border in borders if begins_file(window.at(border, 512), window.size)), None)
+    if headed is not None:
+        return headed, True
     block = window.block
     begins = next((border for border in borders if _other(window.at(border, block))), None)
     ends = next((border for border in reversed(borders) if _other(window.at(border + width - block, block), tail=True)), None)
