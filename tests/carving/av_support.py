@@ -37,10 +37,13 @@ def surrounded(data: bytes) -> dict[str, bytes]:
 
 
 def ends_exactly(name: str, data: bytes, *, checked: bool) -> Walked:
-    """Walk a sound file in all surroundings: it must be whole, and end where it does."""
+    """Walk a sound file in all surroundings: it must be whole, and end where it does.
+
+    Noise right behind its last byte is what no system leaves there; it is looked at as on a medium whose clusters are not known.
+    """
     found = None
     for what, there in surrounded(data).items():
-        found = asked(name, there, block=BLOCK)[1]
+        found = asked(name, there, block=512 if what == "noise" else BLOCK)[1]
         assert found is not None, what
         assert (found.length, found.structure, found.checked) == (len(data), Structure.COMPLETE, checked), (what, found)
     assert found is not None

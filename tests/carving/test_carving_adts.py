@@ -70,6 +70,9 @@ def test_that_it_may_have_gone_on_is_said() -> None:
     found = cut("adts", frames([300] * 200), 29 * 512)
     assert found is not None
     assert "may have gone on" in found.why
+    found = cut("adts", frames([300] * 200), 8 * 4096)  # at the start of a cluster
+    assert found is not None
+    assert (found.structure, found.length) == (Structure.TRUNCATED, 8 * 4096 // 307 * 307 + 307)
 
 
 def test_the_space_may_end_inside_it() -> None:

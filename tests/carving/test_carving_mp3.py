@@ -168,6 +168,9 @@ def test_that_it_may_have_gone_on_is_said() -> None:
     found = cut("mp3", frames(200), 41 * 512)
     assert found is not None
     assert "may have gone on" in found.why
+    found = cut("mp3", frames(200), 5 * BLOCK)  # at the start of a cluster
+    assert found is not None
+    assert found.structure is Structure.TRUNCATED
     found = walk("mp3", frames(200) + bytes(4096))
     assert found is not None
     assert "may have gone on" not in found.why

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 ID3_HEADERS = tuple(Header(b"ID3" + bytes([version])) for version in (2, 3, 4))
 _LONGEST_GAP = 64 << 10
 """Zeros that may stand between a tag and the sound: some writers count their padding wrongly."""
-_SECTOR = 512
+_SECTOR, _CLUSTER = 512, 2048
+"""Blocks that are smaller are those of a medium whose clusters are not known."""
 _FRAMES = 1000
 _TRAILERS = 16
 _LYRICS = 1 << 20
@@ -141,3 +142,12 @@ def doubt(window: Window, last: int, end: int) -> str:
     """
     inside = end // _SECTOR * _SECTOR > last
     return "; it may have gone on, and be written over there" if inside and not blank_behind(window, end) and end < window.size else ""
+
+
+def is_cut(window: Window, last: int, end: int) -> bool:
+    """Whether a stream without an end mark is rather cut in its last unit than whole: a cluster begins in there, and no zeros follow.
+
+    Of whole files that is so by chance of the one's length to the other's; of those that something is written over it always is.
+    """
+    inside = (end - 1) // window.block * window.block > last
+    return inside and window.block >= _CLUSTER and end < window.size and not blank_behind(window, end)

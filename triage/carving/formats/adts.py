@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from triage.carving.forms import Facts, Format, Header, Structure, Walked
-from triage.carving.mpegtags import ID3_HEADERS, behind_tags, doubt, next_tag, trailers
+from triage.carving.mpegtags import ID3_HEADERS, behind_tags, doubt, is_cut, next_tag, trailers
 from triage.carving.places import places
 from triage.content.frames import adts_length
 
@@ -51,6 +51,9 @@ def _walk(window: Window) -> Walked | None:
     if behind == end:
         if window.joints(last, end):
             why = f"its last whole frame ends at byte {last}, at the edge of free space"
+            return Walked(length=end, structure=Structure.TRUNCATED, why=why, valid=last, facts=facts)
+        if is_cut(window, last, end):
+            why = f"its frames break off at byte {end}"
             return Walked(length=end, structure=Structure.TRUNCATED, why=why, valid=last, facts=facts)
         again = _resumed(window, end, head[:3])
         if again % 512 and again > 0:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from triage.carving.forms import Facts, Format, Header, Structure, Walked
-from triage.carving.mpegtags import blank_behind, doubt
+from triage.carving.mpegtags import blank_behind, doubt, is_cut
 
 if TYPE_CHECKING:
     from triage.carving.window import Window
@@ -65,6 +65,8 @@ def _walk(window: Window) -> Walked | None:
         structure, why, valid, end = Structure.TRUNCATED, "the space ends inside it", last, window.size
     elif window.joints(last, end):
         structure, why, valid = Structure.TRUNCATED, f"its last whole frame ends at byte {last}, at the edge of free space", last
+    elif is_cut(window, last, end):
+        structure, why, valid = Structure.TRUNCATED, f"its frames break off at byte {end}", last
     elif (again := _resumed(window, end, sizes, kinds[-1])) > 0:
         structure, valid = Structure.TRUNCATED, last
         why = f"its frames break off at byte {end}, and frames like them go on at byte {again}"

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from triage.carving.forms import Facts, Format, Header, Part, Structure, Walked
 from triage.carving.mpegaudio import Chain, Sound, Told, follow, frame_lengths, sound_of, told
-from triage.carving.mpegtags import ID3_HEADERS, TRAILING, behind_tags, doubt, id3_length, next_tag, pictures, trailers
+from triage.carving.mpegtags import ID3_HEADERS, TRAILING, behind_tags, doubt, id3_length, is_cut, next_tag, pictures, trailers
 from triage.carving.places import places
 
 if TYPE_CHECKING:
@@ -96,6 +96,8 @@ def _ended(
     if not exact and not how and window.joints(chain.last, chain.end):
         return _cut(window, chain, f"its last whole frame ends at byte {chain.last}, at the edge of free space", parts, facts, extension)
     if not exact and not how and not chain.restart:
+        if is_cut(window, chain.last, chain.end):
+            return _cut(window, chain, f"its frames break off at byte {chain.end}", parts, facts, extension)
         until = next_tag(window, chain.end, chain.end + _GAP_UNTOLD)
         resumed = _resumed(window, window.at(chain.last, 2), chain.end, until, lengths)
         if resumed % _SECTOR and resumed > 0:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from triage.carving.forms import Facts, Format, Header, Structure, Walked
-from triage.carving.mpegtags import doubt
+from triage.carving.mpegtags import doubt, is_cut
 
 if TYPE_CHECKING:
     from triage.carving.window import Window
@@ -105,6 +105,8 @@ def _walk(window: Window) -> Walked | None:
         return Walked(length=length, structure=Structure.DAMAGED, why=why, pieces=tuple(pieces), extension=extension, facts=facts)
     if seen.end > window.size:
         structure, why, valid = Structure.TRUNCATED, "the space ends inside it", seen.last
+    elif not seen.ended and is_cut(window, seen.last, seen.end):
+        structure, why, valid = Structure.TRUNCATED, f"its packets break off at byte {seen.end}", seen.last
     elif window.joints(seen.last, seen.end):
         structure, why, valid = Structure.TRUNCATED, f"its packets end at byte {seen.end}, at the edge of free space", seen.last
     return Walked(length=end, structure=structure, why=why, valid=valid, extension=extension, facts=facts)

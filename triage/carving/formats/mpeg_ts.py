@@ -14,7 +14,7 @@ import numpy as np
 from triage.carving.forms import Facts, Format, Header, Structure, Walked
 from triage.carving.mpegpackets import NULL, SHAPES, SYNC, Seen, Shape, as_packets, is_packet, moved_on, pids, run, take
 from triage.carving.mpegtables import codecs
-from triage.carving.mpegtags import doubt
+from triage.carving.mpegtags import doubt, is_cut
 
 if TYPE_CHECKING:
     from triage.carving.window import Window
@@ -164,6 +164,8 @@ def _told(window: Window, seen: Seen, begin: int, end: int, path: _Path) -> Walk
         structure, why, valid = Structure.TRUNCATED, f"its packets end at byte {end}, at the edge of free space", end - size
     elif (int.from_bytes(start[1:3], "big") & 0x1FFF) >= _TABLES:
         structure, why = Structure.TRUNCATED, f"it begins in the middle of a stream; {why}"
+    elif is_cut(window, end - size, end) and size != 192:
+        structure, why, valid = Structure.TRUNCATED, f"its packets break off at byte {end}", end - size
     elif size == 192 and end % (size * _UNIT):
         structure, why, valid = Structure.TRUNCATED, f"{why}, in the middle of a unit of {_UNIT}", end - size
     else:
