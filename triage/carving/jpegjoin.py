@@ -47,8 +47,8 @@ _TRIED, _TRIED_LONG = (200, 1 << 10, 1 << 12), 1 << 15
 _LONG = 1 << 20
 _TRIAL, _UNIT = 6000, 40
 """What each trial costs besides, and each unit in it: thousands of empty ones may take a few bytes."""
-_WHOLE_READINGS = 32
-"""Places for which the picture is decoded as a whole, at most."""
+_WHOLE_READINGS, _WHOLE_BYTES = 32, 1 << 24
+"""Places for which the picture is decoded as a whole, at most, and bytes of that if it is a long one."""
 _KNOWN = 1 << 20
 """Bytes of the picture whose sectors tell how those of its rest look."""
 _SECTOR = 512
@@ -104,7 +104,7 @@ def rejoin(window: Window, walked: Walked) -> Walked | None:
     broke = scan.start + followed.trace.at
     cuts = list(_cuts(window, picture, scan.start, broke, walked.valid or 0))
     search = _Search(window, picture, followed, scan, min(cuts, default=broke), walked.valid or 0)
-    left = _WHOLE_READINGS
+    left = max(4, min(_WHOLE_READINGS, _WHOLE_BYTES // max(1, broke)))
     for cut in cuts:
         for resume in search.survivors(cut, _TRIALS if cut in cuts[:2] else _MORE_TRIALS):
             found = _whole(window, cut, resume) if left else None

@@ -26,6 +26,8 @@ _LEAST_UNITS = 32
 _ODD = 1 << 18
 """Bytes of a picture whose codes are read because some of its sectors look foreign. Longer ones are only decoded: mostly that is sky."""
 _LOOKED_AT = 1 << 22
+_PLAIN_VALUES = 24
+"""Values of bytes in a sector that is a plain part of a picture, at most."""
 _SECTOR = 512
 
 
@@ -84,7 +86,7 @@ def _broken(window: Window, picture: Picture, facts: Facts, thumbnails: tuple[Pa
             return None
         return Walked(length=picture.end, structure=Structure.TRUNCATED, why=picture.stop, valid=start, parts=thumbnails, facts=facts)
     scan = picture.scans[followed.index]
-    broke = min(scan.start + followed.trace.at, _flat(window, picture, scan.start))
+    broke = min(scan.start + followed.trace.at, _foreign(window, picture, scan.start))
     if broke % window.block == window.block - 1 and broke < window.size:
         broke += 1  # the last byte before the boundary seems to begin a marker together with what follows
     units, rows = followed.shown(broke - scan.start)
@@ -114,19 +116,20 @@ def _resumes(window: Window, broke: int, end: int) -> bool:
     return not len(high) or int(np.count_nonzero((high >= FEWEST_HIGH) & (high <= MOST_HIGH))) * 2 >= len(high)
 
 
-def _flat(window: Window, picture: Picture, start: int) -> int:
-    """Return where a stretch of one value, or of foreign data, begins in a broken picture's scan, or where its data end.
+def _foreign(window: Window, picture: Picture, start: int) -> int:
+    """Return where foreign data begin in a broken picture's scan, as far as sectors tell, or where its data end.
 
-    The codes are too lenient for that: zeros, of which erased blocks are made, are a flat grey in many pictures. Those of refining scans
-    take almost anything, and progressive pictures are never so plain that they would look foreign.
+    The codes are too lenient for some: zeros, of which erased blocks are made, are a flat grey in many pictures, text may be one for
+    kilobytes, and refining scans take almost anything. A plain sky looks foreign, too: the same few bytes over and over.
     """
     for at in picture.foreign:
         value = window.at(at, _SECTOR)
-        if at > start and picture.frame.progressive:
-            return at
-        if at > start and len(set(value)) == 1:
+        distinct = len(set(value))
+        if at > start and distinct == 1:
             before = window.at(max(start, at - _SECTOR), min(at - start, _SECTOR))
             return at - len(before) + len(before.rstrip(value[:1]))
+        if at > start and (picture.frame.progressive or distinct > _PLAIN_VALUES):
+            return at
     return picture.end
 
 
