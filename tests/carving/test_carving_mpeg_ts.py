@@ -11,6 +11,7 @@ from picture_support import NOISE, apart, asked, form, holds, together, walk
 
 from triage.carving.carver import Carver
 from triage.carving.forms import Structure
+from triage.carving.mpegvideo import picture_size
 from triage.carving.window import Window
 
 TS, M2TS = sample("film.ts"), sample("film.m2ts")
@@ -58,7 +59,10 @@ FILM = joined(stream(1000))
 
 def test_samples_end_where_they_do() -> None:
     found = ends_exactly("mpeg_ts", TS, checked=False)
-    assert (found.extension, found.facts) == ("ts", {"codec": "MPEG-2 video, MPEG audio", "duration_ms": 900, "packets": 60})
+    assert (found.extension, found.facts) == (
+        "ts",
+        {"codec": "MPEG-2 video, MPEG audio", "width": 64, "height": 48, "duration_ms": 900, "packets": 60},
+    )
     found = ends_exactly("mpeg_ts", M2TS, checked=False)
     assert (found.extension, found.facts["packets"]) == ("m2ts", 64)
 
@@ -205,6 +209,28 @@ def test_a_flood_of_files_costs_no_more_than_a_few_readings() -> None:
     assert found is not None
     assert found.length == 32 * 192
     assert window.spent < 4 * len(data)
+
+
+@pytest.mark.parametrize(
+    ("parameters", "size"),
+    [
+        ("67640028acd940780227e5c044000003000400000300c83c60c658", (1920, 1080)),
+        ("67640028acd9405a044fde0220000003002000000643e2c5b2c0", (1440, 1080)),  # interlaced
+        ("6742c00dd90150878888c044000003000400000300c83c50a920", (322, 242)),  # baseline
+        ("67f4000d919b282a10f1f1f808800000030080000019078a14cb", (322, 242)),  # 4:4:4
+        ("67f4000d", (0, 0)),
+        ("67", (0, 0)),
+    ],
+)
+def test_sizes_of_pictures_are_read_from_the_parameters_that_x264_writes(parameters: str, size: tuple[int, int]) -> None:
+    assert picture_size(NOISE[:50].replace(b"\0\0\1", b"") + b"\0\0\0\1" + bytes.fromhex(parameters)) == size
+
+
+@given(st.binary(max_size=120))
+def test_any_parameters_give_a_size_or_none(data: bytes) -> None:
+    width, height = picture_size(b"\0\0\1\x67" + data)
+    assert 0 <= width <= 1 << 14
+    assert 0 <= height <= 1 << 14
 
 
 @given(st.sampled_from([b"\x47\x40\0\x10", FILM[:3100], M2TS[:3200], FILM[:9000]]), st.binary(max_size=2000))

@@ -70,7 +70,11 @@ _NAMES = {
     "asf": (_samples("film.wmv", "sound.wma"), (b"\x82\0\0",), ()),
     "flv": (_samples("film.flv"), (b"\x12", b"\x08\0\0", b"\x09\0\0"), ("triage.carving.places",)),
     "mpeg_ps": (_samples("film.mpg", "film.vob"), (b"\0\0\1\xba", b"\0\0\1\xbb", b"\0\0\1\xe0", b"\0\0\1\xb9"), ()),
-    "mpeg_ts": (_samples("film.ts", "film.m2ts"), (b"\x47\x40\0\x10",), ("triage.carving.mpegpackets", "triage.carving.mpegtables")),
+    "mpeg_ts": (
+        _samples("film.ts", "film.m2ts"),
+        (b"\x47\x40\0\x10",),
+        ("triage.carving.mpegpackets", "triage.carving.mpegtables", "triage.carving.mpegvideo"),
+    ),
     "mp3": (
         _samples("tagged.mp3", "plain.mp3"),
         (b"ID3\4\0\0", b"TAG", b"APETAGEX", b"LYRICSBEGIN", b"Xing", b"VBRI", b"APIC"),

@@ -40,8 +40,11 @@ def section(packet: bytes) -> bytes:
     return packet[at + 1 + packet[at] :]
 
 
-def codecs(first_with: Callable[[int], bytes]) -> list[str]:
-    """Return the codecs of the first programme. ``first_with(pid)``: the first packet of the stream with which a table begins."""
+def streams(first_with: Callable[[int], bytes]) -> list[tuple[int, str]]:
+    """Return PID and codec of the streams of the first programme.
+
+    ``first_with(pid)``: the first packet of the stream with which a table begins.
+    """
     table = section(first_with(0))
     if len(table) < 12 or table[0] != 0:
         return []
@@ -51,15 +54,24 @@ def codecs(first_with: Callable[[int], bytes]) -> list[str]:
     return []
 
 
-def _streams(table: bytes) -> list[str]:
+def _streams(table: bytes) -> list[tuple[int, str]]:
     if len(table) < 17 or table[0] != 2:
         return []
     end = min(3 + (int.from_bytes(table[1:3], "big") & 0xFFF) - 4, len(table))
     at = 12 + (int.from_bytes(table[10:12], "big") & 0xFFF)
-    found: list[str] = []
+    found: list[tuple[int, str]] = []
     while at + 5 <= end and len(found) < _STREAMS:
         codec = _CODECS.get(table[at], "")
-        if codec and codec not in found:
-            found.append(codec)
+        if codec:
+            found.append((int.from_bytes(table[at + 1 : at + 3], "big") & 0x1FFF, codec))
         at += 5 + (int.from_bytes(table[at + 3 : at + 5], "big") & 0xFFF)
     return found
+
+
+def content(packets: list[bytes]) -> bytes:
+    """Return what packets of one stream carry (2.4.3)."""
+    made = bytearray()
+    for packet in packets:
+        if packet[3] & 0x10:
+            made += packet[4 + (1 + packet[4] if packet[3] & 0x20 else 0) : 188]
+    return bytes(made)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from triage.carving.forms import Facts, Format, Header, Structure, Walked
 from triage.carving.mpegtags import doubt, is_cut
+from triage.carving.mpegvideo import picture_size
 
 if TYPE_CHECKING:
     from triage.carving.window import Window
@@ -187,13 +188,12 @@ def _facts(window: Window, seen: _Seen) -> Facts:
     found: list[str] = []
     data = window.at(0, min(256 << 10, seen.end))
     at = data.find(b"\0\0\1\xb3")
-    if at >= 0 and at + 12 <= len(data):
-        size = int.from_bytes(data[at + 4 : at + 7], "big")
-        facts |= {"width": size >> 12, "height": size & 0xFFF}
-        rate = data[at + 7] & 15
-        if 0 < rate < len(_RATES):
-            facts["frames_per_second"] = round(_RATES[rate])
-        found.append("MPEG-2 video" if seen.second else "MPEG-1 video")
+    width, height = picture_size(data[max(at, 0) :])
+    if width:
+        facts |= {"width": width, "height": height}
+        found.append("H.264" if at < 0 else "MPEG-2 video" if seen.second else "MPEG-1 video")
+        if 0 <= at < len(data) - 7 and 0 < data[at + 7] & 15 < len(_RATES):
+            facts["frames_per_second"] = round(_RATES[data[at + 7] & 15])
     if any(0xC0 <= code <= 0xDF for code in seen.streams):
         found.append("MPEG audio")
     if 0xBD in seen.streams:

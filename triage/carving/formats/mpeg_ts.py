@@ -13,8 +13,9 @@ import numpy as np
 
 from triage.carving.forms import Facts, Format, Header, Structure, Walked
 from triage.carving.mpegpackets import NULL, SHAPES, SYNC, Seen, Shape, as_packets, is_packet, moved_on, pids, run, take
-from triage.carving.mpegtables import codecs
+from triage.carving.mpegtables import content, streams
 from triage.carving.mpegtags import doubt, is_cut
+from triage.carving.mpegvideo import picture_size
 
 if TYPE_CHECKING:
     from triage.carving.window import Window
@@ -28,6 +29,9 @@ _MOVED, _PIECES = 16 << 20, 8
 """Bytes behind a break in which the rest of the stream is looked for at the beginnings of blocks, and pieces that are put together."""
 _AGAIN = 8
 _BREAKS = 1000
+_PICTURES = ("MPEG-1 video", "MPEG-2 video", "H.264")
+_PACKETS = 200
+"""Packets of the video in which the size of its pictures is looked for."""
 _TABLES = 0x20
 """PIDs below this are those of tables: what a file begins with that was cut nowhere."""
 _UNIT = 32
@@ -125,9 +129,12 @@ def _shape(head: bytes) -> Shape | None:
 def _told(window: Window, seen: Seen, begin: int, end: int, path: _Path) -> Walked:
     size = seen.shape.size
     facts: Facts = {}
-    found = codecs(lambda pid: _first_with(window, seen.shape, pid))
+    found = streams(lambda pid: _first_with(window, seen.shape, pid))
     if found:
-        facts["codec"] = ", ".join(found)
+        facts["codec"] = ", ".join(dict.fromkeys(codec for _, codec in found))
+        width, height = picture_size(_content(window, seen.shape, next((pid for pid, codec in found if codec in _PICTURES), -1)))
+        if width:
+            facts |= {"width": width, "height": height}
     duration = seen.duration()
     if 0 < duration < _DAY:
         facts["duration_ms"] = duration
@@ -213,6 +220,13 @@ def _first_with(window: Window, shape: Shape, pid: int) -> bytes:
     raw = as_packets(window.at(0, _PIECE // shape.size * shape.size), shape)
     places = np.flatnonzero((pids(raw) == pid) & ((raw[:, 1] & 0x40) != 0) & (raw[:, 0] == SYNC))
     return raw[places[0], :188].tobytes() if len(places) else b""
+
+
+def _content(window: Window, shape: Shape, pid: int) -> bytes:
+    """Return what the first packets of a stream carry."""
+    raw = as_packets(window.at(0, _PIECE // shape.size * shape.size), shape)
+    places = np.flatnonzero((pids(raw) == pid) & is_packet(raw))[:_PACKETS]
+    return content([raw[place, :188].tobytes() for place in places])
 
 
 # In the first packet of a file something begins (the bit 0x40); damaged ones (0x80) and those preferred (0x20) are not looked for.
