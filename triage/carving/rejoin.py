@@ -53,7 +53,7 @@ class Rejoiner:
         for one in broken:
             self._announce(one.found.offset)
             better = self._better(one, taken) or (self._better(one, []) if taken else None)
-            if better is not None:
+            if better is not None and not _cuts(better, taken):
                 whole[better.offset] = better
                 taken += self._taken([better])
         claimed = sorted(p for one in whole.values() for p in one.pieces[1:])
@@ -137,6 +137,15 @@ def _left(taken: Sequence[tuple[int, int]], start: int, end: int) -> list[tuple[
     if at < end:
         left.append((at, end))
     return left
+
+
+def _cuts(one: Carved, taken: Sequence[tuple[int, int]]) -> bool:
+    """Whether a later piece of a file is part of a whole one: what another file owns proves nothing, however well it fits."""
+    for start, length in one.pieces[1:]:
+        end = start + length
+        if any(a < end and start < a + n and (a < start or end < a + n) for a, n in taken):
+            return True
+    return False
 
 
 def _inside(offset: int, claimed: Sequence[tuple[int, int]]) -> bool:
