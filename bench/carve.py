@@ -1,0 +1,208 @@
+"""Carving against foremost, scalpel and photorec, on the same media in one run.
+
+    python bench/carve.py quality [--samples FOLDER ...] [--media 3]      recall and precision on media whose answers are known
+    python bench/carve.py time IMAGE --partition 1048576 [--rounds 3]     wall time on an image's free space
+    python bench/carve.py memory                                          largest process on 256 MiB, 1 GiB and 4 GiB
+
+*Exact*: an output file whose SHA-256 is that of a file that was put on the medium. *Inside*: bytes that stand in such a file, from a
+later place on (an embedded picture): neither right nor wrong. *Part*: the beginning of a file that was overwritten, which is all that
+there is of it: neither. *Wrong*: everything else that a tool wrote. Recall counts files of which every byte is there (whole, between
+others, in two pieces), precision is exact / (exact + wrong). foremost and photorec carve every format that they know, scalpel the rules
+of its own configuration for the kinds on the media.
+
+``time`` gives foremost and scalpel what ``blkls`` makes of the free space, as their manuals say, and us the same file beside the image
+itself; photorec reads the image's free space itself. Needs foremost, scalpel, testdisk and sleuthkit.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import os
+import re
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+from collections import Counter
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from carve_media import build, collect, made
+from run import measure
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+TRIAGE = Path(sys.executable).with_name("triage")
+_SCALPEL_KINDS = ("gif", "jpg", "png", "bmp", "tif", "avi", "mov", "doc", "htm", "pdf", "wav", "zip", "mpg")
+OURS, PROVEN = "triage", "triage, complete/"
+
+
+def scalpel_rules(folder: Path) -> Path:
+    """Return a configuration with scalpel's own rules for the kinds on the media."""
+    lines = Path("/etc/scalpel/scalpel.conf").read_text(encoding="latin-1").splitlines()
+    rules = [line.lstrip("#") for line in lines if re.match(rf"#\s+({'|'.join(_SCALPEL_KINDS)})\s+[yn]\s+\d", line)]
+    path = folder / "scalpel.conf"
+    path.write_text("\n".join(rules) + "\n", encoding="latin-1")
+    return path
+
+
+def commands(
+    image: Path, out: Path, *, free: Path | None = None, partition: str = "partition_none", space: str = "wholespace"
+) -> dict[str, list[str]]:
+    """Return each tool's command; ``free``: a file of the free space for those that cannot find it themselves."""
+    rules = scalpel_rules(out)
+    everything = f"{partition},options,paranoid,fileopt,everything,enable,{space},search"
+    found = {
+        OURS: [str(TRIAGE), "carve", str(image), "--out", str(out / "ours"), "--quiet"],
+        "photorec": ["photorec", "/d", str(out / "photorec"), "/cmd", str(image), everything],
+        "foremost": ["foremost", "-t", "all", "-i", str(free or image), "-o", str(out / "foremost")],
+        "foremost -q": ["foremost", "-q", "-t", "all", "-i", str(free or image), "-o", str(out / "foremost-q")],
+        "scalpel": ["scalpel", "-c", str(rules), "-o", str(out / "scalpel"), str(free or image)],
+    }
+    if free is not None:
+        found["triage on blkls"] = [str(TRIAGE), "carve", str(free), "--out", str(out / "ours-free"), "--quiet"]
+    return found
+
+
+def outputs(out: Path) -> dict[str, Callable[[], list[Path]]]:
+    """Return for each tool which files it has written."""
+
+    def below(*folders: Path, but: tuple[str, ...] = ("audit.txt", "report.xml")) -> list[Path]:
+        return [p for folder in folders for p in sorted(folder.rglob("*")) if p.is_file() and p.name not in but and p.suffix != ".jsonl"]
+
+    return {
+        OURS: lambda: below(out / "ours" / "complete", out / "ours" / "partial"),
+        PROVEN: lambda: below(out / "ours" / "complete"),
+        "photorec": lambda: below(*sorted(out.glob("photorec.*"))),
+        "foremost": lambda: below(out / "foremost"),
+        "foremost -q": lambda: below(out / "foremost-q"),
+        "scalpel": lambda: below(out / "scalpel"),
+    }
+
+
+def judge(files: list[Path], truth: list[dict], medium: bytes) -> tuple[set[str], Counter[str]]:
+    """Return the digests of the files that came out exactly, and counts."""
+    there = {row["sha256"] for row in truth}
+    starts = {row["pieces"][0][0] for row in truth}
+    spans = sorted((a, a + n) for row in truth for a, n in row["pieces"])
+    hurt = {row["pieces"][0][0]: row["intact"] for row in truth if row["scenario"] == "overwritten"}
+    exact: set[str] = set()
+    counts: Counter[str] = Counter()
+    for path in files:
+        data = path.read_bytes()
+        digest = hashlib.sha256(data).hexdigest()
+        if digest in there:
+            counts["twice" if digest in exact else "exact"] += 1
+            exact.add(digest)
+            continue
+        at = medium.find(data[: 1 << 16]) if data else -1
+        if at in hurt and len(data) and data == medium[at : at + len(data)]:
+            counts["part"] += 1
+        elif at not in starts and data and any(a < at and at + len(data) <= b for a, b in spans):
+            counts["inside"] += 1
+        else:
+            counts["wrong"] += 1
+    return exact, counts
+
+
+def quality(samples: list[Path], media: int) -> None:
+    """Print recall and precision of every tool over several media."""
+    totals: dict[str, Counter[str]] = {}
+    kinds: dict[str, Counter[str]] = {}
+    wanted: Counter[str] = Counter()
+    wanted_kinds: Counter[str] = Counter()
+    for seed in range(1, media + 1):
+        with tempfile.TemporaryDirectory() as folder:
+            out = Path(folder)
+            image = out / "medium.raw"
+            build(image, collect(samples, 25, seed) + made(seed), seed, (512, 4096, 32768)[seed % 3])
+            medium, truth = image.read_bytes(), json.loads(Path(f"{image}.truth.json").read_text())
+            reachable = {row["sha256"]: row for row in truth if row["scenario"] != "overwritten"}
+            wanted.update("fragmented" if r["scenario"] == "fragmented" else "whole" for r in reachable.values())
+            wanted_kinds.update(r["kind"] for r in reachable.values())
+            for command in commands(image, out).values():
+                subprocess.run(command, check=False, capture_output=True, env={**os.environ, "TERM": "xterm"})
+            for name, files in outputs(out).items():
+                exact, counts = judge(files(), truth, medium)
+                counts.update("fragmented" if reachable[d]["scenario"] == "fragmented" else "whole" for d in exact if d in reachable)
+                totals[name] = totals.get(name, Counter()) + counts
+                kinds[name] = kinds.get(name, Counter()) + Counter(reachable[d]["kind"] for d in exact if d in reachable)
+    print(f"{media} media, {sum(wanted.values())} files of which every byte is there, {wanted['fragmented']} of them in two pieces")
+    print(f"{'':20}{'exact':>7}{'recall':>8}{'in two':>8}{'wrong':>7}{'precision':>10}{'inside':>8}{'part':>6}")
+    for name, c in totals.items():
+        hit = c["whole"] + c["fragmented"]
+        recall, precision = hit / sum(wanted.values()), c["exact"] / max(1, c["exact"] + c["wrong"])
+        print(f"{name:20}{hit:7}{recall:8.1%}{c['fragmented']:8}{c['wrong']:7}{precision:10.1%}{c['inside']:8}{c['part']:6}")
+    print(f"\n{'exact by kind':20}" + "".join(f"{n:>12.12}" for n in totals))
+    for kind in sorted(wanted_kinds):
+        print(f"{f'{kind} ({wanted_kinds[kind]})':20}" + "".join(f"{kinds[n][kind]:12}" for n in totals))
+
+
+def clock(image: Path, partition: int, rounds: int) -> None:
+    """Print wall times on an image's free space."""
+    times: dict[str, list[tuple[float, float, float]]] = {}
+    with tempfile.TemporaryDirectory() as folder:
+        free = Path(folder) / "free.raw"
+        with free.open("wb") as file:
+            subprocess.run(["blkls", "-o", str(partition // 512), str(image)], stdout=file, check=True)
+        image.read_bytes()  # warm
+        for _ in range(rounds):
+            with tempfile.TemporaryDirectory() as out:
+                for name, command in commands(image, Path(out), free=free, partition="1", space="freespace").items():
+                    times.setdefault(name, []).append(measure(command))
+    middle = {name: [statistics.median(t[i] for t in taken) for i in range(3)] for name, taken in times.items()}
+    print(f"{'':18}{'wall s':>8}{'cpu s':>8}{'MB':>7}   (median of {rounds})")
+    for name, (wall, cpu, memory) in middle.items():
+        print(f"{name:18}{wall:8.2f}{cpu:8.2f}{memory:7.0f}")
+    for ours, theirs, most in (
+        (OURS, "photorec", 0.20),
+        ("triage on blkls", "scalpel", 0.12),
+        ("triage on blkls", "foremost", 0.12),
+        ("triage on blkls", "foremost -q", 1.0),
+    ):
+        print(f"{ours} / {theirs}: {middle[ours][0] / middle[theirs][0]:.3f} wall (asked: at most {most})")
+
+
+def memory() -> None:
+    """Print the largest process on media of three sizes that hold the same files again and again."""
+    with tempfile.TemporaryDirectory() as folder:
+        small = Path(folder) / "small.raw"
+        build(small, made(1), 1, 4096)
+        piece = small.read_bytes()
+        for size in (256 << 20, 1 << 30, 4 << 30):
+            image = Path(folder) / "medium.raw"
+            with image.open("wb") as file:
+                while file.tell() < size:
+                    file.write(piece)
+            taken = measure([str(TRIAGE), "carve", str(image), "--out", f"{folder}/out", "--quiet"])
+            print(f"{size >> 20:6} MiB: {taken.memory:.0f} MB, {taken.wall:.1f} s")
+            shutil.rmtree(f"{folder}/out")
+
+
+def main() -> None:
+    """Choose what is measured."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    commands_ = parser.add_subparsers(dest="what", required=True)
+    one = commands_.add_parser("quality")
+    one.add_argument("--samples", type=Path, nargs="*", default=[])
+    one.add_argument("--media", type=int, default=3)
+    two = commands_.add_parser("time")
+    two.add_argument("image", type=Path)
+    two.add_argument("--partition", type=int, default=1 << 20, help="where the file system begins, in bytes")
+    two.add_argument("--rounds", type=int, default=3)
+    commands_.add_parser("memory")
+    given = parser.parse_args()
+    if given.what == "quality":
+        quality(given.samples, given.media)
+    elif given.what == "time":
+        clock(given.image, given.partition, given.rounds)
+    else:
+        memory()
+
+
+if __name__ == "__main__":
+    main()
