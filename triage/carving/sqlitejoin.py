@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from triage.carving.sqlitepages import Heads, Mask
     from triage.carving.window import Window
 
-_REACH = 256 << 20
+_REACH = 1 << 20
 """Bytes behind the break in which the second piece is looked for."""
 _EXPECTED = 64
 _DISTANCES = 16
