@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 import struct
 from typing import TYPE_CHECKING
@@ -12,8 +13,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from picture_support import NOISE, SURROUNDINGS, asked, form, holds, mutants, noise_picture, samples, saved, together, walk
 
+from triage.carving.carved import carved_of
 from triage.carving.cfb import read_compound
+from triage.carving.entries import pack, unpack
 from triage.carving.forms import Structure, Walked
+from triage.carving.space import Area
 from triage.carving.window import window_of
 
 if TYPE_CHECKING:
@@ -79,11 +83,19 @@ def test_more_kinds_have_their_extensions() -> None:
 
     assert extension({"Quill": words(10)}) == "pub"
     assert extension({"   114": words(10)}) == "mpp"
-    assert extension({"DestList": words(10), "1": words(20)}) == "automaticDestinations-ms"
+    assert extension({"DestList": words(10), "1": words(20)}) == "jumplist"
     assert extension({"VisioDocument": words(10)}) == "vsd"
     assert extension({"anything": words(10)}, bytes.fromhex("84100c0000000000c000000000000046")) == "msi"
     assert extension({"anything": words(10)}) == "ole"
     assert extension({"256_e2015f1be554ff60": words(10)}) == "db"
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_a_walk_says_passes_from_a_worker_to_its_parent(kind: str) -> None:
+    data = KINDS[kind]
+    where = Area(evidence="e", volume=None, volume_offset=0, kind="volume", name="v", stretches=((0, len(data)),))
+    carved = carved_of(sound(data), form("ole"), [(0, len(data))], where, jumps=False)
+    assert unpack(json.loads(json.dumps(pack(carved))), len(data)) == carved
 
 
 def test_tables_at_the_beginning_are_read_as_well() -> None:
@@ -110,7 +122,7 @@ def test_thumbnails_are_its_children() -> None:
     walked = sound(THUMBS + bytes(512))
     (part,) = walked.parts
     assert THUMBS[part.offset : part.offset + part.length] == THUMBNAIL
-    assert part.extension == "jpg"
+    assert (part.extension, part.name) == ("jpg", "thumbnail")
 
 
 @pytest.mark.parametrize("kind", ["xls", "ppt"])

@@ -216,5 +216,5 @@ def pictures(window: Window, found: Compound) -> tuple[Part, ...]:
         at, length = pieces[0]
         start, extension = _picture(window.at(at, min(64, length)))
         if start >= 0:
-            parts.append(Part(offset=at + start, length=length - start, extension=extension, name=f"thumbnail {len(parts) + 1}"))
+            parts.append(Part(offset=at + start, length=length - start, extension=extension, name="thumbnail"))
     return tuple(parts)

@@ -23,7 +23,7 @@ _FURTHEST = 32 << 20
 """Bytes behind their place in which displaced tables are looked for."""
 _CUTS = 16
 """Places of a gap that are tried."""
-_EXTENSION = {"office-encrypted": "ole", "thumbs": "db", "jumplist": "automaticDestinations-ms"}
+_EXTENSION = {"office-encrypted": "ole", "thumbs": "db"}
 _MORE = {"Quill": ("pub", "publisher"), "   114": ("mpp", "project"), "   214": ("mpp", "project"), "MSWorksWPDoc": ("wps", "works")}
 """Streams of kinds that have no name elsewhere: extension and kind."""
 _FIRST = ((b"\xec\xa5\xc1\0", "doc"), (b"\x09\x08\x10\0", "xls"), (b"\x0f\0\xe8\x03", "ppt"))
