@@ -12,6 +12,7 @@ from triage.carving.forms import Facts, Format, Header, Part, Structure, Walked
 from triage.carving.mpegaudio import Chain, Sound, Told, follow, frame_lengths, sound_of, told
 from triage.carving.mpegtags import ID3_HEADERS, TRAILING, behind_tags, doubt, id3_length, is_cut, next_tag, pictures, trailers
 from triage.carving.places import places
+from triage.content.frames import frame_length
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -37,6 +38,9 @@ def _walk(window: Window) -> Walked | None:
     if head[:3] == b"ID3":
         start = behind_tags(window)
         head = window.at(start, _LONGEST) if start else b""
+    first = frame_length(head, 0)
+    if not first or head[first : first + 1] != b"\xff":
+        return None
     sound = sound_of(head[:4])
     if sound is None or sound.layer == 1:
         return None

@@ -121,7 +121,9 @@ def _shape(head: bytes) -> Shape | None:
     """Return how long the packets are, by the first four."""
     for shape in SHAPES:
         at = shape.before
-        if all(head[at + n * shape.size : at + n * shape.size + 1] == b"\x47" for n in range(4)):
+        if head[at + shape.size : at + shape.size + 1] == b"\x47" and all(
+            head[at + n * shape.size : at + n * shape.size + 1] == b"\x47" for n in range(4)
+        ):
             return shape
     return None
 
