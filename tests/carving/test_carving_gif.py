@@ -140,6 +140,16 @@ def test_two_pieces_are_put_together_wherever_the_break_is(data: bytes, block: i
         assert together(scattered, joined) == data, cut
 
 
+@pytest.mark.parametrize("data", [STILL, MOVING], ids=["still", "moving"])
+def test_what_is_left_around_a_hole_is_not_put_together(data: bytes) -> None:
+    """Behind a hole of whole sectors the lengths stand right again, but the picture has too few pixels."""
+    start, _ = image_data(data)
+    for hole in range(-(-start // 512) * 512 + 512, len(data) - 5120, 4096):
+        window, walked = asked("gif", data[:hole] + NOISE[:4096] + data[hole + 4096 :] + bytes(999))
+        joined = form("gif").rejoin(window, walked) if walked is not None and not walked.pieces else walked
+        assert joined is None, hole
+
+
 def test_zeros_between_two_pieces_do_not_hide_the_break() -> None:
     cut = len(STILL) // 8192 * 4096
     scattered = STILL[:cut] + bytes(8192) + STILL[cut:] + NOISE[:3000]

@@ -6,7 +6,8 @@ unless the codes agree all the same: the lengths are as good as checksums, one f
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from itertools import accumulate
 from typing import TYPE_CHECKING
 
 from triage.carving.ahead import Ahead
@@ -21,6 +22,8 @@ _EXTENSIONS = {0x01: 12, 0xF9: 4, 0xFE: 0, 0xFF: 11}
 """Labels of extensions (GIF89a 23-26), and how long the first sub-block of each must be; 0: any length."""
 _DECODED = 256 << 10
 """Bytes of one image's codes that are followed when the lengths do not say enough."""
+_PROVEN = 4 << 20
+"""Bytes of the codes of an image that was put together: of one with more, nothing is proven."""
 _COST, _HOP = 64, 64
 """What following a byte of codes costs, and what a hop does, in bytes read."""
 _EQUAL = 8
@@ -57,7 +60,7 @@ class _State:
 
     ``block``: where the block begins that is followed now; ``picture``: where the last image begins, and ``image`` its sub-blocks.
     ``broken``: where a length stands that is not as it should be. ``loose``: images whose lengths do not prove them.
-    ``doubted``: the next image is looked at more closely.
+    ``doubted``: the next image is looked at more closely. ``crossed``: images in which one of ``cuts`` lies.
     """
 
     offset: int
@@ -68,6 +71,8 @@ class _State:
     frames: int = 0
     loose: int = 0
     doubted: bool = False
+    cuts: tuple[int, ...] = ()
+    crossed: list[_Image] = field(default_factory=list)
     ended: bool = False
     why: str = ""
 
@@ -159,6 +164,8 @@ def _image(ahead: Ahead, state: _State, size: tuple[int, int], strict: bool) -> 
     if image.end < 0:
         state.why = "the space ends inside it"
         return False
+    if any(image.start < cut < image.end for cut in state.cuts):
+        state.crossed.append(image)
     state.offset = image.end
     state.frames += 1
     return True
@@ -207,10 +214,12 @@ def _sub_blocks(ahead: Ahead, image: _Image) -> None:
         at = counted = after
 
 
-def _codes(window: Window, image: _Image) -> str:
+def _codes(window: Window, image: _Image, most: int = _DECODED) -> str:
     """Return whether an image's codes are ``right``, ``wrong``, or ``unknown``: too many to be followed."""
     end = image.end if image.end >= 0 else window.size
-    raw = window.at(image.start, min(end - image.start, _DECODED))
+    if most == _PROVEN and end - image.start > most:
+        return "unknown"
+    raw = window.at(image.start, min(end - image.start, most))
     window.spend(_COST * len(raw))
     pieces, at = [], 0
     while at < len(raw) and raw[at]:
@@ -220,7 +229,7 @@ def _codes(window: Window, image: _Image) -> str:
     if not right:
         return "wrong"
     if not ended:
-        return "unknown" if image.end < 0 or len(raw) == _DECODED else "wrong"
+        return "unknown" if image.end < 0 or len(raw) == most else "wrong"
     return "right" if pixels == image.pixels else "wrong"
 
 
@@ -292,10 +301,15 @@ def _joined(window: Window) -> Walked | None:
         return None
     before = sum(length for _, length in pieces[:-1])
     pieces[-1] = (pieces[-1][0], state.offset - before)
+    # Blocks are multiples of 256 bytes: behind a hole in the same image lengths stand right as well. Its codes tell what is missing.
+    proof = _State(start, cuts=tuple(accumulate(length for _, length in pieces[:-1])))
+    _follow(whole, proof, (width, height), strict=True)
+    if not proof.ended or any(_codes(whole, image, _PROVEN) != "right" for image in proof.crossed):
+        return None
     return Walked(
         length=state.offset,
         structure=Structure.FRAGMENTED,
-        why=f"put together out of {len(pieces)} pieces: only so every length up to the trailer stands where it should",
+        why=f"put together out of {len(pieces)} pieces: only so its codes give the pixels that they should",
         checked=True,
         pieces=tuple(pieces),
         facts=_facts(width, height, state.frames),
