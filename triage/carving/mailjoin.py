@@ -41,9 +41,9 @@ def find_rest(window: Window, cut: int, mark: bytes) -> int | None:
             break
     tried = range(first, min(at, first + _TRIED * unit), unit)
     fitting = [place for place in tried if place > cut and fits(window, cut, place)]
-    if _encoded(window, cut):
-        return fitting[0] if len(fitting) == 1 else None
-    return first if first in fitting else None
+    if first in fitting:
+        return first
+    return fitting[0] if len(fitting) == 1 and _encoded(window, cut) else None
 
 
 def fits(window: Window, cut: int, place: int) -> bool:
