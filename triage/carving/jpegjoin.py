@@ -39,7 +39,7 @@ _MOST_PIXELS, _MOST_PROGRESSIVE = 100_000_000, 24_000_000
 _BLOCKS = 4096
 _NEAR, _FOREIGN, _JOINTS = 4, 4, 8
 """Boundaries before the break, beginnings of foreign data, and joints at which the file may have been cut."""
-_TRIALS, _MORE_TRIALS = 6 << 20, 1 << 19
+_TRIALS, _MORE_TRIALS = 4 << 20, 1 << 19
 """What trials may cost behind the first cut, and behind each other one: several hundred, and a few dozen. In 600 files that were put
 together the first cut was the right one, and what was right among the first 170 places that looked like it."""
 _TRIED, _TRIED_LONG = (200, 1 << 10, 1 << 12), 1 << 15
