@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from triage.artifacts import sqlite
 from triage.artifacts.sqlite import Row, open_database
-from triage.artifacts.sqlitelog import Checksums, plain_checksum, apply_journal, apply_wal
+from triage.artifacts.sqlitelog import Checksums, apply_journal, apply_wal, plain_checksum
 from triage.artifacts.structure import Notes, StructureError
 
 if TYPE_CHECKING:

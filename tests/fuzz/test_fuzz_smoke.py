@@ -16,7 +16,7 @@ INPUTS = 40
 """Inputs a target here, behind its seeds."""
 
 # Rooms whose modules take bytes or text from evidence, from lists, profiles or workers: each module has a target, or a reason here.
-ROOMS = ("evidence", "filesystem", "content", "hashsets", "artifacts")
+ROOMS = ("evidence", "filesystem", "content", "carving", "hashsets", "artifacts")
 MORE = (
     "triage.model",
     "triage.escape",
@@ -44,6 +44,9 @@ NO_PARSER = {
     "triage.hashsets.matching": "look-ups in what the store's target reads",
     "triage.hashsets.sorting": "sorts digests",
     "triage.artifacts.structure": "no parser",
+    "triage.carving.catalog": "finds the formats",
+    "triage.carving.forms": "records",
+    "triage.carving.known": "a place for a store of digests",
 }
 
 

@@ -37,14 +37,14 @@ def pack(one: Carved) -> Json:
         "offset": one.offset,
         "length": one.length,
         "format": one.format,
-        "extension": one.extension,
+        "extension": _plain(one.extension, _EXTENSION, "bin"),
         "structure": one.structure.value,
         "confidence": one.confidence,
         "why": one.why,
         "pieces": [list(p) for p in one.pieces],
         "until": one.until,
         "checked": one.checked,
-        "parts": [[p.offset, p.length, p.extension, p.name] for p in one.parts[:_PARTS]],
+        "parts": [[p.offset, p.length, _plain(p.extension, _EXTENSION, "bin"), _plain(p.name, _NAME, "part")] for p in one.parts[:_PARTS]],
         "facts": {str(k)[:40]: v if type(v) is int else str(v)[:_TEXT] for k, v in one.facts.items()},
     }
 
@@ -158,6 +158,11 @@ def _within(pieces: Sequence[tuple[int, int]], offset: int, length: int) -> list
             length -= take
         start += size
     return found
+
+
+def _plain(text: str, form: re.Pattern[str], otherwise: str) -> str:
+    """Return a word that a format gave to what it found, or another when it is not fit to be part of a file's name."""
+    return text if form.fullmatch(text) else otherwise
 
 
 def _number(value: Any) -> int:
