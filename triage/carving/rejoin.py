@@ -86,7 +86,7 @@ class Rejoiner:
                 walked = one.format.walk(window)
                 if walked is not None and walked.structure is Structure.COMPLETE and walked.checked:
                     return self._carved(one.format, replace(walked, structure=Structure.FRAGMENTED), left, window)
-            if walked is not None and one.format.rejoin is not None:
+            if walked is not None and one.format.rejoin is not None and not self._overwritten(walked, left):
                 walked = one.format.rejoin(window, walked)
                 if walked is not None and walked.checked:
                     return self._carved(one.format, walked, left, window)
@@ -95,6 +95,19 @@ class Rejoiner:
         finally:
             self._spent += window.spent
         return None
+
+    def _overwritten(self, walked: Walked, left: Space) -> bool:
+        """Whether a file breaks off where the medium goes on elsewhere: its rest then lay where a living file lies now.
+
+        Had the file been written around that one, it would have gone on behind it, and the walk would have followed it there.
+        """
+        if walked.structure is not Structure.TRUNCATED or walked.valid is None:
+            return False
+        at, block = walked.valid, self._area.block
+        for place, length in left.pieces(max(0, at - block + 1), 2 * block):
+            if self._reader.space.joints(max(0, place - 1), place + length + 1):
+                return True
+        return False
 
     def _window(self, left: Space, allowance: int) -> Window:
         reader = self._reader

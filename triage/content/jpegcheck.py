@@ -41,3 +41,25 @@ def check(data: bytes) -> tuple[bool | None, str]:
     except MemoryError:
         return None, "decoding it needs more memory than there is"
     return True, ""
+
+
+ENDS_EARLY = "premature end"
+"""The complaint about data that make sense as far as they go."""
+
+
+def shown_rows(data: bytes) -> int | None:
+    """Return how many rows of a cut picture a decoder shows, to the block; ``None`` when it cannot be told. Never raises.
+
+    What is missing is one flat colour (libjpeg's ``jdhuff.c``): at an eighth of the size, rows of one value at the bottom. A picture that
+    is flat there itself has more rows than are counted.
+    """
+    try:
+        height, width, _, _ = simplejpeg.decode_jpeg_header(data, strict=False)
+        if int(height) * int(width) > MAX_PIXELS or int(height) * int(width) * data.count(b"\xff\xda") > MAX_WORK:
+            return None
+        rows = simplejpeg.decode_jpeg(data, "GRAY", fastdct=True, fastupsample=True, min_height=1, min_width=1, strict=False)[:, :, 0]
+    except (ValueError, RuntimeError, MemoryError):
+        return None
+    flat = (rows == rows[-1, -1]).all(axis=1)
+    shown = len(flat) - int(flat[::-1].argmin()) if not flat.all() else 0
+    return min(shown * -(-int(height) // len(flat)), int(height))

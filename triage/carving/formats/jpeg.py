@@ -14,6 +14,7 @@ from triage.carving.forms import Facts, Format, Header, Part, Structure, Walked
 from triage.carving.jpegjoin import MOST_CODES, check, follows, rejoin
 from triage.carving.jpegmeta import behind, exif
 from triage.carving.jpegparts import FEWEST_HIGH, MOST_HIGH, high_bits, leading_segments, read_picture
+from triage.content import jpegcheck
 
 if TYPE_CHECKING:
     from triage.carving.jpegparts import Picture
@@ -29,6 +30,10 @@ _LOOKED_AT = 1 << 22
 _PLAIN_VALUES = 24
 """Values of bytes in a sector that is a plain part of a picture, at most."""
 _SECTOR = 512
+_MOST_DECODED, _NEAR_JOINT, _MOST_JOINTS = 16 << 20, 1 << 17, 8
+"""Bytes of a picture that are decoded to see whether it was cut at a joint, how far behind that it must look strange at the latest, and
+joints that are looked at."""
+EOI_BYTES = b"\xff\xd9"
 
 
 def _walk(window: Window) -> Walked | None:
@@ -77,6 +82,15 @@ def _only_thumbnail(window: Window) -> Walked | None:
 
 def _broken(window: Window, picture: Picture, facts: Facts, thumbnails: tuple[Part, ...]) -> Walked | None:
     """Say how much of a picture there is that does not come to its end as it should."""
+    cut = _cut_at_joint(window, picture)
+    if cut is not None:
+        valid, at, rows = cut
+        inside = tuple(part for part in thumbnails if part.offset + part.length <= valid)
+        if rows < min(_LEAST_ROWS, picture.frame.height or _LEAST_ROWS) and not inside:
+            return None
+        why = f"its data make sense as far as byte {at}, where the medium goes on elsewhere: {rows} of {picture.frame.height} rows"
+        facts = {**facts, "rows_shown": rows}
+        return Walked(length=at, structure=Structure.TRUNCATED, why=why, valid=valid, parts=inside, facts=facts)
     start, followed = picture.scans[0].start, follows(window, picture)
     if followed is None:
         if not picture.stop:
@@ -107,6 +121,33 @@ def _broken(window: Window, picture: Picture, facts: Facts, thumbnails: tuple[Pa
     if broke == start + MOST_CODES:
         why, broke = f"it is broken somewhere behind byte {broke}", picture.end
     return Walked(length=broke, structure=Structure.TRUNCATED, why=why, valid=valid, parts=inside, facts=facts)
+
+
+def _cut_at_joint(window: Window, picture: Picture) -> tuple[int, int, int] | None:
+    """Return the joint at which a picture was cut, as far as its data seem to go on, and how many rows of it show.
+
+    Most deleted pictures that break off were overwritten by a file that lives: the medium jumps there. The decoder says in a thousandth
+    of a second that all before the joint makes sense, and reading every code would say no more. ``None``: it was not cut at a joint.
+    """
+    start = picture.scans[0].start
+    if not picture.stop or picture.frame.arithmetic or picture.frame.lossless:
+        return None
+    strange = next((at for at in picture.foreign if at > start), picture.end)
+    joints = list(window.joints(start, strange + 1))[:_MOST_JOINTS]
+    if not joints or joints[0] > _MOST_DECODED or strange - joints[-1] > _NEAR_JOINT or not _sound_until(window, joints[0]):
+        return None
+    sound = joints[0]
+    for joint in joints[1:]:  # behind the first the medium may go on with the picture, or with another that seems to fit
+        if not _sound_until(window, joint):
+            break
+        sound = joint
+    rows = jpegcheck.shown_rows(window.at(0, sound) + EOI_BYTES)
+    return (joints[0], sound, rows) if rows is not None else None
+
+
+def _sound_until(window: Window, end: int) -> bool:
+    window.spend(2 * end)
+    return jpegcheck.ENDS_EARLY in jpegcheck.check(window.at(0, end) + EOI_BYTES)[1]
 
 
 def _resumes(window: Window, broke: int, end: int) -> bool:
