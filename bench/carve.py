@@ -142,7 +142,7 @@ def quality(samples: list[Path], media: int) -> None:
         print(f"{f'{kind} ({wanted_kinds[kind]})':20}" + "".join(f"{kinds[n][kind]:12}" for n in totals))
 
 
-def clock(image: Path, partition: int, rounds: int) -> None:
+def clock(image: Path, partition: int, rounds: int, without: list[str]) -> None:
     """Print wall times on an image's free space."""
     times: dict[str, list[tuple[float, float, float]]] = {}
     with tempfile.TemporaryDirectory() as folder:
@@ -153,7 +153,8 @@ def clock(image: Path, partition: int, rounds: int) -> None:
         for _ in range(rounds):
             with tempfile.TemporaryDirectory() as out:
                 for name, command in commands(image, Path(out), free=free, partition="1", space="freespace").items():
-                    times.setdefault(name, []).append(measure(command))
+                    if name not in without:
+                        times.setdefault(name, []).append(measure(command))
     middle = {name: [statistics.median(t[i] for t in taken) for i in range(3)] for name, taken in times.items()}
     print(f"{'':18}{'wall s':>8}{'cpu s':>8}{'MB':>7}   (median of {rounds})")
     for name, (wall, cpu, memory) in middle.items():
@@ -164,7 +165,8 @@ def clock(image: Path, partition: int, rounds: int) -> None:
         ("triage on blkls", "foremost", 0.12),
         ("triage on blkls", "foremost -q", 1.0),
     ):
-        print(f"{ours} / {theirs}: {middle[ours][0] / middle[theirs][0]:.3f} wall (asked: at most {most})")
+        if {ours, theirs} <= set(middle):
+            print(f"{ours} / {theirs}: {middle[ours][0] / middle[theirs][0]:.3f} wall (asked: at most {most})")
 
 
 def memory() -> None:
@@ -194,12 +196,13 @@ def main() -> None:
     two.add_argument("image", type=Path)
     two.add_argument("--partition", type=int, default=1 << 20, help="where the file system begins, in bytes")
     two.add_argument("--rounds", type=int, default=3)
+    two.add_argument("--without", nargs="*", default=[], help="tools to leave out")
     commands_.add_parser("memory")
     given = parser.parse_args()
     if given.what == "quality":
         quality(given.samples, given.media)
     elif given.what == "time":
-        clock(given.image, given.partition, given.rounds)
+        clock(given.image, given.partition, given.rounds, given.without)
     else:
         memory()
 

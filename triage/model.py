@@ -17,6 +17,8 @@ from types import UnionType
 from typing import Any, ClassVar, Self, get_args, get_origin, get_type_hints
 
 Json = dict[str, Any]
+MAX_FINDINGS, MAX_FINDING, MAX_TITLE = 1000, 64 << 10, 300
+"""What a plugin may say of one item: findings, bytes of one's data as JSON, characters of one's title."""
 
 
 class Kind(StrEnum):

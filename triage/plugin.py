@@ -14,7 +14,7 @@ from typing import Any, BinaryIO, ClassVar, Protocol, runtime_checkable
 
 from triage.content.catalog import FileType
 from triage.content.stream import analyze_content
-from triage.model import Content, Entry, Finding, Json, Kind, Problem, Severity
+from triage.model import MAX_FINDING, MAX_FINDINGS, MAX_TITLE, Content, Entry, Finding, Json, Kind, Problem, Severity
 
 __all__ = [
     "Accepts",
@@ -35,12 +35,6 @@ __all__ = [
     "run_plugin",
     "sample_item",
 ]
-
-MAX_FINDINGS = 1000
-"""A plugin that sees more in one item is stopped, and that is said."""
-MAX_FINDING = 64 << 10
-"""Bytes that one finding's data may take as JSON."""
-MAX_TITLE = 300
 
 ReadAt = Callable[[int, int], bytes]
 

@@ -112,7 +112,7 @@ def test_pieces_around_a_living_file_are_one_file(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "code", "said"),
     [
-        (["--type", "jpge"], 2, "no format is called 'jpge' (known: "),
+        (["--type", "jpge"], 2, "no carved format is called 'jpge' (known: "),
         (["--slack", "--whole"], 2, "exclude each other"),
         (["--confidence", "101"], 2, "101"),
     ],

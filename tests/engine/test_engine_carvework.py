@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from triage.carving.carver import UNIT
-from triage.carving.space import Area
+from triage.carving.space import UNIT, Area
 from triage.engine.areas import Owned, areas_of, complement
 from triage.engine.carvework import COUNTS, CarveWork, Progress
 from triage.engine.phases import CARVING

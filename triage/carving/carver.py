@@ -24,8 +24,6 @@ if TYPE_CHECKING:
     from triage.carving.known import KnownBlock, KnownBlocks
     from triage.evidence.medium import Medium
 
-UNIT = 32 << 20
-"""Bytes of a unit."""
 _BLOCK = 8 << 20
 _FINE_BLOCK = 1 << 20
 """Bytes that are searched for headers at once: at sectors, and at every byte, where each could be one."""

@@ -75,6 +75,8 @@ class Rejoiner:
 
     def _better(self, one: Broken, taken: Sequence[tuple[int, int]]) -> Carved | None:
         space, offset = self._reader.space, one.found.offset
+        if self._overwritten(one):
+            return None
         end = min(offset + min(REACH, one.format.largest), space.size if self._area.joined else space.stretch_end(offset))
         left = Space([(a, b - a) for a, b in _left(taken, offset, end)])
         if not left.size:
@@ -86,7 +88,7 @@ class Rejoiner:
                 walked = one.format.walk(window)
                 if walked is not None and walked.structure is Structure.COMPLETE and walked.checked:
                     return self._carved(one.format, replace(walked, structure=Structure.FRAGMENTED), left, window)
-            if walked is not None and one.format.rejoin is not None and not self._overwritten(walked, left):
+            if walked is not None and one.format.rejoin is not None:
                 walked = one.format.rejoin(window, walked)
                 if walked is not None and walked.checked:
                     return self._carved(one.format, walked, left, window)
@@ -96,18 +98,16 @@ class Rejoiner:
             self._spent += window.spent
         return None
 
-    def _overwritten(self, walked: Walked, left: Space) -> bool:
+    def _overwritten(self, one: Broken) -> bool:
         """Whether a file breaks off where the medium goes on elsewhere: its rest then lay where a living file lies now.
 
         Had the file been written around that one, it would have gone on behind it, and the walk would have followed it there.
         """
-        if walked.structure is not Structure.TRUNCATED or walked.valid is None:
+        valid, block = one.walked.valid, self._area.block
+        if one.walked.structure is not Structure.TRUNCATED or valid is None:
             return False
-        at, block = walked.valid, self._area.block
-        for place, length in left.pieces(max(0, at - block + 1), 2 * block):
-            if self._reader.space.joints(max(0, place - 1), place + length + 1):
-                return True
-        return False
+        at = one.found.offset + valid
+        return bool(self._reader.space.joints(max(0, at - block), at + block + 1))
 
     def _window(self, left: Space, allowance: int) -> Window:
         reader = self._reader

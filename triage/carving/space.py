@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from triage.evidence.medium import Medium
 
 SECTOR = 512
+UNIT = 32 << 20
+"""Bytes of an area in which a unit's candidates begin."""
 _AHEAD = 256 << 10
 """Bytes that are read at once behind the block that is being scanned: walks ask for little at a time."""
 _KEPT = 16

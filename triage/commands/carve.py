@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from triage.carving.catalog import known_formats
+from triage.carving.choice import check_types
 from triage.carving.forms import Structure
 from triage.commands.common import tell
 from triage.commands.folder import OutputFolder, not_written
@@ -78,10 +78,7 @@ def carve(
       triage carve card.dd --out carved --type jpeg --type isobmff
       triage carve disk.E01 --out carved --confidence 80
     """
-    known = [f.name for f in known_formats()]
-    for name in types:
-        if name not in known:
-            raise UsageError(f"no format is called '{name}'", hint=f"known: {', '.join(known)}")
+    check_types(types)
     if slack and whole:
         raise UsageError("--slack and --whole exclude each other", hint="the whole medium holds the slack too")
     OutputFolder.check(out)

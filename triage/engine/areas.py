@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from triage.carving.space import SECTOR, Area
+from triage.filesystem.describe import is_listed
 from triage.filesystem.ownership import Ownership
-from triage.filesystem.volumes import is_listed
 from triage.model import Encryption
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from triage.engine.exportwork import ExportWork, Writer
 from triage.engine.listing import Listing, list_entries
 from triage.engine.local import LocalEngine
 from triage.engine.plan import Plan
-from triage.filesystem.volumes import is_listed
+from triage.filesystem.describe import is_listed
 from triage.model import Encryption, Kind, Problem, Severity
 from triage.priority.profile import Limits
 
@@ -107,7 +107,9 @@ def carve_alone(
     engine = LocalEngine(limits, {"memory": limits.memory}, jobs or limits.jobs or max(1, os.cpu_count() or 1))
     try:
         session = engine.spawn()
+        engine.prepare({"do": "prepare", "types": list(types)}, first=False)
         evidence, volumes, problems = session.open(path)
+        engine.prepare({"do": "prepare", "types": list(types)}, first=True)
         result = Result(evidence, problems=[p for p in problems if p.stage == "evidence"])
         areas = [whole_medium(evidence)] if whole else _areas(session, evidence, volumes, limits, result, slack=slack)
         result.areas = [(area, Progress()) for area in areas]

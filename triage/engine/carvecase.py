@@ -5,14 +5,12 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
-from triage.carving.catalog import known_formats
 from triage.carving.entries import entries_of, finding_of
 from triage.carving.order import already_listed, first_blocks
 from triage.engine.areas import CONTAINER, GAP, SLACK, UNALLOCATED, VOLUME, Owned, areas_of
 from triage.engine.carvealone import gave_up
 from triage.engine.carvework import CarveWork, Progress
 from triage.engine.containers import container_areas
-from triage.errors import UsageError
 from triage.model import Kind
 
 if TYPE_CHECKING:
@@ -66,14 +64,6 @@ class _Carving:
 def key_of(area: Area) -> tuple[Any, ...]:
     """Return an area's columns in the case."""
     return (area.evidence, area.volume_offset, -1 if area.volume is None else area.volume, area.kind, area.source)
-
-
-def check_types(carve: Carve) -> None:
-    """Raise ``UsageError`` for a format that is not carved."""
-    known = {f.name for f in known_formats()}
-    for name in carve.types:
-        if name not in known:
-            raise UsageError(f"the profile carves '{name}', which is no format", hint=f"known: {', '.join(sorted(known))}")
 
 
 def forget_other_formats(writer: CaseWriter, carve: Carve) -> None:

@@ -13,7 +13,7 @@ from triage.engine import testhook
 from triage.engine.phases import CARVING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from triage.engine.slot import Slot
     from triage.evidence.medium import Medium
@@ -66,12 +66,17 @@ class CarveTasks:
         }
         self._send({**answer, "done": "carve", "found": found, "counts": counts})
 
+    def prepare(self, types: Sequence[str]) -> Headers:
+        """Load the formats, all when none is named."""
+        names = tuple(types)
+        headers = self._headers.get(names)
+        if headers is None:
+            headers = self._headers[names] = Headers([f for f in known_formats() if not names or f.name in names])
+        return headers
+
     def _new(self, number: int) -> Carver:
         facts = self._facts
-        types = facts["types"]
-        headers = self._headers.get(types)
-        if headers is None:
-            headers = self._headers[types] = Headers([f for f in known_formats() if not types or f.name in types])
+        headers = self.prepare(facts["types"])
         area = Area(
             evidence=facts["evidence"],
             volume=None,

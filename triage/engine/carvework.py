@@ -6,10 +6,9 @@ from collections import Counter, deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
-from triage.carving.carver import UNIT
 from triage.carving.entries import unpack
 from triage.carving.order import Order
-from triage.carving.space import Space
+from triage.carving.space import UNIT, Space
 from triage.engine.items import small
 from triage.engine.jobs import Job
 from triage.engine.phases import CARVING

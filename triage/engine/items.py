@@ -5,8 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from triage.model import Content, Entry, Finding, Outcome, Problem
-from triage.plugin import MAX_FINDING, MAX_FINDINGS, MAX_TITLE
+from triage.model import MAX_FINDING, MAX_FINDINGS, MAX_TITLE, Content, Entry, Finding, Outcome, Problem
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence

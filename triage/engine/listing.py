@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from triage.engine.local import LocalEngine
 from triage.engine.plan import Plan
 from triage.errors import EngineError
-from triage.filesystem.volumes import is_listed
+from triage.filesystem.describe import is_listed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -18,7 +18,7 @@ from triage.engine.phases import ANALYZING
 from triage.engine.process import Event, WorkerProcess
 from triage.engine.session import Session
 from triage.errors import EngineError
-from triage.filesystem.tsk import Walker
+from triage.filesystem import walkphases
 from triage.model import Evidence, Outcome, Problem, Severity, Volume
 
 if TYPE_CHECKING:
@@ -129,6 +129,11 @@ class LocalEngine:
             self._seats.append(self._new_seat())
         self._session = Session(self._limits, self._seats[0].worker, self._events, self._renew)
         return self._session
+
+    def prepare(self, command: Json, *, first: bool) -> None:
+        """Let the workers do what answers nothing while they wait for work: the first, which opens evidence, or all others."""
+        for seat in self._seats[:1] if first else self._seats[1:]:
+            seat.worker.send(command)
 
     def _renew(self) -> WorkerProcess:
         """Put another worker in the first one's place, which was lost while it opened evidence."""
@@ -260,7 +265,7 @@ class LocalEngine:
             if seat.ready and not seat.busy:
                 continue
             limit = self._limits.stall_seconds if seat.ready else _STARTING
-            if seat.walk is not None and seat.worker.slot.read().phase == Walker.ORPHANS:
+            if seat.walk is not None and seat.worker.slot.read().phase == walkphases.ORPHANS:
                 limit = self._limits.orphan_seconds
             if seat.worker.silent_for() > limit:
                 seat.stalled = True
@@ -398,13 +403,13 @@ class LocalEngine:
 
     def _walk_lost(self, walk: _Walk, phase: int, address: int, how: str, walks: list[_Walk]) -> None:
         walk.deaths += 1
-        if phase == Walker.ORPHANS:
+        if phase == walkphases.ORPHANS:
             walk.orphans = True
-        elif phase == Walker.CHECKING:
+        elif phase == walkphases.CHECKING:
             walk.checks = True
-        elif phase == Walker.OPENING:
+        elif phase == walkphases.OPENING:
             walk.metadata.add(address)
-        elif phase == Walker.NAMES and address not in walk.directories:
+        elif phase == walkphases.NAMES and address not in walk.directories:
             walk.directories.add(address)
         elif walk.deaths >= _FRUITLESS_STARTS:
             self._give_up(walk, f"listing it ends the worker every time ({how})")

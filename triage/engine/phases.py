@@ -1,4 +1,4 @@
-"""What a worker announces besides the phases of a walk (1 to 4, :class:`triage.filesystem.tsk.Walker`)."""
+"""What a worker announces besides the phases of a walk (1 to 4, :mod:`triage.filesystem.walkphases`)."""
 
 from __future__ import annotations
 

@@ -30,6 +30,8 @@ _ENVIRONMENT = {
     "HOME": "/nonexistent",  # without one, Python asks the system's name services for it, over a socket
     "OMP_NUM_THREADS": "1",
     "OPENBLAS_NUM_THREADS": "1",
+    "MALLOC_MMAP_THRESHOLD_": "33554432",  # glibc asks the system for every larger block anew: carving 500 MB, a tenth of the time
+    "MALLOC_TRIM_THRESHOLD_": "67108864",
 }
 _HANDED_ON = ("LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "TRIAGE_TEST_HOOK", *(("SYSTEMROOT", "PATH") if sys.platform == "win32" else ()))
 """What a worker's environment holds besides, where it is set: how its libraries are found."""

@@ -12,9 +12,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from triage import __version__
+from triage.carving.choice import check_types
 from triage.case.writer import CaseWriter
 from triage.engine import budget, integrity
-from triage.engine.carvecase import carve_case, check_types, forget_other_formats
+from triage.engine.carvecase import carve_case, forget_other_formats
 from triage.engine.local import LocalEngine
 from triage.engine.plan import Plan
 from triage.engine.scoring import score_case
@@ -22,7 +23,7 @@ from triage.engine.sink import CaseSink, classify, known_of, match_finding
 from triage.errors import EvidenceError
 from triage.evidence.opening import SALVAGED
 from triage.evidence.segments import find_segments, group
-from triage.filesystem.volumes import is_listed
+from triage.filesystem.describe import is_listed
 from triage.hashsets.library import HashsetLibrary
 from triage.hashsets.matching import open_matcher
 from triage.model import Encryption, Entry, Evidence, Problem, Severity, Volume
@@ -119,7 +120,7 @@ def run(options: RunOptions, observer: Observer) -> RunResult:
         "plugins": plugins,
         "plugin_paths": [str(p.resolve()) for p in options.plugin_paths],
     }
-    check_types(profile.carve)
+    check_types(profile.carve.types)
     paths = group(options.evidence)
     result = RunResult()
     observer.stage("opening")

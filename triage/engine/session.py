@@ -16,7 +16,7 @@ from triage.engine.frames import MAX_FRAME
 from triage.engine.items import small, unpack_problem
 from triage.engine.process import Event, WorkerProcess
 from triage.errors import EngineError, EvidenceError, TriageError
-from triage.evidence.verify import VERDICTS
+from triage.evidence.medium import VERDICTS
 from triage.model import Evidence, Problem, Volume
 from triage.priority.profile import Limits
 

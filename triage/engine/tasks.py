@@ -56,6 +56,7 @@ class Tasks:
             "verify": self._verify,
             "thumbnail": self._thumbnail,
             "free": self._free,
+            "prepare": self._prepare,
             "contain": self._contain,
             "space": self._carve,
             "carve": self._carve,
@@ -212,6 +213,17 @@ class Tasks:
             results.append(self._analyzer.run(Work(data), self.reader))
         self._send({"done": "analyze", "batch": command["batch"], "results": results})
 
+    def _prepare(self, command: dict[str, Any]) -> None:
+        """Load the formats that will be carved while others open the evidence; answers nothing."""
+        self._carver().prepare(command["types"])
+
+    def _carver(self) -> CarveTasks:
+        if self._carving is None:
+            from triage.engine.carvetasks import CarveTasks  # noqa: PLC0415 - a worker that only lists needs no formats
+
+            self._carving = CarveTasks(self._slot, lambda evidence: self._evidence[evidence][1], self._send)
+        return self._carving
+
     def _free(self, command: dict[str, Any]) -> None:
         """Send which bytes of a volume its own books call free, as pairs of 64-bit numbers relative to the medium."""
         from triage.filesystem.allocation import free_ranges  # noqa: PLC0415 - brings the readers of every file system
@@ -260,11 +272,7 @@ class Tasks:
 
     def _carve(self, command: dict[str, Any]) -> None:
         """Take an area, or carve a unit of it."""
-        if self._carving is None:
-            from triage.engine.carvetasks import CarveTasks  # noqa: PLC0415 - a worker that only lists needs no formats
-
-            self._carving = CarveTasks(self._slot, lambda evidence: self._evidence[evidence][1], self._send)
-        (self._carving.space if command["do"] == "space" else self._carving.carve)(command)
+        (self._carver().space if command["do"] == "space" else self._carver().carve)(command)
 
     def _read(self, command: dict[str, Any]) -> None:
         """Send an item's bytes, at most ``length`` from ``offset``."""

@@ -10,6 +10,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
+VERDICTS = ("verified", "mismatch", "no stored hash", "incomplete")
+"""How recomputing a medium's stored digests can end (:mod:`triage.evidence.verify`)."""
+
+
 class DamagedRangeError(OSError):
     """Bytes of the medium that its container can no longer give. ``offset`` and ``length`` are relative to the medium."""
 

@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from triage.evidence.medium import Medium
 
 _STEP = 4 << 20
-VERDICTS = ("verified", "mismatch", "no stored hash", "incomplete")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

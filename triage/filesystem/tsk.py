@@ -26,8 +26,9 @@ from triage.filesystem.image import tsk_reason
 from triage.filesystem.isotimes import IsoZones
 from triage.filesystem.listed import Folder, Listed
 from triage.filesystem.orphans import OrphanGuard
-from triage.filesystem.tskentry import EXT_KINDS, OPENING, EntryMaker
+from triage.filesystem.tskentry import EXT_KINDS, EntryMaker
 from triage.filesystem.volumes import file_system_name, open_file_system
+from triage.filesystem.walkphases import CHECKING, NAMES, OPENING, ORPHANS
 from triage.model import Entry, Kind, Problem, Recoverability, Run, Severity, Volume
 
 if TYPE_CHECKING:
@@ -92,7 +93,7 @@ class _Place(NamedTuple):
 class Walker:
     """Walks one volume. ``announce(phase, address, position)`` is told what is touched next; phases are below."""
 
-    NAMES, OPENING, ORPHANS, CHECKING = 1, OPENING, 3, 4
+    NAMES, OPENING, ORPHANS, CHECKING = NAMES, OPENING, ORPHANS, CHECKING
 
     def __init__(
         self,

@@ -11,6 +11,7 @@ from triage.filesystem.image import tsk_reason
 from triage.filesystem.ntfsname import FILE_NAME, exact_name, is_whole
 from triage.filesystem.ntfstimes import ntfs_times
 from triage.filesystem.volumes import file_system_name
+from triage.filesystem.walkphases import OPENING
 from triage.model import Entry, Kind, Locator, Problem, Recoverability, Run, Severity, TimeBasis, Volume
 
 if TYPE_CHECKING:
@@ -21,8 +22,6 @@ if TYPE_CHECKING:
 
 MAX_RUNS = 4096
 """Runs an entry's record holds; ownership counts them all."""
-OPENING = 2
-"""The phase in which metadata are opened by their address."""
 
 # TSK 4.15, tsk_fs.h: TSK_FS_META_TYPE_ENUM, TSK_FS_NAME_TYPE_ENUM, flags, TSK_FS_ATTR_TYPE_ENUM.
 _META_KIND = {
