@@ -65,6 +65,7 @@ def commands(
     }
     if free is not None:
         found["triage on blkls"] = [str(TRIAGE), "carve", str(free), "--out", str(out / "ours-free"), "--quiet"]
+        found["  --no-join"] = [*found["triage on blkls"][:-2], str(out / "ours-quick"), "--no-join", "--quiet"]
     return found
 
 
@@ -164,9 +165,11 @@ def clock(image: Path, partition: int, rounds: int, without: list[str]) -> None:
         ("triage on blkls", "scalpel", 0.12),
         ("triage on blkls", "foremost", 0.12),
         ("triage on blkls", "foremost -q", 1.0),
+        ("  --no-join", "foremost", 0.12),
+        ("  --no-join", "foremost -q", 1.0),
     ):
         if {ours, theirs} <= set(middle):
-            print(f"{ours} / {theirs}: {middle[ours][0] / middle[theirs][0]:.3f} wall (asked: at most {most})")
+            print(f"{ours.strip()} / {theirs}: {middle[ours][0] / middle[theirs][0]:.3f} wall (asked: at most {most})")
 
 
 def memory() -> None:

@@ -528,3 +528,22 @@ def test_mutants_keep_the_rules(name: str) -> None:
                 mutant[at:at] = NOISE[: chance.choice((1, 4, 512))]
         found = checked_walk("isobmff", bytes(mutant) + NOISE[:2000])
         assert found is None or found.length <= len(mutant) + 2000
+
+
+def test_a_film_whose_index_cannot_be_read_is_kept_to_its_end(walk: Callable[..., Walked | None]) -> None:
+    """What looks whole from outside is of use to somebody with better tools; it is not called whole."""
+
+    def box(kind: bytes, data: bytes) -> bytes:
+        return struct.pack(">I4s", len(data) + 8, kind) + data
+
+    rng = random.Random(5)
+    film = box(b"ftyp", b"isom\0\0\2\0isomiso2avc1mp41") + box(b"free", b"") + box(b"mdat", rng.randbytes(200_000))
+    index = box(b"moov", box(b"mvhd", bytes(100)) + box(b"trak", rng.randbytes(4000)))
+    for rest in (bytes(4096), rng.randbytes(4096)):
+        found = walk("isobmff", film + index + rest)
+        assert found is not None
+        assert (found.length, found.structure, found.checked) == (len(film + index), Structure.DAMAGED, False)
+    assert walk("isobmff", film + rng.randbytes(len(index))) is None, "no index, and no media that anything is known of"
+    broken = bytearray(film + index)
+    broken[len(film) + 8 + 108 + 3] ^= 5
+    assert walk("isobmff", bytes(broken)) is None, "its boxes do not make up the index"

@@ -160,3 +160,11 @@ def test_evidence_is_not_changed(medium: tuple[Path, dict[int, bytes]], tmp_path
     before = (medium[0].stat().st_mtime_ns, hashlib.sha256(medium[0].read_bytes()).hexdigest(), sorted(medium[0].parent.iterdir()))
     assert run(["carve", str(medium[0]), "--out", str(tmp_path / "out"), "--quiet"]) == 0
     assert before == (medium[0].stat().st_mtime_ns, hashlib.sha256(medium[0].read_bytes()).hexdigest(), sorted(medium[0].parent.iterdir()))
+
+
+def test_the_search_for_pieces_can_be_left_out(tmp_path: Path) -> None:
+    data = carved_media.picture(7)
+    path = tmp_path / "medium.raw"
+    path.write_bytes(bytes(4096) + data[:4096] + bytes(8192) + data[4096:] + bytes(9000))
+    assert run(["carve", str(path), "--out", str(tmp_path / "out"), "--no-join", "--quiet"]) == 0
+    assert [(r["structure"], r["file"]) for r in rows(tmp_path / "out")] == [("truncated", "partial/000000004096.png")]

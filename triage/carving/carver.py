@@ -53,7 +53,7 @@ class UnitTotals:
 class Carver:
     """Carves the units of one area. ``announce(offset)`` is told which candidate is walked next, ``beat()`` that something moves.
 
-    ``known`` sees all that is scanned for headers, in blocks; what it recognises is in :attr:`UnitTotals.blocks`.
+    ``join``: whether the rest of what broke off is looked for. ``known`` sees all that is scanned for headers, in blocks; what it recognises is in :attr:`UnitTotals.blocks`.
     """
 
     def __init__(
@@ -66,6 +66,7 @@ class Carver:
         beat: Callable[[], None] = lambda: None,
         headers: Headers | None = None,
         known: KnownBlocks | None = None,
+        join: bool = True,
     ) -> None:
         self._area = area
         self._space = Space(area.stretches)
@@ -73,6 +74,7 @@ class Carver:
         self._headers = headers or Headers(known_formats() if formats is None else formats)
         self._announce = announce
         self._known = known
+        self._join = join
         self._wasted = 0
         self.totals = UnitTotals()
 
@@ -102,7 +104,7 @@ class Carver:
             behind = one.until
             claimed = [(a, length) for a, length in (*claimed, *one.pieces[1:]) if a + length > offset]
             found.append(one)
-        if broken:
+        if broken and self._join:
             found = Rejoiner(self._reader, self._area, self._announce).rejoin(found, broken)
         for one, following in itertools.pairwise([*found, None]):
             if one is not None:

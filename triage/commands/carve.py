@@ -45,6 +45,7 @@ _INSIDE = "inside"
 @click.option("--type", "types", multiple=True, metavar="NAME", help="Only this format (jpeg, zip, sqlite ...). Repeat.")
 @click.option("--slack", is_flag=True, help="Also search what lies behind the ends of files, at every byte. Lists all names first.")
 @click.option("--whole", is_flag=True, help="Search the whole medium, also what files own.")
+@click.option("--no-join", is_flag=True, help="Do not look for the rest of files that break off: a few times faster where many do.")
 @click.option(
     "--confidence",
     type=click.IntRange(0, 100),
@@ -61,6 +62,7 @@ def carve(
     types: tuple[str, ...],
     slack: bool,
     whole: bool,
+    no_join: bool,
     confidence: int,
     jobs: int | None,
     quiet: bool,
@@ -92,6 +94,7 @@ def carve(
                 types=types,
                 slack=slack,
                 whole=whole,
+                join=not no_join,
                 jobs=jobs or 0,
                 tick=lambda done, size: observer.progress(names=0, items_done=0, items=0, bytes_done=done, bytes_total=size),
             )

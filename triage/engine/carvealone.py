@@ -95,11 +95,14 @@ def carve_alone(
     types: Sequence[str] = (),
     slack: bool = False,
     whole: bool = False,
+    join: bool = True,
     jobs: int = 0,
     limits: Limits | None = None,
     tick: Callable[[int, int], None] = lambda _done, _all: None,
 ) -> Result:
-    """Carve one evidence into a writer. ``whole``: all of the medium, also what files own. ``tick``: bytes searched and to search.
+    """Carve one evidence into a writer. ``whole``: all of the medium, also what files own. ``join``: look for the rest of what broke off.
+
+    ``tick``: bytes searched and to search.
 
     Raises ``EvidenceError`` when it cannot be opened, ``EngineError`` when workers cannot be kept alive.
     """
@@ -115,7 +118,7 @@ def carve_alone(
         result.areas = [(area, Progress()) for area in areas]
         work = ExportWork(found)
         sink = _Sink(result, found, work)
-        carving = CarveWork(result.areas, sink, types)
+        carving = CarveWork(result.areas, sink, types, join=join)
         work.carving = carving
         engine.attach([evidence], sink)
         result.complete = engine.run([], Plan(), jobs=work, tick=lambda: tick(carving.bytes_done, carving.bytes))

@@ -37,7 +37,7 @@ class CarveTasks:
     def space(self, command: dict[str, Any]) -> None:
         """Take an area, or more of its stretches."""
         if "area" in command:
-            self._number, self._facts, self._stretches = command["space"], {**command["area"], "types": tuple(command["types"])}, []
+            self._number, self._facts, self._stretches = command["space"], {**command["area"], "types": tuple(command["types"]), "join": command["join"]}, []
             self._carver = None
         self._stretches += command["stretches"]
 
@@ -93,4 +93,4 @@ class CarveTasks:
             self._slot.announce(CARVING, number, offset)
             testhook.touch(f"{number}:{offset}", "carve-")
 
-        return Carver(self._medium_of(facts["evidence"]), area, headers=headers, announce=announce, beat=self._slot.beat)
+        return Carver(self._medium_of(facts["evidence"]), area, headers=headers, announce=announce, beat=self._slot.beat, join=facts["join"])

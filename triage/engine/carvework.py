@@ -92,10 +92,14 @@ class _State:
 
 
 class CarveWork:
-    """Hands out the units of areas. ``types``: names of formats, all when empty. ``progress``: where an earlier run ended, by area."""
+    """Hands out the units of areas, each with how far an earlier run came.
 
-    def __init__(self, areas: Sequence[tuple[Area, Progress]], sink: CarveSink, types: Sequence[str] = ()) -> None:
+    ``types``: names of formats, all when empty. ``join``: whether the rest of what broke off is looked for.
+    """
+
+    def __init__(self, areas: Sequence[tuple[Area, Progress]], sink: CarveSink, types: Sequence[str] = (), *, join: bool = True) -> None:
         self._sink = sink
+        self._join = join
         self._types = list(types)
         self._states: deque[tuple[int, _State]] = deque()
         self.bytes = self.bytes_done = 0
@@ -140,7 +144,7 @@ class CarveWork:
         packs = [area.stretches[i : i + _PACK] for i in range(0, len(area.stretches), _PACK)] or [()]
         commands: list[Json] = [{"do": "space", "space": number, "stretches": [n for s in pack for n in s]} for pack in packs]
         commands[0]["area"] = area.facts()
-        commands[0]["types"] = self._types
+        commands[0].update(types=self._types, join=self._join)
         return commands
 
     def answer(self, job: Job, message: Json) -> bool:

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 _MOST_PARTS = 64
 _LEAST, _LEAST_UNTYPED = 3, 8
 """Units that must follow each other to be media, where a file says what it is, and where it does not."""
+_MOST_INDEX, _MOST_BOXES = 1 << 26, 1000
+"""Bytes and boxes of an index that cannot be read."""
 
 
 def _plausible(window: Window) -> bool:
@@ -55,13 +57,15 @@ def _walk(window: Window) -> Walked | None:
     layout = read_layout(window)
     typed = layout.boxes[:1] and layout.boxes[0].kind == b"ftyp"
     if layout.movie is None and layout.items is None:
-        return _without_index(window, layout, _LEAST if typed else _LEAST_UNTYPED)
+        found = _without_index(window, layout, _LEAST if typed else _LEAST_UNTYPED)
+        return found or (_with_unread_index(window, layout) if typed else None)
     if layout.movie is not None and not layout.movie.whole and layout.items is None:
-        return _with_broken_index(window, layout) if typed or layout.boxes[0].kind != b"moov" else None
+        found = _with_broken_index(window, layout) if typed or layout.boxes[0].kind != b"moov" else None
+        return found or (_with_unread_index(window, layout) if typed else None)
     tracks, media = layout.tracks, layout.media(window.size)
     inside, total = lying_in(tracks, media)
     if not total:
-        return None
+        return _with_unread_index(window, layout) if typed else None
     end = _whole_end(window, layout)
     walked = _looked_at(window, layout, end, inside, total)
     if walked is None:
@@ -94,6 +98,37 @@ def _with_broken_index(window: Window, layout: Layout) -> Walked | None:
         if track.width:
             facts.update(width=track.width, height=track.height)
     return Walked(length=until, structure=Structure.TRUNCATED, why=why, extension=_extension(window, layout), facts=facts)
+
+
+def _with_unread_index(window: Window, layout: Layout) -> Walked | None:
+    """Say of a film whose boxes are all there, one behind the other, that its index has no track that can be read."""
+    kinds = [box.kind for box in layout.boxes]
+    end = layout.end
+    if b"moov" not in kinds and layout.cut is None:
+        end = _boxes_of_index(window, end)
+    elif layout.cut is not None or kinds[-1] not in {b"moov", b"mdat", b"free", b"udta"}:
+        return None
+    if not end or b"mdat" not in kinds:
+        return None
+    why = "its last box ends there, but its index (moov) has no track that can be read"
+    return Walked(length=end, structure=Structure.DAMAGED, why=why, extension=_extension(window, layout), valid=end)
+
+
+def _boxes_of_index(window: Window, offset: int) -> int:
+    """Return where a ``moov`` box ends that begins at an offset and is made of boxes to its end, ``mvhd`` first; 0 if there is none."""
+    head = window.at(offset, 16)
+    end = offset + int.from_bytes(head[:4], "big")
+    if head[4:8] != b"moov" or head[12:16] != b"mvhd" or not offset + 16 < end <= min(window.size, offset + _MOST_INDEX):
+        return 0
+    at = offset + 8
+    for _ in range(_MOST_BOXES):
+        size = int.from_bytes(window.at(at, 4), "big")
+        if size < 8:
+            return 0
+        at += size
+        if at >= end:
+            break
+    return end if at == end else 0
 
 
 def _whole_end(window: Window, layout: Layout) -> int:
