@@ -53,7 +53,8 @@ class UnitTotals:
 class Carver:
     """Carves the units of one area. ``announce(offset)`` is told which candidate is walked next, ``beat()`` that something moves.
 
-    ``join``: whether the rest of what broke off is looked for. ``known`` sees all that is scanned for headers, in blocks; what it recognises is in :attr:`UnitTotals.blocks`.
+    ``join``: whether the rest of what broke off is looked for. ``known`` sees all that is scanned for headers, in blocks; what it
+    recognises is in :attr:`UnitTotals.blocks`.
     """
 
     def __init__(

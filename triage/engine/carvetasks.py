@@ -37,7 +37,8 @@ class CarveTasks:
     def space(self, command: dict[str, Any]) -> None:
         """Take an area, or more of its stretches."""
         if "area" in command:
-            self._number, self._facts, self._stretches = command["space"], {**command["area"], "types": tuple(command["types"]), "join": command["join"]}, []
+            self._number, self._stretches = command["space"], []
+            self._facts = {**command["area"], "types": tuple(command["types"]), "join": command["join"]}
             self._carver = None
         self._stretches += command["stretches"]
 
@@ -93,4 +94,5 @@ class CarveTasks:
             self._slot.announce(CARVING, number, offset)
             testhook.touch(f"{number}:{offset}", "carve-")
 
-        return Carver(self._medium_of(facts["evidence"]), area, headers=headers, announce=announce, beat=self._slot.beat, join=facts["join"])
+        medium = self._medium_of(facts["evidence"])
+        return Carver(medium, area, headers=headers, announce=announce, beat=self._slot.beat, join=facts["join"])
