@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 FOLDER = "$CarvedFiles"
 PLUGIN = "carving"
 """What findings about carved files name as their origin."""
-_EXTENSION = re.compile(r"[a-z0-9]{1,10}")
-_FORMAT = re.compile(r"[a-z0-9_]{1,20}")
+_EXTENSION = re.compile(r"(?=.{1,16}\Z)[a-z0-9]+(?:[-.][a-z0-9]+)*")
+_FORMAT = re.compile(r"[a-z0-9_-]{1,20}")
 _NAME = re.compile(r"[a-z0-9-]{1,24}")
 _TEXT, _WHY, _PARTS, _PIECES, _FACTS = 200, 400, 1000, 10_000, 24
 _STATES = {
