@@ -44,7 +44,9 @@ NO_PARSER = {
     "triage.hashsets.matching": "look-ups in what the store's target reads",
     "triage.hashsets.sorting": "sorts digests",
     "triage.artifacts.structure": "no parser",
+    "triage.filesystem.walkphases": "constants",
     "triage.carving.catalog": "finds the formats",
+    "triage.carving.choice": "names that the operator gives",
     "triage.carving.forms": "records",
     "triage.carving.known": "a place for a store of digests",
 }

@@ -46,7 +46,7 @@ RULE = "rules:\n  - name: r\n    points: 5\n    text: t\n"
         ),
         (
             "limts:\n  stall: 5s\n",
-            "p.yaml:3: unknown key in profile: 'limts' (did you mean 'limits'? known: description, "
+            "p.yaml:3: unknown key in profile: 'limts' (did you mean 'limits'? known: carve, description, "
             "extends, fingerprint, hashsets, limits, name, plugins, rules, schema, select, tiers)",
         ),
         (
