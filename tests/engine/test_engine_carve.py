@@ -54,6 +54,12 @@ def test_what_is_carved_is_an_entry_like_any_other(medium: tuple[Path, dict[int,
     assert all(f["data"]["why"] and f["data"]["confidence"] >= 80 for f in findings)
 
 
+def test_what_was_carved_was_read_and_is_nobodys(medium: tuple[Path, dict[int, bytes]], whole: Path) -> None:
+    (row,) = coverage(whole)["ledger"]
+    assert row["read"] == sum(map(len, medium[1].values()))
+    assert (row["owned"], row["deleted_only"], row["unowned"], row["not_listed"]) == (0, 0, 0, row["size"])
+
+
 @pytest.mark.parametrize("jobs", [2, 3])
 def test_the_number_of_workers_changes_nothing(jobs: int, medium: tuple[Path, dict[int, bytes]], whole: Path, tmp_path: Path) -> None:
     run_case(medium[0], tmp_path / "case", jobs=jobs)
@@ -141,6 +147,15 @@ def test_a_case_that_goes_on_with_other_formats_is_carved_anew(medium: tuple[Pat
     run_case(medium[0], tmp_path / "case", profile=only)
     run_case(medium[0], tmp_path / "case")
     assert digest(tmp_path / "case") == digest(whole)
+
+
+def test_a_medium_without_a_file_system_is_said_to_have_been_searched_only(medium: tuple[Path, dict[int, bytes]], tmp_path: Path) -> None:
+    (said,) = run_case(medium[0], tmp_path / "case").unreadable
+    assert said.endswith("no partition table and no file system was recognised; it was only searched for files by their content")
+    profile = load_profile("full")
+    none = dataclasses.replace(profile, carve=dataclasses.replace(profile.carve, sources=("none",)))
+    (said,) = run_case(medium[0], tmp_path / "none", profile=none).unreadable
+    assert said.endswith("nothing in it was examined")
 
 
 def test_a_format_that_there_is_not_is_refused_before_anything_is_done(medium: tuple[Path, dict[int, bytes]], tmp_path: Path) -> None:

@@ -82,6 +82,16 @@ CASES = {
         item(state="allocated", recoverability="partly overwritten"),
         "deleted picture, partly overwritten",
     ),
+    "carved-media-whole": (
+        item(state="carved", recoverability="intact"),
+        item(state="carved", recoverability="intact", size=100),
+        "picture that no name leads to, found whole by its content",
+    ),
+    "carved-media-partly": (
+        item(state="carved", recoverability="partly overwritten"),
+        item(state="deleted", recoverability="partly overwritten"),
+        "picture that no name leads to, found by its content, cut or damaged",
+    ),
     "recycle-bin": (
         item("vol2/$RECYCLE.BIN/S-1-5-21/$RABC.jpg"),
         item("vol2/$RECYCLE.BIN/S-1-5-21/$R.jpg", known="known"),

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
     from triage.model import Json
 
+_NAMED = ("allocated", "deleted", "orphan")
+"""States of what has a name or an address. What was carved is read, and claims nothing: it was found in what nobody owns."""
 _READ = (Outcome.DONE.value, Outcome.PARTIAL.value)
 
 
@@ -60,7 +62,8 @@ def _of_evidence(connection: sqlite3.Connection, evidence: Evidence) -> Json:
     for number, runs, state, length, outcome in rows:
         bounds = listed.get(number, (0, size))
         pieces = _within(json.loads(runs), bounds)
-        _add(owned if state == "allocated" else claimed, pieces)
+        if state in _NAMED:
+            _add(owned if state == "allocated" else claimed, pieces)
         if outcome in _READ:
             _add(read, _first(pieces, length))
     owned_bytes = total(owned.ranges())

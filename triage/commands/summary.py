@@ -56,8 +56,10 @@ def print_summary(case: Path, result: RunResult, *, report: bool) -> None:
         click.echo("not read whole: " + ", ".join(f"{n:,} {name.replace('_', ' ')}" for name, n in lost.items()))
     for name in coverage["locked_volumes"]:
         click.echo(f"LOCKED: {show(name)}: nothing in it was examined")
+    searched = "gaps" in (coverage["carving"]["from"] or ())
+    unread = "its names are unknown, it was only searched for files by their content" if searched else "nothing in it was examined"
     for name in coverage["unreadable_volumes"]:
-        click.echo(f"NOT READ: {show(name)}: nothing in it was examined")
+        click.echo(f"NOT READ: {show(name)}: {unread}")
     partly = [name for name in coverage["partly_listed_volumes"] if name not in coverage["locked_volumes"]]
     for name in partly[:_LINES]:
         click.echo(f"LISTED IN PART: {show(name)}: names may be missing, see the problems")

@@ -177,7 +177,7 @@ def run(options: RunOptions, observer: Observer) -> RunResult:
             writer.set_fact("finished", result.complete)
             writer.settle_findings()
             writer.note_time("ended")
-            result.unreadable = _unreadable(opened)
+            result.unreadable = _unreadable(opened, searched="gaps" in profile.carve.sources)
             result.salvaged = [f"{e.paths[0]}: {e.facts[SALVAGED]}" for e in evidence if SALVAGED in e.facts]
             result.notable, result.problems = writer.tallies()
             writer.audit.record(
@@ -346,7 +346,7 @@ def _verify(session: Session, writer: CaseWriter, evidence: Sequence[Evidence], 
             )
 
 
-def _unreadable(opened: Sequence[_Opened | _Closed]) -> list[str]:
+def _unreadable(opened: Sequence[_Opened | _Closed], *, searched: bool) -> list[str]:
     """Return one line for each evidence of which nothing could be listed."""
     lines = []
     for one in opened:
@@ -363,5 +363,6 @@ def _unreadable(opened: Sequence[_Opened | _Closed]) -> list[str]:
             why = f"{named[0].name} is {named[0].file_system}, which is not read"
         else:
             why = "no partition table and no file system was recognised"
-        lines.append(f"{one.evidence.paths[0]}: {why}; nothing in it was examined")
+        only = "it was only searched for files by their content" if searched and not locked else "nothing in it was examined"
+        lines.append(f"{one.evidence.paths[0]}: {why}; {only}")
     return lines

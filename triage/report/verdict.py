@@ -19,8 +19,8 @@ _ABOUT_VOLUMES = (
     ),
     (
         "unreadable_volumes",
-        "could NOT BE READ: none of its files are in this report.",
-        "could NOT BE READ: none of their files are in this report.",
+        "could NOT BE READ: none of its names are in this report.",
+        "could NOT BE READ: none of their names are in this report.",
     ),
     (
         "partly_listed_volumes",
