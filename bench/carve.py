@@ -133,7 +133,7 @@ def quality(samples: list[Path], media: int) -> None:
             wanted.update("fragmented" if r["scenario"] == "fragmented" else "whole" for r in reachable.values())
             wanted_kinds.update(r["kind"] for r in reachable.values())
             for tool, command in commands(image, out).items():
-                subprocess.run(command, check=False, capture_output=True, env={**os.environ, "TERM": "xterm"})
+                subprocess.run(command, check=False, capture_output=True, env={**os.environ, "TERM": "xterm"}, cwd=out)  # photorec.ses
                 for name in (OURS, PROVEN) if tool == OURS else (tool,):
                     exact, counts = judge(outputs(out)[name](), truth, medium)
                     counts.update("fragmented" if reachable[d]["scenario"] == "fragmented" else "whole" for d in exact if d in reachable)
@@ -155,11 +155,13 @@ def quality(samples: list[Path], media: int) -> None:
 def clock(image: Path, partition: int, rounds: int, without: list[str]) -> None:
     """Print wall times on an image's free space."""
     times: dict[str, list[tuple[float, float, float]]] = {}
+    image = image.resolve()
     with tempfile.TemporaryDirectory() as folder:
         free = Path(folder) / "free.raw"
         with free.open("wb") as file:
             subprocess.run(["blkls", "-o", str(partition // 512), str(image)], stdout=file, check=True)
         image.read_bytes()  # warm
+        os.chdir(folder)  # photorec leaves photorec.ses where it stands
         for _ in range(rounds):
             with tempfile.TemporaryDirectory() as out:
                 for name, command in commands(image, Path(out), free=free, partition="1", space="freespace").items():
