@@ -89,7 +89,7 @@ def rejoin_box(window: Window, walked: Walked) -> Walked | None:
     return None
 
 
-BOX = Format(name="box", extension="box", headers=(Header(b"BOX!"),), walk=walk_box, rejoin=rejoin_box)
+BOX = Format(name="box", extension="box", headers=(Header(b"BOX!"),), walk=walk_box, rejoin=rejoin_box, holds_files=True)
 
 
 def padded(data: bytes, size: int = 512) -> bytes:

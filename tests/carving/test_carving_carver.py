@@ -262,3 +262,20 @@ def test_a_store_of_blocks_sees_all_that_is_scanned() -> None:
     carver = Carver(Memory(data), area((0, 1024), (1024, len(data) - 1024)), formats=(BOX,), known=_Blocks(first, second))
     assert [o.offset for o in carver.unit(0, len(data))] == [0]
     assert carver.totals.blocks == [KnownBlock(512, "known.jpg", 512), KnownBlock(2048, "known.jpg", 0)]
+
+
+def test_where_no_file_system_tells_the_whole_files_say_how_large_blocks_are() -> None:
+    """A search over a gap then tries the beginnings of blocks, not those of sectors: fewer, and likelier ones."""
+    seen: list[int] = []
+
+    def rejoin(window: Window, walked: Walked) -> Walked | None:
+        seen.append(window.block)
+        return None
+
+    format_ = replace(BOX, rejoin=rejoin, holds_files=False)
+    broken = padded(box(RANDOM.randbytes(9000))[:4096])
+    whole = [padded(box(RANDOM.randbytes(RANDOM.randint(100, 9000))), 4096) for _ in range(10)]
+    carve(bytes(1024) + b"".join(whole) + padded(broken, 4096) + bytes(8192), formats=(format_,))
+    carve(b"".join(w + bytes(512) for w in whole) + broken + bytes(8192), formats=(format_,))
+    carve(b"".join(whole[:3]) + broken + bytes(8192), formats=(format_,))
+    assert seen == [4096, 512, 512]

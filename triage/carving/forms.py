@@ -86,7 +86,8 @@ class Format:
 
     ``walk`` returns ``None`` for what only looks like one. ``rejoin`` is asked about what the walk found truncated or damaged, or whole
     but unchecked across a joint of the space: it looks for the rest of the file behind a gap and returns it, or ``None``. Both may raise
-    ``ValueError``, ``LookupError``, ``ArithmeticError``, ``struct.error`` or ``zlib.error``: such a candidate is none.
+    ``ValueError``, ``LookupError``, ``ArithmeticError``, ``struct.error`` or ``zlib.error``: such a candidate is none. ``holds_files``:
+    whole files of other kinds may lie in one as they are, also behind a gap.
     """
 
     name: str
@@ -95,3 +96,4 @@ class Format:
     walk: Callable[[Window], Walked | None]
     rejoin: Callable[[Window, Walked], Walked | None] | None = None
     largest: int = 1 << 40
+    holds_files: bool = False

@@ -25,6 +25,8 @@ _ALLOWANCE = 64 << 20
 _TOGETHER = 1 << 30
 """And all searches of a unit."""
 _SURE = 80
+_SIZES, _ENOUGH = tuple(1 << n for n in range(16, 9, -1)), 8
+"""Blocks that files may have been written in, and whole files that must be there to tell which."""
 
 
 class Broken(NamedTuple):
@@ -43,16 +45,20 @@ class Rejoiner:
         self._area = area
         self._announce = announce
         self._spent = 0
+        self._block, self._residue = area.block, 0
 
     def rejoin(self, found: Sequence[Carved], broken: Sequence[Broken]) -> list[Carved]:
         """Return a unit's files with those in pieces put together, in order."""
         again = {b.found.offset for b in broken}
         sure = [one for one in found if one.offset not in again and one.confidence >= _SURE]
+        self._block, self._residue = self._grid(sure)
         taken = self._taken(sure)
         whole: dict[int, Carved] = {}
         for one in broken:
             self._announce(one.found.offset)
-            better = self._better(one, taken) or (self._better(one, []) if taken else None)
+            better = self._better(one, taken)
+            if better is None and taken and one.format.holds_files:  # what was taken out may have been part of it
+                better = self._better(one, [])
             if better is not None and not _cuts(better, taken):
                 whole[better.offset] = better
                 taken += self._taken([better])
@@ -62,16 +68,31 @@ class Rejoiner:
 
     def _taken(self, files: Sequence[Carved]) -> list[tuple[int, int]]:
         """Return what files cover, to the ends of their last blocks: what lies behind a file's end there is not another one's."""
-        place, block = self._reader.space.place, self._area.block
-        grid = Counter(place(one.offset) % block for one in files).most_common(1)
         found = []
         for one in files:
-            unit = block if grid and place(one.offset) % block == grid[0][0] else SECTOR
+            unit = self._block_at(one.offset)
             for offset, length in one.pieces[:-1]:
                 found.append((offset, length))
             offset, length = one.pieces[-1]
             found.append((offset, -(-length // unit) * unit if self._area.aligned else length))
         return found
+
+    def _grid(self, files: Sequence[Carved]) -> tuple[int, int]:
+        """Return the size of the blocks that files were written in, and where on the medium those begin, modulo that.
+
+        Where no file system tells, the beginnings of the whole files do: the largest power of two in which nearly all agree.
+        """
+        places = [self._reader.space.place(one.offset) for one in files]
+        known = self._area.block
+        sizes = [known] if known > SECTOR or len(places) < _ENOUGH else _SIZES
+        for size in sizes:
+            residue, agree = Counter(p % size for p in places).most_common(1)[0] if places else (0, 0)
+            if size == known or agree * 10 >= len(places) * 9:
+                return size, residue
+        return SECTOR, 0
+
+    def _block_at(self, offset: int) -> int:
+        return self._block if self._reader.space.place(offset) % self._block == self._residue else SECTOR
 
     def _better(self, one: Broken, taken: Sequence[tuple[int, int]]) -> Carved | None:
         space, offset = self._reader.space, one.found.offset
@@ -81,7 +102,7 @@ class Rejoiner:
         left = Space([(a, b - a) for a, b in _left(taken, offset, end)])
         if not left.size:
             return None
-        window = self._window(left, min(_ALLOWANCE, _TOGETHER - self._spent))
+        window = self._window(left, self._block_at(offset), min(_ALLOWANCE, _TOGETHER - self._spent))
         try:
             walked: Walked | None = one.walked
             if left.joints(0, left.size):  # something was taken out
@@ -109,7 +130,7 @@ class Rejoiner:
         at = one.found.offset + valid
         return bool(self._reader.space.joints(max(0, at - block), at + block + 1))
 
-    def _window(self, left: Space, allowance: int) -> Window:
+    def _window(self, left: Space, block: int, allowance: int) -> Window:
         reader = self._reader
 
         def read(offset: int, length: int) -> bytes:
@@ -124,7 +145,7 @@ class Rejoiner:
                 at += size
             return found
 
-        return Window(read, left.size, block=self._area.block, allowance=max(0, allowance), joints=joints, beat=reader.beat)
+        return Window(read, left.size, block=block, allowance=max(0, allowance), joints=joints, beat=reader.beat)
 
     def _carved(self, one: Format, walked: Walked, left: Space, window: Window) -> Carved:
         walked = checked_walk(walked, window.size)

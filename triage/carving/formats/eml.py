@@ -149,6 +149,7 @@ FORMATS = (
         headers=tuple(Header(name if name.endswith(b"-") else name + b":") for name in FIRST),
         walk=_walk,
         rejoin=_rejoin,
+        holds_files=True,
         largest=_LARGEST,
     ),
 )

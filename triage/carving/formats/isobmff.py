@@ -313,5 +313,6 @@ FORMATS = (
         headers=tuple(Header(kind, at=4) for kind in (b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip", b"pnot")),
         walk=_walk,
         rejoin=_rejoin,
+        holds_files=True,
     ),
 )

@@ -414,4 +414,4 @@ def _fits(window: Window, segment: _Segment, last: _Cluster, border: int, width:
     return not (verdict.bad or verdict.until >= 0)
 
 
-FORMATS = (Format(name="matroska", extension="mkv", headers=(Header(b"\x1a\x45\xdf\xa3"),), walk=_walk, rejoin=_rejoin),)
+FORMATS = (Format(name="matroska", extension="mkv", headers=(Header(b"\x1a\x45\xdf\xa3"),), walk=_walk, rejoin=_rejoin, holds_files=True),)

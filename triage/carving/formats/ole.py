@@ -130,4 +130,4 @@ def _pieces(window: Window, cut: int, shift: int) -> tuple[tuple[int, int], ...]
     return ((0, cut), (cut + shift, window.size - cut - shift))
 
 
-FORMATS = (Format(name="ole", extension="ole", headers=(Header(MAGIC),), walk=_walk, rejoin=_rejoin, largest=4 << 30),)
+FORMATS = (Format(name="ole", extension="ole", headers=(Header(MAGIC),), walk=_walk, rejoin=_rejoin, holds_files=True, largest=4 << 30),)

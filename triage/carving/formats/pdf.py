@@ -378,4 +378,4 @@ def _cut(window: Window, gap: _Gap, shift: int, end: int) -> int | None:
     return fitting[0] if len(fitting) == 1 and last - first < _CUTS else None
 
 
-FORMATS = (Format(name="pdf", extension="pdf", headers=(Header(b"%PDF-"),), walk=_walk, rejoin=_rejoin, largest=1 << 32),)
+FORMATS = (Format(name="pdf", extension="pdf", headers=(Header(b"%PDF-"),), walk=_walk, rejoin=_rejoin, holds_files=True, largest=1 << 32),)

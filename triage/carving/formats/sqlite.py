@@ -131,4 +131,5 @@ def _rejoin(window: Window, _walked: Walked) -> Walked | None:
     return join(window, _walk)
 
 
-FORMATS = (Format(name="sqlite", extension="sqlite", headers=(Header(MAGIC),), walk=_walk, rejoin=_rejoin, largest=1 << 40),)
+_HEADERS = (Header(MAGIC),)
+FORMATS = (Format(name="sqlite", extension="sqlite", headers=_HEADERS, walk=_walk, rejoin=_rejoin, holds_files=True),)

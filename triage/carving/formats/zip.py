@@ -17,5 +17,6 @@ FORMATS = (
         headers=(Header(LOCAL), Header(b"PK00" + LOCAL), Header(b"PK\7\x08" + LOCAL)),
         walk=walk,
         rejoin=rejoin,
+        holds_files=True,
     ),
 )
