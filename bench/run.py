@@ -29,6 +29,7 @@ schema: 1
 name: bare
 extends: full
 plugins: {exif: {enabled: false}, encrypted: {enabled: false}, zone_identifier: {enabled: false}}
+carve: {from: none}
 """
 ROOT = Path(__file__).resolve().parent.parent
 
