@@ -40,6 +40,8 @@ TRIAGE = Path(sys.executable).with_name("triage")
 _SCALPEL_KINDS = ("gif", "jpg", "png", "bmp", "tif", "avi", "mov", "doc", "htm", "pdf", "wav", "zip", "mpg")
 OURS, PROVEN = "triage", "triage, complete/"
 _FOLDERS = {OURS: "ours", "foremost -q": "foremost-q"}
+_PATIENCE = 240
+"""Seconds that a tool may take for a medium of some 90 MB."""
 _SEARCHED = 300
 """Files of a tool that begin at no sector and are looked for on the medium; more of them are wrong in any case."""
 
@@ -133,7 +135,10 @@ def quality(samples: list[Path], media: int) -> None:
             wanted.update("fragmented" if r["scenario"] == "fragmented" else "whole" for r in reachable.values())
             wanted_kinds.update(r["kind"] for r in reachable.values())
             for tool, command in commands(image, out).items():
-                subprocess.run(command, check=False, capture_output=True, env={**os.environ, "TERM": "xterm"}, cwd=out)  # photorec.ses
+                try:  # in a folder of its own: photorec leaves photorec.ses where it stands
+                    subprocess.run(command, check=False, capture_output=True, env={**os.environ, "TERM": "xterm"}, cwd=out, timeout=_PATIENCE)
+                except subprocess.TimeoutExpired:
+                    print(f"{tool} was ended after {_PATIENCE} s on medium {seed}; what it had written by then counts")
                 for name in (OURS, PROVEN) if tool == OURS else (tool,):
                     exact, counts = judge(outputs(out)[name](), truth, medium)
                     counts.update("fragmented" if reachable[d]["scenario"] == "fragmented" else "whole" for d in exact if d in reachable)

@@ -168,3 +168,13 @@ def test_the_search_for_pieces_can_be_left_out(tmp_path: Path) -> None:
     path.write_bytes(bytes(4096) + data[:4096] + bytes(8192) + data[4096:] + bytes(9000))
     assert run(["carve", str(path), "--out", str(tmp_path / "out"), "--no-join", "--quiet"]) == 0
     assert [(r["structure"], r["file"]) for r in rows(tmp_path / "out")] == [("truncated", "partial/000000004096.png")]
+
+
+def test_what_a_damaged_container_cannot_give_is_said(image: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    data = bytearray(image("ntfs.E01").read_bytes())
+    middle = len(data) // 2
+    data[middle : middle + 4000] = bytes(b ^ 0x55 for b in data[middle : middle + 4000])
+    path = tmp_path / "damaged.E01"
+    path.write_bytes(data)
+    assert run(["carve", str(path), "--out", str(tmp_path / "out"), "--whole", "--quiet"]) == 0
+    assert "bytes cannot be read: what lay there was not found" in capsys.readouterr().err

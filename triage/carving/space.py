@@ -113,11 +113,14 @@ class Space:
 
 
 class SpaceReader:
-    """Reads a space: a large block that is scanned, and small ones that walks ask for. ``unreadable`` counts bytes read as zeros."""
+    """Reads a space: a large block that is scanned, and small ones that walks ask for.
+
+    ``unreadable`` counts the bytes of scanned blocks that are zeros because they cannot be read.
+    """
 
     def __init__(self, medium: Medium, space: Space, beat: Callable[[], None] = lambda: None) -> None:
         self.space = space
-        self.unreadable = 0
+        self.unreadable = self._missing = 0
         self._medium = medium
         self.beat = beat
         self._block = b""
@@ -127,7 +130,10 @@ class SpaceReader:
     def load(self, start: int, length: int) -> bytes:
         """Read the block that is scanned next, and keep it."""
         self._block = b""  # before the next one is read: one in memory at a time
+        before, self._missing = self._missing, 0
         self._block = self._fetch(start, length)
+        self.unreadable += self._missing
+        self._missing += before
         self._block_start = start
         return self._block
 
@@ -177,5 +183,5 @@ class SpaceReader:
             data = self._medium.read_at(place, length)
         except DamagedRangeError:
             data = b""
-        self.unreadable += length - len(data)
+        self._missing += length - len(data)
         return data + bytes(length - len(data))

@@ -19,7 +19,7 @@ from triage.commands.output import emit, format_option, say
 from triage.commands.progress import make_observer
 from triage.engine.carvealone import Found, Result, carve_alone
 from triage.errors import EvidenceError, UsageError
-from triage.model import Kind, Severity
+from triage.model import Kind, Problem, Severity
 from triage.report.dfxml import carved_dfxml
 
 if TYPE_CHECKING:
@@ -110,8 +110,16 @@ def carve(
         cut = sum(p.counts["cut"] for _, p in result.areas)
         if cut:
             say(f"triage: {cut:,} candidates were given up because they read too much: they may be files that were not carved")
+    if unreadable := sum(p.counts["unreadable"] for _, p in result.areas):
+        tell([_said(f"{unreadable:,} bytes cannot be read: what lay there was not found")])
+    if unsearched := sum(p.unsearched for _, p in result.areas):
+        tell([_said(f"{unsearched:,} bytes were not searched: workers were lost over them")])
     if not result.complete:
         raise EvidenceError("not everything was searched", hint=f"{out / LIST} holds what was found")
+
+
+def _said(message: str) -> Problem:
+    return Problem(severity=Severity.ERROR, stage="carving", message=message)
 
 
 class _Output(Found):
