@@ -136,7 +136,8 @@ def quality(samples: list[Path], media: int) -> None:
             wanted_kinds.update(r["kind"] for r in reachable.values())
             for tool, command in commands(image, out).items():
                 try:  # in a folder of its own: photorec leaves photorec.ses where it stands
-                    subprocess.run(command, check=False, capture_output=True, env={**os.environ, "TERM": "xterm"}, cwd=out, timeout=_PATIENCE)
+                    environment = {**os.environ, "TERM": "xterm"}
+                    subprocess.run(command, check=False, capture_output=True, env=environment, cwd=out, timeout=_PATIENCE)
                 except subprocess.TimeoutExpired:
                     print(f"{tool} was ended after {_PATIENCE} s on medium {seed}; what it had written by then counts")
                 for name in (OURS, PROVEN) if tool == OURS else (tool,):
