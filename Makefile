@@ -82,6 +82,7 @@ $(BIN)/python:
 $(INSTALLED): pyproject.toml | $(BIN)/python
 	@echo 'installing triage and what it needs into $(VENV) ...'
 	@$(PIP) install --editable '.[pictures]'
+	@$(BIN)/python -m compileall -q triage plugins  # workers write nothing, not even what they have compiled
 	@touch $@
 
 # The group is read out of pyproject.toml, since the pip of Debian 12 does not know --group.
