@@ -22,7 +22,7 @@ DEV_INSTALLED = $(VENV)/dev-installed
 PYTEST = $(BIN)/python -m pytest -q -n $(TEST_JOBS)
 
 .DELETE_ON_ERROR:
-.PHONY: help demo test test-fast lint types check bench mutants images docs wheel-check clean
+.PHONY: help demo test test-fast lint types check bench bench-carve mutants images docs wheel-check clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' Makefile
@@ -49,6 +49,11 @@ fuzz: $(DEV_INSTALLED) ## every parser over mutated inputs for FUZZ_SECONDS; fai
 
 bench: $(DEV_INSTALLED) ## wall time and memory against fiwalk (needs sleuthkit and ewf-tools)
 	@$(BIN)/python bench/run.py
+
+bench-carve: $(DEV_INSTALLED) ## carving against foremost, scalpel and photorec (needs all three), and on media that are traps
+	@$(BIN)/python bench/carve.py quality --samples $(wildcard ../shared/evidence/pictures ../shared/evidence/types ../shared/evidence/artifacts)
+	@$(BIN)/python bench/carve.py hostile
+	@$(BIN)/python bench/carve.py memory
 
 mutants: $(DEV_INSTALLED) ## 3,000 damaged media and 450 damaged E01 sets: nothing crashes, nothing is lost in silence (half an hour)
 	@$(BIN)/python bench/mutants.py run --raw $(MUTANTS_ARGS)

@@ -3,6 +3,7 @@
     python bench/carve.py quality [--samples FOLDER ...] [--media 3]      recall and precision on media whose answers are known
     python bench/carve.py time IMAGE --partition 1048576 [--rounds 3]     wall time on an image's free space
     python bench/carve.py memory                                          largest process on 256 MiB, 1 GiB and 4 GiB
+    python bench/carve.py hostile [--mib 256]                             media made to take time, memory or room
 
 *Exact*: an output file whose SHA-256 is that of a file that was put on the medium. *Inside*: bytes that stand in such a file, from a
 later place on (an embedded picture): neither right nor wrong. *Part*: the beginning of a file that was overwritten, which is all that
@@ -18,20 +19,26 @@ from __future__ import annotations
 
 import argparse
 import hashlib
+import io
 import json
 import os
+import random
 import re
 import shutil
 import statistics
 import subprocess
 import sys
 import tempfile
+import zipfile
+import zlib
 from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from carve_media import build, collect, made
 from run import measure
+
+from triage.carving.catalog import known_formats
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -205,6 +212,50 @@ def memory() -> None:
             shutil.rmtree(f"{folder}/out")
 
 
+def hostile(mib: int) -> None:
+    """Print time, memory and what was written for media that are nothing but traps."""
+    rng = random.Random(1)
+    heads = [bytes(h.at) + bytes(m or 1 for m in h.magic) for f in known_formats() for h in f.headers]
+    bomb = io.BytesIO()
+    with zipfile.ZipFile(bomb, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("zeros", bytes(64 << 20))
+    png = b"\x89PNG\r\n\x1a\n" + b"".join(
+        len(d).to_bytes(4, "big") + n + d + zlib.crc32(n + d).to_bytes(4, "big")
+        for n, d in ((b"IHDR", (60000).to_bytes(4, "big") * 2 + b"\x08\x02\0\0\0"), (b"IDAT", zlib.compress(bytes(32 << 20))))
+    )
+    traps: dict[str, Callable[[], bytes]] = {
+        "zeros": lambda: bytes(1 << 20),
+        "0xFF": lambda: b"\xff" * (1 << 20),
+        "noise": lambda: rng.randbytes(1 << 20),
+        "a JPEG header in every sector": lambda: (b"\xff\xd8\xff\xe0\x00\x10JFIF\0\1\1".ljust(512, b"\0")) * 2048,
+        "a header of any kind in every sector, noise behind": lambda: b"".join(
+            (h := rng.choice(heads)) + rng.randbytes(max(0, 512 - len(h))) for _ in range(2048)
+        )[: 1 << 20],
+        "a header of any kind in every sector, zeros behind": lambda: b"".join(
+            rng.choice(heads)[:512].ljust(512, b"\0") for _ in range(2048)
+        ),
+        "lying lengths": lambda: b"".join(
+            (h := rng.choice(heads)) + b"\xff\xff\xff\x7f" * ((512 - len(h)) // 4 + 1) for _ in range(2048)
+        )[: 1 << 20],
+        "zip bombs": lambda: (bomb.getvalue() + bytes(-len(bomb.getvalue()) % 512)) * max(1, (1 << 20) // len(bomb.getvalue())),
+        "pictures of 60,000 x 60,000": lambda: (png + bytes(-len(png) % 512)) * max(1, (1 << 20) // len(png)),
+        "text": lambda: (b"From nobody Mon Jan  1 00:00:00 2024\nSubject: <html> {\\rtf1 \n\n" * 20000)[: 1 << 20],
+    }
+    with tempfile.TemporaryDirectory() as folder:
+        print(f"{mib} MiB of")
+        for name, piece in traps.items():
+            image = Path(folder) / "trap.raw"
+            with image.open("wb") as file:
+                file.write(bytes(512))
+                while file.tell() < mib << 20:
+                    file.write(piece())
+            taken = measure([str(TRIAGE), "carve", str(image), "--out", f"{folder}/out", "--quiet"])
+            files = [p for p in Path(folder, "out").rglob("*") if p.is_file() and p.parent.name in ("complete", "partial", "inside")]
+            size = sum(p.stat().st_size for p in files)
+            print(f"  {name:52}{taken.wall:7.1f} s{taken.memory:6.0f} MB{len(files):8} files of {size >> 20} MiB")
+            shutil.rmtree(f"{folder}/out")
+
+
 def main() -> None:
     """Choose what is measured."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -218,11 +269,15 @@ def main() -> None:
     two.add_argument("--rounds", type=int, default=3)
     two.add_argument("--without", nargs="*", default=[], help="tools to leave out")
     commands_.add_parser("memory")
+    three = commands_.add_parser("hostile")
+    three.add_argument("--mib", type=int, default=256)
     given = parser.parse_args()
     if given.what == "quality":
         quality(given.samples, given.media)
     elif given.what == "time":
         clock(given.image, given.partition, given.rounds, given.without)
+    elif given.what == "hostile":
+        hostile(given.mib)
     else:
         memory()
 

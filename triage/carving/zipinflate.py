@@ -21,9 +21,11 @@ _STEP = 512
 """Bytes of input by which the place of an error is narrowed down."""
 _CHEAP = 4
 """Bytes that come out for what one that is read costs: much comes out of little fast."""
-_FREE = 256 << 20
-_RATIO = 16
-"""What may come out for each byte that goes in, on average, besides the free amount: deflate makes up to 1032 of one."""
+_FREE, MUCH = 16 << 20, 256 << 20
+_RATIO = 64
+"""What may come out for each byte that goes in, on average, besides the free amount: deflate makes up to 1032 of one. What is only checked
+gets little; what must be expanded to know where it ends gets much.
+"""
 
 
 @dataclass(slots=True)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from triage.carving.forms import Facts, Structure, Walked
 from triage.carving.zipextent import looks_packed, without_zeros
-from triage.carving.zipinflate import Budget, Ending
+from triage.carving.zipinflate import MUCH, Budget, Ending
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -72,7 +72,7 @@ def _decode(window: Window, start: int, decoder: Decoder, budget: Budget) -> _De
 
 def walk_streams(window: Window, make: Callable[[], Decoder], begins: Callable[[Window, int], int]) -> Walked | None:
     """Return the file of one or more streams. ``begins`` says where one does, at an offset or behind padding there; -1 for nowhere."""
-    budget, at, end, count, size = Budget(), 0, 0, 0, 0
+    budget, at, end, count, size = Budget(MUCH), 0, 0, 0, 0
     while at >= 0 and count < _STREAMS:
         found = _decode(window, at, make(), budget)
         if found.ending is not Ending.ENDED:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from triage.carving.forms import Facts, Format, Header, Structure, Walked
 from triage.carving.zipextent import looks_packed, without_zeros
-from triage.carving.zipinflate import Budget, Ending, Inflated, inflate
+from triage.carving.zipinflate import MUCH, Budget, Ending, Inflated, inflate
 from triage.escape import show_name
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ def _walk(window: Window) -> Walked | None:
     first = member = _header(window, 0)
     if first is None or member is None:
         return None
-    budget = Budget()
+    budget = Budget(MUCH)
     facts: Facts = {"members": 0}
     extension, end, expanded, aligned = "gz", 0, 0, False
     for number in range(_MEMBERS):

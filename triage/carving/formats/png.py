@@ -37,7 +37,7 @@ _MOST_BREAKS = 1 << 18
 _BREAKS = 8
 _EMPTY = 4096
 """Zeros in pixels that are not there: what is of one colour compresses to zeros as well, but to so many only by the million."""
-_DECODED = 256 << 20
+_DECODED = 64 << 20
 """Bytes of pixels that are decoded of a picture that is cut off."""
 
 
