@@ -67,6 +67,7 @@ class Walked:
     the right content agrees with: checksums, a decoder that ends where the file does, inner offsets that all lead where they should.
     ``valid``: bytes from the start that are surely the file's (the search for other headers goes on behind them); ``None``: all.
     ``pieces``: ``(offset, length)`` of each when it lies in more than one. ``facts``: a few plain words for the finding.
+    ``memo``: what the format's own ``rejoin`` need not find out again; it is asked about the same bytes.
     """
 
     length: int
@@ -78,6 +79,7 @@ class Walked:
     pieces: tuple[tuple[int, int], ...] = ()
     parts: tuple[Part, ...] = ()
     facts: Facts = field(default_factory=dict)
+    memo: object = field(default=None, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

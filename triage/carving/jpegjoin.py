@@ -94,10 +94,13 @@ def follows(window: Window, picture: Picture) -> Followed | None:
 
 def rejoin(window: Window, walked: Walked) -> Walked | None:
     """Return the picture put together out of its two pieces, or ``None``."""
-    picture = read_picture(window)
-    if picture is None:
-        return _rejoin_segment(window, walked.length)
-    followed = follows(window, picture)
+    if isinstance(walked.memo, tuple):
+        picture, followed = walked.memo
+    else:
+        picture = read_picture(window)
+        if picture is None:
+            return _rejoin_segment(window, walked.length)
+        followed = follows(window, picture)
     if followed is None or (followed.trace.verdict == "whole" and not picture.stop):
         return None
     scan = picture.scans[followed.index]

@@ -92,13 +92,15 @@ def _broken(window: Window, picture: Picture, facts: Facts, thumbnails: tuple[Pa
         facts = {**facts, "rows_shown": rows}
         return Walked(length=at, structure=Structure.TRUNCATED, why=why, valid=valid, parts=inside, facts=facts)
     start, followed = picture.scans[0].start, follows(window, picture)
+    memo = (picture, followed)
     if followed is None:
         if not picture.stop:
             why = f"its end marker was reached, but it does not decode ({', '.join(picture.odd)})"
-            return Walked(length=picture.end, structure=Structure.DAMAGED, why=why, valid=start, parts=thumbnails, facts=facts)
+            return Walked(length=picture.end, structure=Structure.DAMAGED, why=why, valid=start, parts=thumbnails, facts=facts, memo=memo)
         if picture.end - start < window.block:
             return None
-        return Walked(length=picture.end, structure=Structure.TRUNCATED, why=picture.stop, valid=start, parts=thumbnails, facts=facts)
+        why = picture.stop
+        return Walked(length=picture.end, structure=Structure.TRUNCATED, why=why, valid=start, parts=thumbnails, facts=facts, memo=memo)
     scan = picture.scans[followed.index]
     broke = min(scan.start + followed.trace.at, _foreign(window, picture, scan.start))
     if broke % window.block == window.block - 1 and broke < window.size:
@@ -111,16 +113,16 @@ def _broken(window: Window, picture: Picture, facts: Facts, thumbnails: tuple[Pa
     if followed.trace.verdict == "whole" or (followed.trace.unit == followed.reader.total and single):
         if picture.stop:
             why = "all of the picture is there, but its end marker is not"
-            return Walked(length=broke, structure=Structure.TRUNCATED, why=why, valid=valid, parts=thumbnails, facts=facts)
+            return Walked(length=broke, structure=Structure.TRUNCATED, why=why, valid=valid, parts=thumbnails, facts=facts, memo=memo)
     elif rows < min(_LEAST_ROWS, picture.frame.height or _LEAST_ROWS) and units < _LEAST_UNITS and not inside:
         return None
     if not picture.stop and _resumes(window, broke, picture.end):
         why = f"its end marker was reached, but from about byte {broke} on its data make no sense"
-        return Walked(length=picture.end, structure=Structure.DAMAGED, why=why, valid=valid, parts=inside, facts=facts)
+        return Walked(length=picture.end, structure=Structure.DAMAGED, why=why, valid=valid, parts=inside, facts=facts, memo=memo)
     why = f"its data make sense as far as byte {broke}: {rows} of {picture.frame.height} rows"
     if broke == start + MOST_CODES:
         why, broke = f"it is broken somewhere behind byte {broke}", picture.end
-    return Walked(length=broke, structure=Structure.TRUNCATED, why=why, valid=valid, parts=inside, facts=facts)
+    return Walked(length=broke, structure=Structure.TRUNCATED, why=why, valid=valid, parts=inside, facts=facts, memo=memo)
 
 
 def _cut_at_joint(window: Window, picture: Picture) -> tuple[int, int, int] | None:
