@@ -57,6 +57,8 @@ def scalpel_rules(folder: Path) -> Path:
     """Return a configuration with scalpel's own rules for the kinds on the media."""
     lines = Path("/etc/scalpel/scalpel.conf").read_text(encoding="latin-1").splitlines()
     rules = [line.lstrip("#") for line in lines if re.match(rf"#\s+({'|'.join(_SCALPEL_KINDS)})\s+[yn]\s+\d", line)]
+    # No file on the media is longer than 4 MiB; with the lengths that it comes with, it writes a thousand times the medium.
+    rules = [re.sub(r"(\s[yn]\s+)(\d+)", lambda m: m[1] + str(min(int(m[2]), 5_000_000)), rule, count=1) for rule in rules]
     path = folder / "scalpel.conf"
     path.write_text("\n".join(rules) + "\n", encoding="latin-1")
     return path
