@@ -2,6 +2,7 @@
 
     python bench/carve.py quality [--samples FOLDER ...] [--media 3]      recall and precision on media whose answers are known
     python bench/carve.py time IMAGE --partition 1048576 [--rounds 3]     wall time on an image's free space
+    python bench/carve.py known TRUTH.tsv IMAGE.E01 ...                   the same on images whose deleted files are known by their MD5
     python bench/carve.py memory                                          largest process on 256 MiB, 1 GiB and 4 GiB
     python bench/carve.py hostile [--mib 256]                             media made to take time, memory or room
 
@@ -167,6 +168,43 @@ def quality(samples: list[Path], media: int) -> None:
         print(f"{f'{kind} ({wanted_kinds[kind]})':20}" + "".join(f"{kinds[n][kind]:12}" for n in totals))
 
 
+def known(truth: Path, images: list[Path]) -> None:
+    """Print how many deleted files of known MD5 each tool brings back out of images without a partition table, and what else it writes.
+
+    Lines of ``truth``: state, MD5, name. What is inside of a file that was put there (a thumbnail) is neither right nor wrong.
+    """
+    lines = [line.split("\t") for line in truth.read_text().splitlines()]
+    deleted, there = ({md5 for state, md5, _ in lines if state in states} for states in (("deleted",), ("deleted", "alloc")))
+    totals: dict[str, Counter[str]] = {}
+    for image in images:
+        with tempfile.TemporaryDirectory() as folder:
+            out = Path(folder)
+            raw, free = out / "image.raw", out / "free.raw"
+            subprocess.run(["ewfexport", "-q", "-u", "-t", str(out / "image"), "-f", "raw", str(image)], capture_output=True, check=True)
+            with free.open("wb") as file:
+                subprocess.run(["blkls", str(raw)], stdout=file, check=True)
+            medium = raw.read_bytes()
+            tools = commands(raw, out, free=free, space="freespace")
+            tools[OURS] = commands(image.resolve(), out)[OURS]
+            for tool in (OURS, "photorec", "foremost", "foremost -q", "scalpel"):
+                environment = {**os.environ, "TERM": "xterm"}
+                subprocess.run(tools[tool], check=False, capture_output=True, env=environment, cwd=out, timeout=_PATIENCE)
+                counts, seen = totals.setdefault(tool, Counter()), set()
+                for path in outputs(out)[tool]():
+                    data = path.read_bytes()
+                    md5 = hashlib.md5(data, usedforsecurity=False).hexdigest()
+                    kind = "exact" if md5 in deleted else "living" if md5 in there else "wrong"
+                    if kind == "wrong" and data[:2] == b"\xff\xd8" and len(data) < 32768 and medium.find(data) > 0:
+                        kind = "inside"
+                    counts["twice" if md5 in seen else kind] += 1
+                    seen.add(md5)
+    print(f"{len(images)} images, {len(deleted) * len(images)} deleted files")
+    print(f"{'':20}{'exact':>7}{'recall':>8}{'wrong':>7}{'precision':>10}{'inside':>8}")
+    for name, c in totals.items():
+        share = c["exact"] / (len(deleted) * len(images))
+        print(f"{name:20}{c['exact']:7}{share:8.1%}{c['wrong']:7}{c['exact'] / max(1, c['exact'] + c['wrong']):10.1%}{c['inside']:8}")
+
+
 def clock(image: Path, partition: int, rounds: int, without: list[str]) -> None:
     """Print wall times on an image's free space."""
     times: dict[str, list[tuple[float, float, float]]] = {}
@@ -266,6 +304,9 @@ def main() -> None:
     one = commands_.add_parser("quality")
     one.add_argument("--samples", type=Path, nargs="*", default=[])
     one.add_argument("--media", type=int, default=3)
+    four = commands_.add_parser("known")
+    four.add_argument("truth", type=Path)
+    four.add_argument("images", type=Path, nargs="+")
     two = commands_.add_parser("time")
     two.add_argument("image", type=Path)
     two.add_argument("--partition", type=int, default=1 << 20, help="where the file system begins, in bytes")
@@ -279,6 +320,8 @@ def main() -> None:
         quality(given.samples, given.media)
     elif given.what == "time":
         clock(given.image, given.partition, given.rounds, given.without)
+    elif given.what == "known":
+        known(given.truth, given.images)
     elif given.what == "hostile":
         hostile(given.mib)
     else:
