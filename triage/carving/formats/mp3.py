@@ -188,7 +188,7 @@ def _rejoin(window: Window, _walked: Walked) -> Walked | None:
             if again.end < goal or follow(whole, start, lengths, most=account.frames + 1).end != goal:
                 continue
             end = trailers(whole, goal)
-            if cut < end:
+            if cut < end <= whole.size:
                 parts = pictures(window, id3_length(window.at(0, 10))) if start and cut >= start else ()
                 why = f"put together out of 2 pieces: they have the {account.frames} frames and the bytes that its first one tells of"
                 facts = _facts(sound, account.frames)
