@@ -4,43 +4,13 @@ from __future__ import annotations
 
 import bz2
 import lzma
-import struct
 import sys
-import zlib
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+from carved_walks import ALLOWED, walks
 from targets import Target
 
-from triage.carving.catalog import known_formats
-from triage.carving.window import WindowSpentError, window_of
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
 sys.path.append(str(Path(__file__).resolve().parents[1] / "carving"))
-
-_ALLOWANCE = 64 << 20
-_ALLOWED = (ValueError, LookupError, ArithmeticError, struct.error, zlib.error, WindowSpentError)
-
-
-def _walks(name: str) -> Callable[[bytes], object]:
-    def run(data: bytes) -> object:
-        form = next(f for f in known_formats() if f.name == name)
-        if not any(header.matches(data) for header in form.headers):
-            return None
-        window = window_of(data, block=512, allowance=_ALLOWANCE)
-        found = form.walk(window)
-        if found is None:
-            return None
-        assert 0 < found.length <= len(data)
-        assert found.valid is None or 0 < found.valid <= found.length
-        if form.rejoin is not None and (joined := form.rejoin(window, found)) is not None:
-            assert joined.checked
-            assert all(at >= 0 and size > 0 and at + size <= len(data) for at, size in joined.pieces)
-        return found
-
-    return run
 
 
 def _zips() -> list[bytes]:
@@ -68,7 +38,7 @@ def _sealed(data: bytes) -> object:
     """Put right checksums on a header, so that mutants of it are read."""
     from test_carving_sevenzip import NOISE, sealed
 
-    return _walks("7z")(sealed(NOISE[:200], data))
+    return walks("7z")(sealed(NOISE[:200], data))
 
 
 def _headers() -> list[bytes]:
@@ -96,11 +66,11 @@ def _bzip2() -> list[bytes]:
 _ZIP = ("formats.zip", "zipparts", "zipwalk", "ziprejoin", "zipinflate", "zipkinds")
 _MARKS = (b"PK\1\2", b"PK\3\4", b"PK\5\6", b"PK\7\x08")
 TARGETS = [
-    Target("carving-zip", _walks("zip"), _zips, tuple(f"triage.carving.{m}" for m in _ZIP), _ALLOWED, _MARKS),
-    Target("carving-gzip", _walks("gzip"), _gzips, ("triage.carving.formats.gzip", "triage.carving.zipextent"), _ALLOWED),
-    Target("carving-7z", _walks("7z"), _sevens, ("triage.carving.formats.sevenzip",), _ALLOWED),
-    Target("carving-7z-header", _sealed, _headers, ("triage.carving.zip7",), _ALLOWED),
-    Target("carving-bzip2", _walks("bzip2"), _bzip2, ("triage.carving.formats.bzip2", "triage.carving.zipstreams"), _ALLOWED),
-    Target("carving-xz", _walks("xz"), _xz, ("triage.carving.formats.xz",), _ALLOWED),
-    Target("carving-rar", _walks("rar"), _rars, ("triage.carving.formats.rar",), _ALLOWED),
+    Target("carving-zip", walks("zip"), _zips, tuple(f"triage.carving.{m}" for m in _ZIP), ALLOWED, _MARKS),
+    Target("carving-gzip", walks("gzip"), _gzips, ("triage.carving.formats.gzip", "triage.carving.zipextent"), ALLOWED),
+    Target("carving-7z", walks("7z"), _sevens, ("triage.carving.formats.sevenzip",), ALLOWED),
+    Target("carving-7z-header", _sealed, _headers, ("triage.carving.zip7",), ALLOWED),
+    Target("carving-bzip2", walks("bzip2"), _bzip2, ("triage.carving.formats.bzip2", "triage.carving.zipstreams"), ALLOWED),
+    Target("carving-xz", walks("xz"), _xz, ("triage.carving.formats.xz",), ALLOWED),
+    Target("carving-rar", walks("rar"), _rars, ("triage.carving.formats.rar",), ALLOWED),
 ]

@@ -2,43 +2,18 @@
 
 from __future__ import annotations
 
-import struct
 import sys
-import zlib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from carved_walks import ALLOWED, walks
 from targets import Target
-
-from triage.carving.catalog import known_formats
-from triage.carving.window import WindowSpentError, window_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 sys.path.append(str(Path(__file__).resolve().parents[1] / "carving"))
 
-_ALLOWED = (ValueError, LookupError, ArithmeticError, struct.error, zlib.error, WindowSpentError)
-
-
-def _walks(name: str) -> Callable[[bytes], object]:
-    def run(data: bytes) -> object:
-        form = next(f for f in known_formats() if f.name == name)
-        if not any(header.matches(data) for header in form.headers):
-            return None
-        window = window_of(data, block=512, allowance=64 << 20)
-        found = form.walk(window)
-        if found is None:
-            return None
-        assert 0 < found.length <= len(data)
-        assert found.valid is None or 0 < found.valid <= found.length
-        assert all(0 < part.offset < part.offset + part.length <= found.length for part in found.parts)
-        if form.rejoin is not None and (joined := form.rejoin(window, found)) is not None:
-            assert joined.checked
-            assert all(at >= 0 and size > 0 and at + size <= len(data) for at, size in joined.pieces)
-        return found
-
-    return run
 
 
 def _samples(*names: str) -> Callable[[], list[bytes]]:
@@ -88,10 +63,10 @@ _NAMES = {
 TARGETS = [
     Target(
         f"carve_{name}",
-        _walks(name),
+        walks(name),
         seeds,
         (f"triage.carving.formats.{name}", *modules),
-        allowed=_ALLOWED,
+        allowed=ALLOWED,
         tokens=tokens,
     )
     for name, (seeds, tokens, modules) in _NAMES.items()

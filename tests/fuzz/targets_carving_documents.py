@@ -2,44 +2,19 @@
 
 from __future__ import annotations
 
-import importlib
 import random
-import struct
 import sys
-import zlib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from carved_walks import ALLOWED, walks
 from targets import Target
-
-from triage.carving.window import WindowSpentError, window_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 sys.path.append(str(Path(__file__).resolve().parents[1] / "carving"))
 _NOISE = random.Random(3).randbytes(4096)
-
-
-def _walking(name: str) -> Callable[[bytes], None]:
-    """Return a function that walks bytes as the format does, and asks for what lies in pieces."""
-    form = next(f for f in importlib.import_module(f"triage.carving.formats.{name}").FORMATS if f.name == name)
-
-    def run(data: bytes) -> None:
-        if not any(header.matches(data) for header in form.headers):
-            return
-        window = window_of(data, allowance=256 << 20)
-        walked = form.walk(window)
-        if walked is None:
-            return
-        assert 0 < walked.length <= len(data)
-        assert walked.valid is None or 0 < walked.valid <= walked.length
-        assert all(0 <= p.offset < p.offset + p.length <= walked.length for p in walked.parts)
-        if form.rejoin is not None and walked.structure in ("truncated", "damaged"):
-            joined = form.rejoin(window, walked)
-            assert joined is None or sum(size for _, size in joined.pieces) == joined.length
-
-    return run
 
 
 def _around(whole: list[bytes]) -> list[bytes]:
@@ -95,15 +70,14 @@ def _cards() -> list[bytes]:
     return _around([cards(5)])
 
 
-_MISTAKES = (ValueError, LookupError, ArithmeticError, struct.error, zlib.error, WindowSpentError)
 
 TARGETS = [
     Target(
         "carving-pdf",
-        _walking("pdf"),
+        walks("pdf"),
         _pdfs,
         ("triage.carving.formats.pdf", "triage.carving.pdftables", "triage.carving.pdfobjects"),
-        allowed=_MISTAKES,
+        allowed=ALLOWED,
         tokens=(
             b"%%EOF",
             b"%PDF-1.4",
@@ -120,66 +94,66 @@ TARGETS = [
     ),
     Target(
         "carving-ole",
-        _walking("ole"),
+        walks("ole"),
         _oles,
         ("triage.carving.formats.ole", "triage.carving.cfb", "triage.carving.olecontent"),
-        allowed=_MISTAKES,
+        allowed=ALLOWED,
         tokens=(b"\xff\xff\xff\xff", b"\xfe\xff\xff\xff", b"\xfd\xff\xff\xff", b"\x09\x08\x10\0", b"\x0a\0\0\0", b"\0\0\0\0"),
     ),
     Target(
         "carving-rtf",
-        _walking("rtf"),
+        walks("rtf"),
         _texts("rtf"),
         ("triage.carving.formats.rtf",),
-        allowed=_MISTAKES,
+        allowed=ALLOWED,
         tokens=(b"{\\rtf1", b"\\bin99 ", b"\\bin4000000000 ", b"\\{", b"}", b"{"),
     ),
     Target(
         "carving-html",
-        _walking("html"),
+        walks("html"),
         _texts("html"),
         ("triage.carving.formats.html", "triage.carving.textual"),
-        allowed=_MISTAKES,
+        allowed=ALLOWED,
         tokens=(b"</html>", b"<html>", b"<!DOCTYPE html>", b"<title>", b"\xff\xfe", b"\0"),
     ),
     Target(
         "carving-eml",
-        _walking("eml"),
+        walks("eml"),
         _texts("eml"),
         ("triage.carving.formats.eml", "triage.carving.mailtext", "triage.carving.mailjoin"),
-        allowed=_MISTAKES,
+        allowed=ALLOWED,
         tokens=(b"\r\n\r\n", b"From: ", b"Content-Type: multipart/mixed; boundary=a\r\n", b"--a--", b"\r\n "),
     ),
     Target(
         "carving-mbox",
-        _walking("mbox"),
+        walks("mbox"),
         _texts("mbox"),
         ("triage.carving.formats.mbox",),
-        allowed=_MISTAKES,
+        allowed=ALLOWED,
         tokens=(b"\nFrom ", b"Mon Jan  5 10:00:00 2026\n", b"\n\n"),
     ),
     Target(
         "carving-pst",
-        _walking("pst"),
+        walks("pst"),
         _stores,
         ("triage.carving.formats.pst",),
-        allowed=_MISTAKES,
+        allowed=ALLOWED,
         tokens=(b"\x80\x80", b"\x84\x84", b"\xff\xff\xff\xff"),
     ),
     Target(
         "carving-xml",
-        _walking("xml"),
+        walks("xml"),
         _markup,
         ("triage.carving.formats.xml",),
-        allowed=_MISTAKES,
+        allowed=ALLOWED,
         tokens=(b"</gpx>", b"<gpx>", b"<!--", b"-->", b"<!DOCTYPE", b"/>", b"<svg "),
     ),
     Target(
         "carving-vcard",
-        _walking("vcard"),
+        walks("vcard"),
         _cards,
         ("triage.carving.formats.vcard",),
-        allowed=_MISTAKES,
+        allowed=ALLOWED,
         tokens=(b"\nBEGIN:VCARD\r\n", b"\nEND:VCARD\r\n", b"\r\n"),
     ),
 ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import lzma
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from triage.carving.forms import Facts, Structure, Walked
 from triage.carving.zipextent import looks_packed, without_zeros
@@ -13,30 +13,12 @@ from triage.carving.zipinflate import MUCH, Budget, Ending
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from triage.artifacts.expansion import Decoder
     from triage.carving.window import Window
 
 _PIECE = 16 << 10
 _OUT = 1 << 20
 _STREAMS = 100_000
-
-
-class Decoder(Protocol):
-    """What ``bz2`` and ``lzma`` have in common."""
-
-    @property
-    def eof(self) -> bool:
-        """Whether the stream has ended, with its checksums right."""
-
-    @property
-    def needs_input(self) -> bool:
-        """Whether nothing more comes out without more going in."""
-
-    @property
-    def unused_data(self) -> bytes:
-        """What was fed behind the end."""
-
-    def decompress(self, data: bytes, max_length: int = ..., /) -> bytes:
-        """Decode. Raises ``OSError`` or ``lzma.LZMAError`` for what is no stream."""
 
 
 @dataclass(slots=True)
