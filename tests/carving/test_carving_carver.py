@@ -279,3 +279,14 @@ def test_where_no_file_system_tells_the_whole_files_say_how_large_blocks_are() -
     carve(b"".join(w + bytes(512) for w in whole) + broken + bytes(8192), formats=(format_,))
     carve(b"".join(whole[:3]) + broken + bytes(8192), formats=(format_,))
     assert seen == [4096, 512, 512]
+
+
+def test_a_search_for_the_rest_that_reads_without_end_is_given_up_and_counted() -> None:
+    def rejoin(window: Window, walked: Walked) -> Walked | None:
+        while True:
+            window.at(0, 1 << 12)
+
+    data = padded(box(RANDOM.randbytes(4000))[:2048]) + bytes(8192)
+    carver = Carver(Memory(data), area((0, len(data))), formats=(replace(BOX, rejoin=rejoin),))
+    assert [o.structure for o in carver.unit(0, len(data))] == [Structure.TRUNCATED]
+    assert carver.totals.given_up == 1

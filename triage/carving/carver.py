@@ -40,13 +40,17 @@ _DOUBTFUL = 1 << 20
 
 @dataclass(slots=True)
 class UnitTotals:
-    """What a unit saw. ``cut``: candidates whose walk was ended because it read too much; ``rejected``: what only looked like a file."""
+    """What a unit saw. ``cut``: candidates whose walk was ended because it read too much; ``rejected``: what only looked like a file.
+
+    ``given_up``: searches for the rest of a file that were ended for the same reason.
+    """
 
     candidates: int = 0
     rejected: int = 0
     cut: int = 0
     failed: Counter[str] = field(default_factory=Counter)
     unreadable: int = 0
+    given_up: int = 0
     blocks: list[KnownBlock] = field(default_factory=list)
 
 
@@ -106,7 +110,9 @@ class Carver:
             claimed = [(a, length) for a, length in (*claimed, *one.pieces[1:]) if a + length > offset]
             found.append(one)
         if broken and self._join:
-            found = Rejoiner(self._reader, self._area, self._announce).rejoin(found, broken)
+            rejoiner = Rejoiner(self._reader, self._area, self._announce)
+            found = rejoiner.rejoin(found, broken)
+            self.totals.given_up = rejoiner.given_up
         for one, following in itertools.pairwise([*found, None]):
             if one is not None:
                 yield one if following is None else _ended_by(one, following.offset)

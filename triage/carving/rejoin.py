@@ -38,13 +38,14 @@ class Broken(NamedTuple):
 
 
 class Rejoiner:
-    """Looks for the rest of what broke off in one unit."""
+    """Looks for the rest of what broke off in one unit. ``given_up``: searches that were ended because they read too much."""
 
     def __init__(self, reader: SpaceReader, area: Area, announce: Callable[[int], None]) -> None:
         self._reader = reader
         self._area = area
         self._announce = announce
         self._spent = 0
+        self.given_up = 0
         self._block, self._residue = area.block, 0
 
     def rejoin(self, found: Sequence[Carved], broken: Sequence[Broken]) -> list[Carved]:
@@ -113,8 +114,10 @@ class Rejoiner:
                 walked = one.format.rejoin(window, walked)
                 if walked is not None and walked.checked:
                     return self._carved(one.format, walked, left, window)
-        except (WindowSpentError, *MISTAKES):
-            pass
+        except WindowSpentError:
+            self.given_up += 1
+        except MISTAKES:
+            pass  # what the evidence led astray has no rest
         finally:
             self._spent += window.spent
         return None

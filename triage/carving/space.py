@@ -21,7 +21,6 @@ UNIT = 32 << 20
 _AHEAD = 256 << 10
 """Bytes that are read at once behind the block that is being scanned: walks ask for little at a time."""
 _KEPT = 16
-MAX_STRETCHES = 8_000_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from triage.carving.entries import entries_of
 from triage.carving.space import Space
@@ -28,12 +28,11 @@ if TYPE_CHECKING:
     from triage.model import Entry, Evidence, Json, Volume
 
 
-class Found(Writer):
+class Found(Writer, Protocol):
     """Who takes carved files and their bytes; see :class:`triage.engine.exportwork.Writer`."""
 
     def found(self, area: Area, entries: Sequence[Entry], one: Carved) -> bool:
         """Take a file (its entry, then those of what lies inside); return whether its bytes are wanted."""
-        raise NotImplementedError
 
 
 @dataclass(slots=True)

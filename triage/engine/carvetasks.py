@@ -64,6 +64,7 @@ class CarveTasks:
             "cut": totals.cut,
             "failed": sum(totals.failed.values()),
             "unreadable": totals.unreadable,
+            "given_up": totals.given_up,
         }
         self._send({**answer, "done": "carve", "found": found, "counts": counts})
 

@@ -28,7 +28,7 @@ _AHEAD = 64
 _DEATHS = 3
 _FOUND = 2 * UNIT // 512
 """Files that a unit can have."""
-COUNTS = ("candidates", "rejected", "cut", "failed", "unreadable")
+COUNTS = ("candidates", "rejected", "cut", "failed", "unreadable", "given_up")
 
 
 class CarveSink(Protocol):

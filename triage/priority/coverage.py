@@ -195,6 +195,7 @@ def carving_totals(counted: CoverageInput) -> dict[str, Any]:
         "cut": counts["cut"],
         "failed": counts["failed"],
         "unreadable": counts["unreadable"],
+        "given_up": counts["given_up"],
     }
 
 
@@ -211,6 +212,8 @@ def _not_carved(counted: CoverageInput) -> list[str]:
         said.append(f"{given_up:,} bytes were not searched for files by their content: workers were lost over them")
     if totals["cut"]:
         said.append(f"{totals['cut']:,} places look like the beginning of a file and were given up, since following them took too long")
+    if totals["given_up"]:
+        said.append(f"the search for the rest of {totals['given_up']:,} files that break off was ended, since it took too long")
     if totals["unreadable"]:
         said.append(f"{totals['unreadable']:,} bytes outside of living files could not be read: what lay there was not found")
     return [*said, _CARVED] if sources else said

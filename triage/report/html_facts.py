@@ -241,6 +241,7 @@ _CARVED = (
     ("already_listed", "Of all these, listed by name already"),
     ("inside_others", "Inside of others, not counted"),
     ("cut", "Given up: following them took too long"),
+    ("given_up", "Searches for the rest of a file that were ended"),
     ("unreadable", "Bytes that could not be read"),
 )
 
