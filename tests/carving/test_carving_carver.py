@@ -290,3 +290,10 @@ def test_a_search_for_the_rest_that_reads_without_end_is_given_up_and_counted() 
     carver = Carver(Memory(data), area((0, len(data))), formats=(replace(BOX, rejoin=rejoin),))
     assert [o.structure for o in carver.unit(0, len(data))] == [Structure.TRUNCATED]
     assert carver.totals.given_up == 1
+
+
+def test_a_unit_that_begins_between_sectors_is_searched_at_sectors() -> None:
+    data = padded(box(b"a" * 700)) + padded(box(b"b"))
+    carver = Carver(Memory(data), area((0, len(data))), formats=(BOX,))
+    assert [o.offset for o in carver.unit(HEAD + 704, len(data))] == [1024]
+    assert [o.offset for o in carver.unit(1, len(data))] == [1024], "what begins before the start is none of its own"

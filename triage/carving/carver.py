@@ -15,7 +15,7 @@ from triage.carving.catalog import known_formats
 from triage.carving.forms import Format, Structure, Walked
 from triage.carving.rejoin import Broken, Rejoiner
 from triage.carving.scan import Headers
-from triage.carving.space import Area, Space, SpaceReader
+from triage.carving.space import SECTOR, Area, Space, SpaceReader
 from triage.carving.window import Window, WindowSpentError
 
 if TYPE_CHECKING:
@@ -120,6 +120,8 @@ class Carver:
 
     def _candidates(self, start: int, end: int) -> Iterator[tuple[int, list[Format]]]:
         headers, step = self._headers, _BLOCK if self._area.aligned else _FINE_BLOCK
+        if self._area.aligned:  # a unit that is carved again begins at a file's end
+            start = start // SECTOR * SECTOR
         while start < end:
             length = min(step, end - start)
             data = self._reader.load(start, length + headers.reach)
