@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import io
+import random
 import sqlite3
 from typing import TYPE_CHECKING, Any
 
 import carved_media
 import pytest
 from engine_support import coverage, digest, files, problems, profile_with, run_case
+from ext_image import ExtImage
+from PIL import Image
 
 from triage.case.store import Case
+from triage.cli import run as cli
 from triage.errors import UsageError
 from triage.priority.profile import load_profile
 
@@ -184,3 +189,60 @@ def test_carved_files_of_shared_images_are_what_was_deleted(evidence_root: Path,
         run_case(evidence_root / "images" / "made" / f"{name}.E01", tmp_path / name)
         found = {r["md5"] for r in files(tmp_path / name).values() if r["state"] != "allocated"}
         assert not deleted - found, name
+
+
+def _small(width: int, height: int) -> bytes:
+    out = io.BytesIO()
+    Image.frombytes("L", (width, height), random.Random(width).randbytes(width * height)).save(out, "PNG")
+    return out.getvalue()
+
+
+@pytest.fixture(scope="module")
+def hidden(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, bytes]]:
+    """A file system with pictures where no listing shows them: in a page file, a database's deleted row, slack, behind its own end."""
+    folder = tmp_path_factory.mktemp("hidden")
+    found = {"page": carved_media.picture(50), "row": _small(20, 30), "behind": carved_media.picture(52), "slack": _small(12, 12)}
+    database = folder / "chat.db"
+    connection = sqlite3.connect(database)
+    connection.execute("PRAGMA secure_delete = 0")
+    connection.execute("CREATE TABLE picture (id INTEGER PRIMARY KEY, data BLOB)")
+    connection.executemany("INSERT INTO picture (data) VALUES (?)", [(bytes(3000),), (found["row"],), (bytes(3000),)])
+    connection.commit()
+    connection.execute("DELETE FROM picture WHERE id = 2")
+    connection.commit()
+    connection.close()
+    image = ExtImage(block=4096)
+    image.file(b"pagefile.sys", random.Random(1).randbytes(5001) + found["page"] + random.Random(2).randbytes(3000))
+    image.file(b"chat.db", database.read_bytes())
+    image.file(b"note.txt", b"the host of what lies behind it")
+    data = bytearray(image.build())
+    at = data.index(b"the host of what lies behind it") + 100
+    data[at : at + len(found["slack"])] = found["slack"]
+    path = folder / "hidden.raw"
+    path.write_bytes(bytes(data) + bytes(512) + found["behind"] + bytes(-len(found["behind"]) % 512))
+    return path, found
+
+
+def test_pictures_in_page_files_deleted_rows_slack_and_behind_a_file_system_are_found(
+    hidden: tuple[Path, dict[str, bytes]], tmp_path: Path
+) -> None:
+    run_case(hidden[0], tmp_path / "case")
+    rows = {row["sha256"]: row for row in files(tmp_path / "case").values() if row["kind"] == "carved"}
+    where = {name: rows[hashlib.sha256(data).hexdigest()]["path"] for name, data in hidden[1].items()}
+    assert where["page"].startswith("vol1/pagefile.sys/$CarvedFiles/")
+    assert where["row"].startswith("vol1/chat.db/$CarvedFiles/")
+    assert where["slack"].startswith("vol1/$CarvedFiles/")
+    with Case.open(tmp_path / "case") as case:
+        found = {f["path"]: f["data"] for f in case.findings() if f["kind"] == "carved"}
+    assert {name: found[path]["area"] for name, path in where.items() if name != "behind"} == {
+        "page": "container",
+        "row": "container",
+        "slack": "slack",
+    }
+    assert files(tmp_path / "case")["vol1/chat.db"]["id"] == found[where["row"]]["source"]
+
+
+def test_carving_alone_searches_what_lies_behind_a_file_systems_end(hidden: tuple[Path, dict[str, bytes]], tmp_path: Path) -> None:
+    assert cli(["carve", str(hidden[0]), "--out", str(tmp_path / "out"), "--quiet"]) == 0
+    digests = {hashlib.sha256(p.read_bytes()).hexdigest() for p in (tmp_path / "out" / "complete").iterdir()}
+    assert hashlib.sha256(hidden[1]["behind"]).hexdigest() in digests

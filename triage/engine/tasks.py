@@ -234,7 +234,10 @@ class Tasks:
         medium, _ = volume_image(medium, image, volume.offset, volume.found_by)
         found = free_ranges(VolumeReader(medium, volume, self._slot.beat), volume.file_system)
         if found is not None:
-            numbers = [volume.offset + n for pair in found.free for n in pair]
+            info = self._file_system(volume.evidence, volume.offset).info
+            end = max(int(info.block_count) * int(info.block_size), found.free[-1][1] if found.free else 0)
+            behind = [(end, volume.size)] if 0 < end < volume.size else []  # no book of the file system's is about that
+            numbers = [volume.offset + n for pair in (*found.free, *behind) for n in pair]
             self._send_bytes(struct.pack(f"<{len(numbers)}Q", *numbers))
         self._send({"done": "free", "known": found is not None, "note": found.note if found is not None else ""})
 
