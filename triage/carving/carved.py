@@ -17,6 +17,8 @@ MISTAKES = (ValueError, LookupError, ArithmeticError, TypeError, AttributeError,
 """What a walk may end in when the evidence leads it astray: its candidate is none."""
 _WHY = 300
 _FACTS = 24
+MOST_PARTS, MOST_PIECES, MOST_RUNS = 1000, 10_000, 1 << 16
+"""What one carved file may have: files inside, pieces, and places on the medium. What is left out is said of it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,6 +51,8 @@ def checked_walk(walked: Walked, size: int) -> Walked:
             raise ValueError("pieces that do not make up the file")
         if any(at < 0 or length <= 0 or at + length > size for at, length in walked.pieces):
             raise ValueError("pieces outside of the window")
+        if len(walked.pieces) > MOST_PIECES:
+            raise ValueError("too many pieces")
     return walked
 
 
@@ -59,6 +63,9 @@ def carved_of(walked: Walked, one: Format, pieces: Sequence[tuple[int, int]], ar
     if walked.structure in (Structure.TRUNCATED, Structure.DAMAGED) and area.aligned:
         known = max(SECTOR, known // SECTOR * SECTOR)
     parts = tuple(p for p in walked.parts if p.offset >= 0 and p.length > 0 and p.offset + p.length <= walked.length)
+    facts = dict(list(walked.facts.items())[:_FACTS])
+    if len(parts) > MOST_PARTS:
+        facts = {**dict(list(facts.items())[: _FACTS - 1]), "inside_left_out": len(parts) - MOST_PARTS}
     return Carved(
         offset=offset,
         length=walked.length,
@@ -70,8 +77,8 @@ def carved_of(walked: Walked, one: Format, pieces: Sequence[tuple[int, int]], ar
         pieces=tuple(pieces),
         until=offset + max(1, known),
         checked=walked.checked,
-        parts=parts,
-        facts=dict(list(walked.facts.items())[:_FACTS]),
+        parts=parts[:MOST_PARTS],
+        facts=facts,
     )
 
 

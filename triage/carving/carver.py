@@ -10,7 +10,7 @@ from collections import Counter
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from triage.carving.carved import MISTAKES, Carved, carved_of, checked_walk
+from triage.carving.carved import MISTAKES, MOST_RUNS, Carved, carved_of, checked_walk
 from triage.carving.catalog import known_formats
 from triage.carving.forms import Format, Structure, Walked
 from triage.carving.rejoin import Broken, Rejoiner
@@ -169,7 +169,7 @@ class Carver:
 
     def _kept(self, offset: int, one: Format, window: Window, walked: Walked) -> Carved:
         """Return what is reported of a walk."""
-        walked = _bounded(checked_walk(walked, window.size))
+        walked = self._in_few_places(offset, _bounded(checked_walk(walked, window.size)))
         jumps = bool(self._space.joints(offset, offset + walked.length)) and not walked.pieces
         if jumps and walked.structure is Structure.COMPLETE:
             note = "another file's bytes lie between its pieces" + ("" if walked.checked else ", that they belong together is not proven")
@@ -179,6 +179,16 @@ class Carver:
         if not (walked.checked and walked.structure in _WHOLE) and window.spent > _AGAIN * (found.until - offset) + _SCANTY:
             self._wasted += window.spent  # the same ground may be gone over again from the next header on
         return found
+
+    def _in_few_places(self, offset: int, walked: Walked) -> Walked:
+        """Return a file without what lies behind its first 65,536 places on the medium: each has to be kept."""
+        joints = [] if walked.pieces else self._space.joints(offset, offset + walked.length)
+        if len(joints) < MOST_RUNS:
+            return walked
+        length = joints[MOST_RUNS - 1] - offset
+        why = f"it lies in more than {MOST_RUNS} places: {walked.length - length} bytes were left out; {walked.why}"
+        parts = tuple(p for p in walked.parts if p.offset + p.length <= length)
+        return replace(walked, length=length, structure=Structure.TRUNCATED, why=why, valid=length, checked=False, parts=parts)
 
 
 def _ended_by(one: Carved, offset: int) -> Carved:

@@ -6,7 +6,7 @@ import hashlib
 import re
 from typing import TYPE_CHECKING, Any
 
-from triage.carving.carved import Carved
+from triage.carving.carved import MOST_PARTS, MOST_PIECES, Carved
 from triage.carving.forms import Part, Structure
 from triage.model import Entry, Finding, Kind, Locator, Recoverability, Run, TimeBasis
 
@@ -22,7 +22,7 @@ PLUGIN = "carving"
 _EXTENSION = re.compile(r"(?=.{1,16}\Z)[a-z0-9]+(?:[-.][a-z0-9]+)*")
 _FORMAT = re.compile(r"[a-z0-9_-]{1,20}")
 _NAME = re.compile(r"[a-z0-9-]{1,24}")
-_TEXT, _WHY, _PARTS, _PIECES, _FACTS = 200, 400, 1000, 10_000, 24
+_TEXT, _WHY, _FACTS = 200, 400, 24
 _STATES = {
     Structure.COMPLETE: Recoverability.INTACT,
     Structure.FRAGMENTED: Recoverability.INTACT,
@@ -44,7 +44,7 @@ def pack(one: Carved) -> Json:
         "pieces": [list(p) for p in one.pieces],
         "until": one.until,
         "checked": one.checked,
-        "parts": [[p.offset, p.length, _plain(p.extension, _EXTENSION, "bin"), _plain(p.name, _NAME, "part")] for p in one.parts[:_PARTS]],
+        "parts": [[p.offset, p.length, _plain(p.extension, _EXTENSION, "bin"), _plain(p.name, _NAME, "part")] for p in one.parts],
         "facts": {str(k)[:40]: v if type(v) is int else str(v)[:_TEXT] for k, v in one.facts.items()},
     }
 
@@ -78,11 +78,11 @@ def unpack(data: Json, size: int) -> Carved:
         parts=parts,
         facts=facts,
     )
-    if not pieces or len(pieces) > _PIECES or pieces[0][0] != one.offset or sum(n for _, n in pieces) != one.length:
+    if not pieces or len(pieces) > MOST_PIECES or pieces[0][0] != one.offset or sum(n for _, n in pieces) != one.length:
         raise ValueError("pieces that do not make up the file")
     if any(n <= 0 or at + n > size for at, n in pieces) or not one.offset < one.until <= size + 512 or one.confidence > 100:
         raise ValueError("a file outside of the space")
-    if len(parts) > _PARTS or any(p.length <= 0 or p.offset + p.length > one.length for p in parts):
+    if len(parts) > MOST_PARTS or any(p.length <= 0 or p.offset + p.length > one.length for p in parts):
         raise ValueError("parts outside of the file")
     return one
 

@@ -10,7 +10,7 @@ from collections import Counter
 from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
-from triage.carving.carved import MISTAKES, Carved, carved_of, checked_walk
+from triage.carving.carved import MISTAKES, MOST_PIECES, MOST_RUNS, Carved, carved_of, checked_walk
 from triage.carving.forms import Format, Structure, Walked
 from triage.carving.space import SECTOR, Area, Space, SpaceReader
 from triage.carving.window import Window, WindowSpentError
@@ -159,6 +159,8 @@ class Rejoiner:
                     pieces[-1] = (pieces[-1][0], pieces[-1][1] + length)
                 else:
                     pieces.append((place, length))
+        if len(pieces) > MOST_PIECES or len(self._reader.space.runs(pieces)) > MOST_RUNS:
+            raise ValueError("too many pieces")
         return carved_of(walked, one, pieces, self._area, jumps=False)
 
 

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from triage.engine.slot import Slot
     from triage.evidence.medium import Medium
 
-_ROWS = 400
+_ROWS, _WEIGHT = 400, 1 << 16
+"""Files that an answer holds, and pieces and parts of them."""
 
 
 class CarveTasks:
@@ -52,11 +53,13 @@ class CarveTasks:
         carver = self._carver
         answer = {"space": number, "start": start}
         found: list[Any] = []
+        weight = 0
         for one in carver.unit(start, command["end"], frozenset(command["avoid"])):
             found.append(pack(one))
-            if len(found) >= _ROWS:
+            weight += len(one.pieces) + len(one.parts)
+            if len(found) >= _ROWS or weight >= _WEIGHT:
                 self._send({**answer, "found": found})
-                found = []
+                found, weight = [], 0
         totals = carver.totals
         counts = {
             "candidates": totals.candidates,

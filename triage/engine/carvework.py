@@ -26,6 +26,8 @@ _PACK = 200_000
 _AHEAD = 64
 """Units that may be done before their turn: their answers wait in memory."""
 _DEATHS = 3
+_LARGEST = 1 << 20
+"""Characters that a file may take in an answer: with as many pieces and parts as it may have, half of that."""
 _FOUND = 2 * UNIT // 512
 """Files that a unit can have."""
 COUNTS = ("candidates", "rejected", "cut", "failed", "unreadable", "given_up")
@@ -157,7 +159,7 @@ class CarveWork:
         if message.get("space") != unit.area or message.get("start") != unit.start:
             raise ValueError("an answer about another unit")
         for data in message["found"]:
-            one = unpack(small(data), state.space.size)
+            one = unpack(small(data, _LARGEST), state.space.size)
             if not unit.start <= one.offset < unit.end or (unit.found and one.offset <= unit.found[-1].offset):
                 raise ValueError("a file that begins elsewhere")
             unit.found.append(one)

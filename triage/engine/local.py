@@ -383,7 +383,7 @@ class LocalEngine:
                 self._mistrust(seat.walk, how)
             self._walk_lost(seat.walk, 0 if unfit else slot.phase, slot.address, how, walks)
         if seat.job is not None:
-            self._jobs_left.lost(seat.job, slot, how)
+            self._jobs_left.lost(seat.job, slot._replace(phase=0) if unfit else slot, how)
         for position, batch in enumerate(seat.batches):
             if position == 0 and unfit:
                 self._batch_unfit(batch, how)
