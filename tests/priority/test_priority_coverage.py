@@ -193,11 +193,12 @@ def test_what_carving_found_is_counted_and_says_no_more_when_it_saw_everything()
 
 
 def test_what_carving_left_out_is_said():
-    hurt = {**AREA, "next": 600, "unsearched": 100, "counts": {"cut": 3, "unreadable": 512, "given_up": 2}}
+    hurt = {**AREA, "next": 600, "unsearched": 100, "counts": {"cut": 3, "unreadable": 512, "given_up": 2, "failed": 4}}
     assert said(carving=(hurt,))[0] == [
         "400 bytes were not searched for files by their content before the time was up or the run was stopped",
         "100 bytes were not searched for files by their content: workers were lost over them",
         "3 places look like the beginning of a file and were given up, since following them took too long",
+        "4 places look like the beginning of a file and could not be followed: what they say does not fit",
         "the search for the rest of 2 files that break off was ended, since it took too long",
         "512 bytes outside of living files could not be read: what lay there was not found",
     ]

@@ -110,6 +110,9 @@ def carve(
         cut = sum(p.counts["cut"] for _, p in result.areas)
         if cut:
             say(f"triage: {cut:,} candidates were given up because they read too much: they may be files that were not carved")
+    failed = sum(p.counts["failed"] for _, p in result.areas)
+    if failed:
+        say(f"triage: {failed:,} candidates could not be followed: what they say does not fit")
     if given_up := sum(p.counts["given_up"] for _, p in result.areas):
         say(f"triage: the search for the rest of {given_up:,} files that break off was ended, since it took too long")
     if unreadable := sum(p.counts["unreadable"] for _, p in result.areas):

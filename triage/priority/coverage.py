@@ -212,6 +212,8 @@ def _not_carved(counted: CoverageInput) -> list[str]:
         said.append(f"{given_up:,} bytes were not searched for files by their content: workers were lost over them")
     if totals["cut"]:
         said.append(f"{totals['cut']:,} places look like the beginning of a file and were given up, since following them took too long")
+    if totals["failed"]:
+        said.append(f"{totals['failed']:,} places look like the beginning of a file and could not be followed: what they say does not fit")
     if totals["given_up"]:
         said.append(f"the search for the rest of {totals['given_up']:,} files that break off was ended, since it took too long")
     if totals["unreadable"]:

@@ -37,7 +37,9 @@ def carved_dfxml(evidence: Evidence, rows: Iterable[Json]) -> Iterator[str]:
     for row in rows:
         yield "  <fileobject>\n"
         yield f"    <filename>{text(row['file'] or row['path'])}</filename>\n    <filesize>{row['size']}</filesize>\n"
-        yield f"    <alloc>0</alloc>\n    <libmagic>{text(row['extension'])}</libmagic>\n    <byte_runs>\n"
+        if row["area"] != "medium":  # of the whole medium, living files are among them
+            yield "    <alloc>0</alloc>\n"
+        yield "    <byte_runs>\n"
         offset = 0
         for place, length in row["runs"]:
             yield f'      <byte_run offset="{offset}" img_offset="{place}" len="{length}"/>\n'
