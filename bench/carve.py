@@ -19,6 +19,7 @@ itself; photorec reads the image's free space itself. Needs foremost, scalpel, t
 from __future__ import annotations
 
 import argparse
+import csv
 import hashlib
 import io
 import json
@@ -205,6 +206,15 @@ def known(truth: Path, images: list[Path]) -> None:
         print(f"{name:20}{c['exact']:7}{share:8.1%}{c['wrong']:7}{c['exact'] / max(1, c['exact'] + c['wrong']):10.1%}{c['inside']:8}")
 
 
+def recovered(manifest: Path, name: str, files: list[Path]) -> None:
+    """Print how many of a bench image's deleted files came out exactly, and how many other files were written."""
+    with manifest.open(encoding="utf-8", newline="") as file:
+        deleted = {row["sha256"]: row["kind"] for row in csv.DictReader(file) if row["state"] != "live"}
+    digests = [hashlib.sha256(path.read_bytes()).hexdigest() for path in files]
+    kinds = Counter(deleted[d] for d in set(digests) if d in deleted)
+    print(f"{name:18}{sum(kinds.values()):6} exact, {sum(d not in deleted for d in digests)} others; {dict(sorted(kinds.items()))}")
+
+
 def clock(image: Path, partition: int, rounds: int, without: list[str]) -> None:
     """Print wall times on an image's free space."""
     times: dict[str, list[tuple[float, float, float]]] = {}
@@ -220,6 +230,11 @@ def clock(image: Path, partition: int, rounds: int, without: list[str]) -> None:
                 for name, command in commands(image, Path(out), free=free, partition="1", space="freespace").items():
                     if name not in without:
                         times.setdefault(name, []).append(measure(command))
+                manifest = Path(f"{image}.manifest.csv")
+                if manifest.is_file() and len(next(iter(times.values()))) == rounds:
+                    for name, written in outputs(Path(out)).items():
+                        if name not in without:
+                            recovered(manifest, name, written())
     middle = {name: [statistics.median(t[i] for t in taken) for i in range(3)] for name, taken in times.items()}
     print(f"{'':18}{'wall s':>8}{'cpu s':>8}{'MB':>7}   (median of {rounds})")
     for name, (wall, cpu, memory) in middle.items():
