@@ -20,7 +20,7 @@ from pathlib import Path
 
 import numpy as np
 
-from triage.hashsets.library import compile_list
+from triage.hashsets.intake import compile_list
 from triage.hashsets.matching import Matcher
 from triage.hashsets.store import Hashset
 from triage.model import Content, Meaning

@@ -21,7 +21,7 @@ from triage.engine import frames
 from triage.errors import HashsetError, ProfileError, UsageError
 from triage.hashsets.detect import FORMATS, detect, reader
 from triage.hashsets.jsonstream import JsonDamage, JsonStream, TooLarge
-from triage.hashsets.library import compile_list
+from triage.hashsets.intake import compile_list
 from triage.hashsets.source import Source
 from triage.hashsets.store import Hashset
 from triage.model import Content, Entry, Finding, Kind, Locator, Meaning, Problem, Run, Volume

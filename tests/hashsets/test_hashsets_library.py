@@ -10,10 +10,14 @@ from pathlib import Path
 import pytest
 
 from triage.errors import HashsetError, OutputError, UsageError
-from triage.hashsets import library as library_module
-from triage.hashsets.library import HashsetLibrary, check_name, compile_list, default_root
+from triage.hashsets import intake as intake_module
+from triage.hashsets.columns import write_store
+from triage.hashsets.facts import Label, SetFacts
+from triage.hashsets.intake import compile_list
+from triage.hashsets.library import HashsetLibrary, check_name, default_root
 from triage.hashsets.matching import Matcher, open_matcher, split_use
 from triage.hashsets.records import EMPTY_FILE
+from triage.hashsets.sorting import PRIMARY, Sorter
 from triage.hashsets.store import Hashset
 from triage.model import Content, Match, Meaning
 
@@ -115,7 +119,7 @@ def test_failure_in_the_middle_leaves_the_library_as_it_was(library, listed, mon
         args[0].write_bytes(b"half")
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(library_module, "write_store", full)
+    monkeypatch.setattr(intake_module, "write_store", full)
     with pytest.raises(OutputError, match="No space"):
         library.import_list(listed(B.md5), "x", Meaning.KNOWN)
     assert {p.name: p.read_bytes() for p in library.root.iterdir()} == before
@@ -243,12 +247,9 @@ def test_contents_without_digests_and_empty_ones_match_nothing(use, listed):
 
 
 def test_store_that_holds_the_empty_files_digest_still_matches_no_empty_file(tmp_path):
-    from triage.hashsets.sorting import PRIMARY, Sorter
-    from triage.hashsets.store import SetFacts, write_store
-
     sorter = Sorter("md5", tmp_path)
     sorter.add(EMPTY_FILE["md5"], PRIMARY)
-    write_store(tmp_path / "x", {"md5": sorter}, ["c"], SetFacts(name="x", meaning=Meaning.NOTABLE))
+    write_store(tmp_path / "x", {"md5": sorter}, [Label("c")], SetFacts(name="x", meaning=Meaning.NOTABLE))
     with Matcher([Hashset(tmp_path / "x")]) as matcher:
         assert matcher.match([EMPTY]) == [()]
 

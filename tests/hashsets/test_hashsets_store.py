@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import mmap
 import random
@@ -13,16 +14,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from triage.errors import HashsetError
+from triage.hashsets import columns
+from triage.hashsets.columns import write_store
+from triage.hashsets.facts import Label, SetFacts
 from triage.hashsets.records import EMPTY_FILE, LENGTHS
 from triage.hashsets.sorting import NO_CATEGORY, PRIMARY, Sorter
-from triage.hashsets.store import Hashset, SetFacts, write_store
+from triage.hashsets.store import Hashset
 from triage.model import Meaning
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
-CATEGORIES = ["first", "second", "third"]
+CATEGORIES = [Label("first"), Label("second"), Label("third")]
 FACTS = SetFacts(name="set", meaning=Meaning.NOTABLE, category="own", source="list.txt", source_sha256="00")
 
 
@@ -90,7 +94,7 @@ def test_filter_that_is_written_in_pieces_is_the_same(tmp_path, monkeypatch, row
     rng = random.Random(10)
     members = [(rng.randbytes(16), 0) for _ in range(3000)]
     build(tmp_path / "whole", {"md5": members})
-    monkeypatch.setattr("triage.hashsets.store._FILTER_ROWS", rows)
+    monkeypatch.setattr("triage.hashsets.columns._FILTER_ROWS", rows)
     build(tmp_path / "pieces", {"md5": members})
     assert (tmp_path / "pieces").read_bytes() == (tmp_path / "whole").read_bytes()
 
@@ -165,7 +169,7 @@ def test_lookup_maps_the_file_and_copies_none_of_its_columns(tmp_path):
     rng = random.Random(8)
     build(tmp_path / "x", {"sha256": ((rng.randbytes(32), 0) for _ in range(5000))})
     with Hashset(tmp_path / "x") as hashset:
-        for array in hashset._arrays["sha256"]:
+        for array in hashset._exact["sha256"]:
             base = array
             while isinstance(base, np.ndarray):
                 base = base.base
@@ -184,7 +188,7 @@ def test_cut_grown_or_foreign_files_are_refused_at_once(tmp_path):
         whole[:-1],
         whole + b"\0",
         b"x" + whole[1:],
-        whole[:16] + b"\2" + whole[17:],
+        whole[:16] + b"\7" + whole[17:],
     ):
         path.write_bytes(damaged)
         with pytest.raises(HashsetError) as caught:
@@ -233,18 +237,16 @@ def damaged_store(tmp_path_factory):
 
 
 def test_header_with_wrong_places_is_refused_even_if_its_digests_fit(tmp_path):
-    from triage.hashsets import store
-
     path = tmp_path / "x"
     build(path, {"md5": [(bytes([n]) * 16, 0) for n in range(9)]})
     whole = path.read_bytes()
-    magic, version, _, offset, length, _ = store._PREAMBLE.unpack_from(whole)
+    magic, version, _, offset, length, _ = columns.PREAMBLE.unpack_from(whole)
     for change in ({"rows": 10**12}, {"rows": 0}, {"prefix": [1 << 40, 72, ""]}, {"prefix": [-64, 72, ""]}, {"tail": None}, {"rows": "x"}):
         header = json.loads(whole[offset : offset + length])
         header["columns"]["md5"].update(change)
-        header["integrity"] = store._integrity(header)
+        header["integrity"] = columns.integrity_of(header)
         data = json.dumps(header).encode()
-        digest = store.hashlib.sha256(data).digest()[:16]
-        path.write_bytes(store._PREAMBLE.pack(magic, version, 0, offset, len(data), digest) + whole[64:offset] + data)
+        digest = hashlib.sha256(data).digest()[:16]
+        path.write_bytes(columns.PREAMBLE.pack(magic, version, 0, offset, len(data), digest) + whole[64:offset] + data)
         with pytest.raises(HashsetError, match="damaged"):
             Hashset(path)

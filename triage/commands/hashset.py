@@ -22,7 +22,7 @@ from triage.model import Meaning
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
-    from triage.hashsets.library import ImportReport
+    from triage.hashsets.intake import ImportReport
     from triage.hashsets.store import Hashset
 
 F = TypeVar("F", bound="Callable[..., Any]")

@@ -12,91 +12,26 @@ import os
 import re
 import secrets
 import sys
-from collections import Counter
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from triage import __version__
 from triage.errors import HashsetError, OutputError, UsageError
-from triage.hashsets.detect import detect, reader
-from triage.hashsets.records import (
-    ALGORITHMS,
-    EMPTY_FILE,
-    LENGTHS,
-    HashRecord,
-    Note,
-    Packed,
-    Reject,
-    Unkept,
-    category_of,
-)
-from triage.hashsets.sorting import CHUNK_BYTES, NO_CATEGORY, PRIMARY, Sorter
-from triage.hashsets.source import Source
-from triage.hashsets.store import Counts, Hashset, SetFacts, write_store
+from triage.hashsets.intake import compile_list
+from triage.hashsets.store import Hashset
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
+    from triage.hashsets.facts import SetFacts
+    from triage.hashsets.intake import Change, ImportReport
     from triage.model import Meaning
 
     Progress = Callable[[str, int, int], None]
 
-KEPT_REJECTS = 1000
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _FILE = re.compile(r"(?P<name>[A-Za-z0-9][A-Za-z0-9._-]{0,63})\.(?P<version>\d{6})\.hset")
 # Names that Windows keeps for devices
 _RESERVED = frozenset({"con", "prn", "aux", "nul", *(f"{d}{n}" for d in ("com", "lpt") for n in range(10))})
-_PROGRESS_EVERY = 1 << 14  # events
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ImportReport:
-    """What an import read, took and left out.
-
-    ``records`` counts different records, ``duplicates`` those that repeat one. ``accepted`` counts digests as
-    the list has them, ``digests`` different ones. ``rejected`` counts rows, and single digests of rows, that
-    were not used; ``rejects`` holds the first 1,000 with their line numbers. ``unsupported`` counts digests
-    of kinds that are not stored, ``conflicts`` digests that the list has under more than one category (the
-    first one named is kept).
-    """
-
-    facts: SetFacts
-    dry_run: bool
-    records: int
-    duplicates: int
-    accepted: dict[str, int]
-    digests: dict[str, int]
-    rejected: int
-    rejects: tuple[Reject, ...]
-    empty_refused: int
-    unsupported: dict[str, int]
-    conflicts: int
-    notes: tuple[str, ...] = field(default=())
-
-    def to_json(self) -> dict[str, Any]:
-        """Return the report as JSON values."""
-        facts = self.facts
-        return {
-            "name": facts.name,
-            "meaning": facts.meaning.value,
-            "category": facts.category,
-            "format": facts.format,
-            "source": facts.source,
-            "source_sha256": facts.source_sha256,
-            "dry_run": self.dry_run,
-            "records": self.records,
-            "duplicates": self.duplicates,
-            "accepted": self.accepted,
-            "digests": self.digests,
-            "rejected": self.rejected,
-            "empty_refused": self.empty_refused,
-            "unsupported": self.unsupported,
-            "conflicts": self.conflicts,
-            "notes": list(self.notes),
-            "integrity": facts.integrity,
-            "rejects": [{"line": reject.line, "reason": reject.reason} for reject in self.rejects],
-        }
 
 
 def default_root() -> Path:
@@ -139,14 +74,40 @@ class HashsetLibrary:
         dry_run: bool = False,
         progress: Progress | None = None,
         imported: str = "",
+        change: Change | None = None,
     ) -> ImportReport:
         """Compile a list into the library under ``name``, replacing the set of that name if any.
 
-        ``category`` holds for records that have none of their own; ``imported`` is a date to note. Raises
-        ``UsageError``, ``HashsetError`` (nothing accepted, damaged, changed while read) or ``OutputError``;
-        the library is then as it was.
+        With ``change`` its records are added to those of the set, or taken out of them. ``category`` holds for records that have none
+        of their own; ``imported`` is a date to note. Raises ``UsageError``, ``HashsetError`` (nothing accepted, damaged, changed while
+        read) or ``OutputError``; the library is then as it was.
         """
         check_name(name)
+
+        def make(target: Path | None) -> ImportReport:
+            base = self.open(name) if change else None
+            try:
+                own = base.facts if base else None
+                return compile_list(
+                    source,
+                    target,
+                    name,
+                    own.meaning if own else meaning,
+                    category=category or (own.category if own else ""),
+                    fmt=fmt,
+                    progress=progress,
+                    imported=imported,
+                    base=base,
+                    change=change,
+                )
+            finally:
+                if base:
+                    base.close()
+
+        return self._put(name, make, dry_run=dry_run)
+
+    def _put(self, name: str, make: Callable[[Path | None], ImportReport], *, dry_run: bool) -> ImportReport:
+        """Put what ``make`` writes into the library under ``name``; the version before goes when the new one is there."""
         other = next((known for known in self.list() if known != name and known.lower() == name.lower()), None)
         if other:
             raise UsageError(
@@ -154,21 +115,12 @@ class HashsetLibrary:
                 hint=f"use {other} to replace it, or another name",
             )
         if dry_run:
-            return compile_list(source, None, name, meaning, category=category, fmt=fmt, progress=progress)
+            return make(None)
         part = self.root / f".{name}.{secrets.token_hex(4)}.part"
         try:
             self.root.mkdir(parents=True, exist_ok=True)
             try:
-                report = compile_list(
-                    source,
-                    part,
-                    name,
-                    meaning,
-                    category=category,
-                    fmt=fmt,
-                    progress=progress,
-                    imported=imported,
-                )
+                report = make(part)
                 before = self._versions(name)
                 target = self.root / f"{name}.{(before[-1][0] if before else 0) + 1:06d}.hset"
                 part.replace(target)
@@ -243,157 +195,6 @@ class HashsetLibrary:
     def _versions(self, name: str) -> Sequence[tuple[int, Path]]:
         matches = (match for match in map(_FILE.fullmatch, self._files()) if match and match["name"] == name)
         return sorted((int(match["version"]), self.root / match[0]) for match in matches)
-
-
-class _Intake:
-    """Takes what a reader yields: digests to the sorters, the others to the report."""
-
-    def __init__(self, folder: Path | None, chunk_bytes: int) -> None:
-        self.sorters = {name: Sorter(name, folder, chunk_bytes=chunk_bytes) for name in ALGORITHMS}
-        self.categories: dict[str, int] = {}
-        self.taken = self.rejected = self.empty_refused = 0
-        self.rejects: list[Reject] = []
-        self.accepted: Counter[str] = Counter()
-        self.unsupported: Counter[str] = Counter()
-        self.notes: list[str] = []
-        self._last_rejected = -1
-
-    def take(self, event: object) -> None:
-        if type(event) is HashRecord:
-            self._record(event)
-        elif isinstance(event, Packed):
-            count = len(event.digests) // LENGTHS[event.algorithm]
-            refused = self.sorters[event.algorithm].add_packed(event.digests)
-            self.taken += count - refused
-            self.accepted[event.algorithm] += count - refused
-            self.empty_refused += refused
-        elif isinstance(event, Reject):
-            self.rejected += 1
-            if len(self.rejects) < KEPT_REJECTS:
-                self.rejects.append(event)
-        elif isinstance(event, Unkept):
-            self.unsupported[event.kind] += event.times
-        elif isinstance(event, Note) and event.text not in self.notes:
-            self.notes.append(event.text)
-
-    def _record(self, record: HashRecord) -> None:
-        code = self._code(record.category) if record.category else NO_CATEGORY
-        flag = PRIMARY
-        for name, digest in (("sha256", record.sha256), ("sha1", record.sha1), ("md5", record.md5)):
-            if digest is None:
-                continue
-            if digest == EMPTY_FILE[name]:
-                self.empty_refused += 1
-                continue
-            self.sorters[name].add(digest, code | flag)
-            self.accepted[name] += 1
-            flag = 0
-        if not flag:
-            self.taken += 1
-
-    def _code(self, category: str) -> int:
-        code = self.categories.get(category)
-        if code is None:
-            if len(self.categories) >= NO_CATEGORY:
-                note = f"more than {NO_CATEGORY:,} categories: records with any further one were kept without it"
-                if note not in self.notes:
-                    self.notes.append(note)
-                return NO_CATEGORY
-            code = self.categories[category] = len(self.categories)
-        return code
-
-    def close(self) -> None:
-        for sorter in self.sorters.values():
-            sorter.close()
-
-
-def compile_list(
-    path: Path,
-    target: Path | None,
-    name: str,
-    meaning: Meaning,
-    *,
-    category: str = "",
-    fmt: str = "auto",
-    progress: Progress | None = None,
-    imported: str = "",
-    chunk_bytes: int = CHUNK_BYTES,
-) -> ImportReport:
-    """Compile a list file into the store ``target``, or only count what it holds when that is ``None``.
-
-    Memory is bounded by ``chunk_bytes`` (digests of one algorithm that are held at once), whatever the list's
-    size. ``OSError`` is raised for ``target`` and the temporary files beside it; ``UsageError`` and
-    ``HashsetError`` for the list.
-    """
-    source = Source(path)
-    chosen = detect(source) if fmt == "auto" else fmt
-    events = reader(chosen)(source)
-    sha256 = source.sha256(progress)
-    intake = _Intake(target.parent if target else None, chunk_bytes)
-    try:
-        for number, event in enumerate(events):
-            intake.take(event)
-            if progress and not number % _PROGRESS_EVERY:
-                progress("read", source.position, source.size if chosen != "nsrl" else 0)
-        source.check_unchanged()
-        _check_taken(intake, path)
-        facts = SetFacts(
-            name=name,
-            meaning=meaning,
-            category=category_of(category),
-            source=path.name,
-            source_sha256=sha256,
-            format=chosen,
-            tool=f"triage {__version__}",
-            imported=imported,
-            notes=tuple(intake.notes),
-        )
-        if target is None:
-            counts = Counts()
-            for algorithm, sorter in intake.sorters.items():
-                for _ in counts.blocks(algorithm, sorter):
-                    pass
-            records, digests, conflicts = counts.records, counts.digests, counts.conflicts
-        else:
-            facts = write_store(target, intake.sorters, list(intake.categories), facts, progress)
-            records, digests, conflicts = facts.records, dict(facts.digests), facts.conflicts
-    except BaseException:
-        if target is not None:
-            target.unlink(missing_ok=True)
-        raise
-    finally:
-        intake.close()
-    return ImportReport(
-        facts=facts,
-        dry_run=target is None,
-        records=records,
-        duplicates=intake.taken - records,
-        accepted=dict(intake.accepted),
-        digests=digests,
-        rejected=intake.rejected,
-        rejects=tuple(intake.rejects),
-        empty_refused=intake.empty_refused,
-        unsupported=dict(sorted(intake.unsupported.items())),
-        conflicts=conflicts,
-        notes=tuple(intake.notes),
-    )
-
-
-def _check_taken(intake: _Intake, path: Path) -> None:
-    """Raise ``HashsetError`` that says why, if nothing of a list could be used."""
-    if intake.taken:
-        return
-    parts = []
-    if intake.rejects:
-        first = intake.rejects[0]
-        parts.append(f"{intake.rejected:,} rejected, the first in line {first.line}: {first.reason}")
-    if intake.empty_refused:
-        parts.append(f"{intake.empty_refused:,} were the empty file's")
-    parts.extend(f"{count:,} were {kind}, which is not kept" for kind, count in sorted(intake.unsupported.items()))
-    raise HashsetError(
-        f"no digest of {path} could be used: {'; '.join(parts) or 'it holds none'}",
-        hint="look at the list, or name its form with --format",
-    )
 
 
 def _unlink(paths: Iterable[Path]) -> None:

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 
 from triage.errors import HashsetError, OutputError, UsageError
-from triage.hashsets.library import check_name, compile_list
+from triage.hashsets.intake import compile_list
+from triage.hashsets.library import check_name
 from triage.hashsets.records import ALGORITHMS, EMPTY_FILE, LENGTHS
 from triage.hashsets.source import Source
 from triage.hashsets.store import Hashset
@@ -20,8 +21,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from types import TracebackType
 
+    from triage.hashsets.facts import SetFacts
     from triage.hashsets.library import HashsetLibrary
-    from triage.hashsets.store import SetFacts
     from triage.model import Content
 
 _STRONGEST_FIRST = tuple(reversed(ALGORITHMS))
@@ -104,16 +105,13 @@ def open_matcher(uses: Sequence[str], library: HashsetLibrary, scratch: Path) ->
             hashset = _compiled(path, meaning or Meaning.NOTABLE, scratch) if path.is_file() else _named(text, library)
             opened.append(hashset)
             own = hashset.facts
-            fitted = _with(own, meaning=meaning or own.meaning)
+            fitted = own.replace(meaning=meaning or own.meaning)
             if (own.integrity, fitted.meaning) in seen:
                 opened.pop().close()
                 continue
             seen.add((own.integrity, fitted.meaning))
             if any(f.name == fitted.name for f in facts):
-                fitted = _with(
-                    fitted,
-                    name=f"{fitted.name}-{_short(own.integrity, fitted.meaning)}",
-                )
+                fitted = fitted.replace(name=f"{fitted.name}-{_short(own.integrity, fitted.meaning)}")
             facts.append(fitted)
     except BaseException:
         for hashset in opened:
@@ -174,11 +172,6 @@ def _compiled(path: Path, meaning: Meaning, scratch: Path) -> Hashset:
 
 def _short(*texts: str) -> str:
     return hashlib.sha256(" ".join(texts).encode()).hexdigest()[:8]
-
-
-def _with(facts: SetFacts, **changes: Any) -> SetFacts:
-    values = {name: getattr(facts, name) for name in facts.__slots__} | changes
-    return type(facts)(**values)
 
 
 def _packed(contents: Sequence[Content], name: str) -> tuple[list[int], bytes]:

@@ -1,6 +1,11 @@
 """What a hash list is made of.
 
 Digests as raw bytes, records, and what a reader has to say about a line it could not use.
+
+A set keeps *kinds* of rows. The three digests that every file is given are compared with files; those of :data:`TRACED` only
+with what traces name (a peer-to-peer database, a torrent); :data:`PARTIAL` are MD5 of a file's first bytes; ``block`` is MD5 of
+4 KiB of a file; ``pdq`` and ``frame`` are PDQ hashes of pictures and of frames of videos, compared by likeness; ``photodna`` is
+kept for whoever has a licensed comparison.
 """
 
 from __future__ import annotations
@@ -9,10 +14,27 @@ import re
 from binascii import Error as NotHex
 from binascii import unhexlify
 from functools import lru_cache
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 ALGORITHMS = ("md5", "sha1", "sha256")  # weakest first
 LENGTHS = {"md5": 16, "sha1": 20, "sha256": 32}  # in bytes
+TRACED = {"sha512": 64, "ed2k": 16, "aich": 20, "btih": 20, "tth": 24}
+PARTIAL = {"md5_512": 512, "md5_64k": 65536}
+"""MD5 of so many first bytes, which only files of more bytes have."""
+BLOCK_SIZE = 4096
+"""Bytes of a block whose digest is kept."""
+KEYS = {**LENGTHS, **TRACED, **dict.fromkeys(PARTIAL, 16), "block": 16, "pdq": 32, "frame": 32, "photodna": 144}
+"""Every kind of row, with how many of its first bytes are compared."""
+ROWS = KEYS | {"pdq": 41, "frame": 36, "block": 24}
+"""How many bytes a row has. ``pdq``: hash, 1 or 0, 64-bit pHash or zeros. ``frame``: hash, record. ``block``: digest, record,
+number of the block in its file. Numbers are 32-bit, big-endian."""
+LIKENESS = ("pdq", "frame")
+"""Kinds that are compared by the bits that differ."""
+COMPARED = (*ALGORITHMS, *PARTIAL, "block", *LIKENESS)
+"""Kinds that files are compared with."""
 
 # The digest of no bytes at all stands on many lists and matches every empty file: it is never stored and
 # never matched.
@@ -20,6 +42,12 @@ EMPTY_FILE = {
     "md5": bytes.fromhex("d41d8cd98f00b204e9800998ecf8427e"),
     "sha1": bytes.fromhex("da39a3ee5e6b4b0d3255bfef95601890afd80709"),
     "sha256": bytes.fromhex("e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"),
+    "sha512": bytes.fromhex(
+        "cf83e1357eefb8bdf1542850d66d8007d620e4050b5715dc83f4a921d36ce9ce47d0d13c5d85f2b0ff8318d2877eec2f63b931bd47417a81a538327af927da3e"
+    ),
+    "ed2k": bytes.fromhex("31d6cfe0d16ae931b73c59d7e0c089c0"),
+    "md5_512": bytes.fromhex("d41d8cd98f00b204e9800998ecf8427e"),
+    "md5_64k": bytes.fromhex("d41d8cd98f00b204e9800998ecf8427e"),
 }
 
 _LONGEST_NAME = 64  # characters of a name that are looked at
@@ -43,13 +71,19 @@ _SAME = {"sha2256": "sha256", "edonkey": "ed2k", "crc": "crc32", "pdna": "photod
 class HashRecord(NamedTuple):
     """One file as a list knows it.
 
-    Any of three digests as raw bytes, and the list's own category as it stands there.
+    Any of three digests as raw bytes, and the list's own category as it stands there. ``more``: (kind, value) of other kinds of
+    :data:`KEYS`: for ``pdq`` the hash or hash and pHash (:func:`pdq_row`), for ``block`` digest and number (:func:`block_row`), else
+    the bare digest. ``facts``: sorted (name, value) pairs with names of :data:`FACTS`. ``size`` in bytes, ``None`` when not told.
     """
 
     md5: bytes | None = None
     sha1: bytes | None = None
     sha256: bytes | None = None
     category: str = ""
+    more: tuple[tuple[str, bytes], ...] = ()
+    facts: tuple[tuple[str, str], ...] = ()
+    size: int | None = None
+    name: str = ""
 
 
 class Packed(NamedTuple):
@@ -79,9 +113,37 @@ class Note(NamedTuple):
     text: str
 
 
-Event = HashRecord | Packed | Reject | Unkept | Note
+class Scheme(NamedTuple):
+    """Which scheme a list's categories belong to, as the list says it (``VICS 2.0 US``)."""
+
+    text: str
+
+
+class Blob(NamedTuple):
+    """Bytes that are kept as they are (``hashlookup``: a filter that may be wrong), in parts, and for how many records they stand."""
+
+    name: str
+    parts: Iterable[bytes]
+    records: int
+
+
+Event = HashRecord | Packed | Reject | Unkept | Note | Scheme | Blob
+
+FACTS = ("distributed", "offender_identified", "self_generated", "series", "suspected", "tags", "victim_identified")
+"""What is kept of a record besides digests and category. Flags are ``yes`` or ``no``, and left out when the list has neither."""
+MAX_FACT = 200  # characters of a fact's value that are kept
 
 BY_LENGTH_NOTE = Note("64-digit values were taken for SHA-256: the list names no kind, and a PDQ picture hash looks the same")
+
+
+def pdq_row(pdq: bytes, phash: bytes | None = None) -> bytes:
+    """Return the ``pdq`` row of a 32-byte PDQ hash and an 8-byte pHash, if any."""
+    return pdq + (b"\x01" + phash if phash is not None else bytes(9))
+
+
+def block_row(md5: bytes, number: int) -> bytes:
+    """Return a ``block`` value: the digest of the file's 4 KiB block of this number, counted from 0."""
+    return md5 + number.to_bytes(4, "big")
 
 
 def record_of(digests: dict[str, bytes], category: str = "") -> HashRecord:

@@ -1,8 +1,8 @@
 """Sort and fold more digests than memory holds: sorted runs in one temporary file, merged range by range.
 
-A row is a digest and a code. The code's low 14 bits number the category; the top bit stands where the digest
-is the strongest one that its record has, which makes different records countable; the bit below it where the
-list has the digest under more than one category.
+A row is a digest, a code and the number of its record. The code's low 30 bits number the label (the category and what
+else the list says of the record); the top bit stands where the digest is the strongest one that its record has, which makes
+different records countable; the bit below it where the list has the digest under more than one label.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import IO, TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from triage.hashsets.records import EMPTY_FILE, LENGTHS
+from triage.hashsets.records import EMPTY_FILE, ROWS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -22,25 +22,28 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     U8 = NDArray[np.uint8]
-    U16 = NDArray[np.uint16]
+    U32 = NDArray[np.uint32]
     U64 = NDArray[np.uint64]
 
-PRIMARY, CONFLICT = 0x8000, 0x4000
-NO_CATEGORY = 0x3FFF  # the largest number, so that of two rows with one digest the one with a category stays
+PRIMARY, CONFLICT = 0x80000000, 0x40000000
+NO_CATEGORY = 0x3FFFFFFF  # the largest number, so that of two rows with one digest the one with a label stays
+MAX_RECORDS = 0xFFFFFFFF
 CHUNK_BYTES = 16 << 20  # digests of one algorithm that are held before they are spilled
+_U32 = "I" if array("I").itemsize == 4 else "L"  # the array type of 32 bits
 _SAMPLE = 1024  # rows between two samples of a run
 
 
 class Rows(NamedTuple):
-    """Digests in columns: the first 8 bytes as a number, whose order is the digests' order, the rest, the codes."""
+    """Digests in columns: the first 8 bytes as a number, whose order is the digests' order, the rest, codes, records."""
 
     prefix: U64
     rest: U8
-    code: U16
+    code: U32
+    record: U32
 
     def take(self, order: Any) -> Rows:
         """Return the rows that an index, a mask or a slice picks."""
-        return Rows(self.prefix[order], self.rest[order], self.code[order])
+        return Rows(self.prefix[order], self.rest[order], self.code[order], self.record[order])
 
 
 class _Run(NamedTuple):
@@ -55,14 +58,14 @@ def prefixes_of(digests: U8) -> U64:
 
 
 def fold(rows: Rows) -> Rows:
-    """Sort rows and make one of each digest, with the category that the list named first and every flag."""
+    """Sort rows and make one of each digest, with the label and the record that the list named first and every flag."""
     order = np.argsort(rows.prefix)
     prefix = rows.prefix[order]
     if len(prefix) < 2:
         return rows
     equal = prefix[1:] == prefix[:-1]
     if not equal.any():
-        return Rows(prefix, rows.rest[order], rows.code[order])
+        return Rows(prefix, rows.rest[order], rows.code[order], rows.record[order])
     # Rows whose prefix another row has: only these need the other bytes compared
     tied = np.zeros(len(prefix), bool)
     tied[1:] |= equal
@@ -77,56 +80,62 @@ def fold(rows: Rows) -> Rows:
     first = np.ones(len(prefix), bool)
     first[1:] = ~(equal & (rows.rest[1:] == rows.rest[:-1]).all(axis=1))
     starts = np.flatnonzero(first)
-    category = rows.code & np.uint16(NO_CATEGORY)
+    category = rows.code & np.uint32(NO_CATEGORY)
     lowest = np.minimum.reduceat(category, starts)
     highest = np.maximum.reduceat(np.where(category == NO_CATEGORY, 0, category), starts)
-    flags = np.bitwise_or.reduceat(rows.code & np.uint16(PRIMARY | CONFLICT), starts)
-    flags[(lowest != NO_CATEGORY) & (highest > lowest)] |= np.uint16(CONFLICT)
-    code: U16 = np.bitwise_or(lowest, flags)
-    return Rows(rows.prefix[starts], rows.rest[starts], code)
+    flags = np.bitwise_or.reduceat(rows.code & np.uint32(PRIMARY | CONFLICT), starts)
+    flags[(lowest != NO_CATEGORY) & (highest > lowest)] |= np.uint32(CONFLICT)
+    code: U32 = np.bitwise_or(lowest, flags)
+    return Rows(rows.prefix[starts], rows.rest[starts], code, np.minimum.reduceat(rows.record, starts))
 
 
 class Sorter:
-    """All digests of one algorithm on their way into a store.
+    """All digests of one kind on their way into a store.
 
     Added in any order, read back sorted and folded.
     """
 
-    def __init__(self, algorithm: str, folder: Path | None, *, chunk_bytes: int = CHUNK_BYTES) -> None:
-        self.length = LENGTHS[algorithm]
-        self._empty = EMPTY_FILE[algorithm]
+    def __init__(self, kind: str, folder: Path | None, *, chunk_bytes: int = CHUNK_BYTES) -> None:
+        self.length = ROWS[kind]
+        self._empty = EMPTY_FILE.get(kind)
         self._folder = folder
         self._chunk_rows = max(1, chunk_bytes // self.length)
-        self._digests, self._codes = bytearray(), array("H")
+        self._digests, self._codes, self._records = bytearray(), array(_U32), array(_U32)
         self._file: IO[bytes] | None = None
         self._runs: list[_Run] = []
 
-    def add(self, digest: bytes, code: int) -> None:
+    def add(self, digest: bytes, code: int, record: int = 0) -> None:
         """Add one digest, which is not the empty file's."""
         self._digests += digest
         self._codes.append(code)
+        self._records.append(record)
         if len(self._codes) >= self._chunk_rows:
             self._spill()
 
-    def add_packed(self, digests: bytes) -> int:
-        """Add digests end to end, each its record's only one and without a category.
+    def add_packed(self, digests: bytes, record: int = 0) -> int:
+        """Add digests end to end, each its record's only one and without a label; ``record`` is the first one's number.
 
         Return how many were the empty file's.
         """
         refused = 0
-        if self._empty in digests:
+        if self._empty is not None and self._empty in digests:
             rows = np.frombuffer(digests, np.uint8).reshape(-1, self.length)
             keep = (rows != np.frombuffer(self._empty, np.uint8)).any(axis=1)
             refused = len(rows) - int(np.count_nonzero(keep))
             digests = rows[keep].tobytes()
-        step = self._chunk_rows * self.length
-        for at in range(0, len(digests), step):
-            part = digests[at : at + step]
-            self._digests += part
-            self._codes.extend(array("H", [NO_CATEGORY | PRIMARY]) * (len(part) // self.length))
+        count = len(digests) // self.length
+        self.add_rows(digests, np.full(count, NO_CATEGORY | PRIMARY, np.uint32), np.arange(record, record + count, dtype=np.uint32))
+        return refused
+
+    def add_rows(self, digests: bytes, codes: U32, records: U32) -> None:
+        """Add digests end to end with their codes and records."""
+        step = self._chunk_rows
+        for at in range(0, len(codes), step):
+            self._digests += digests[at * self.length : (at + step) * self.length]
+            self._codes.frombytes(codes[at : at + step].tobytes())
+            self._records.frombytes(records[at : at + step].tobytes())
             if len(self._codes) >= self._chunk_rows:
                 self._spill()
-        return refused
 
     def merged(self, block_rows: int | None = None) -> Iterator[Rows]:
         """Yield all rows, sorted and folded, in blocks of about ``block_rows``.
@@ -154,16 +163,16 @@ class Sorter:
 
     def close(self) -> None:
         """Give back memory and the temporary file."""
-        self._digests, self._codes, self._runs = bytearray(), array("H"), []
+        self._digests, self._codes, self._records, self._runs = bytearray(), array(_U32), array(_U32), []
         if self._file:
             self._file.close()
             self._file = None
 
     def _chunk(self) -> Rows:
         digests = np.frombuffer(bytes(self._digests), np.uint8).reshape(-1, self.length)
-        codes = np.frombuffer(self._codes.tobytes(), np.uint16)
-        self._digests, self._codes = bytearray(), array("H")
-        return fold(Rows(prefixes_of(digests), digests[:, 8:], codes))
+        codes, records = (np.frombuffer(a.tobytes(), np.uint32) for a in (self._codes, self._records))
+        self._digests, self._codes, self._records = bytearray(), array(_U32), array(_U32)
+        return fold(Rows(prefixes_of(digests), digests[:, 8:], codes, records))
 
     def _spill(self) -> None:
         if not self._codes:
@@ -199,7 +208,8 @@ class Sorter:
         return Rows(
             self._column(run.offset + 8 * start, count, np.uint64),
             self._column(rest_at + width * start, width * count, np.uint8).reshape(-1, width),
-            self._column(code_at + 2 * start, count, np.uint16),
+            self._column(code_at + 4 * start, count, np.uint32),
+            self._column(code_at + 4 * (run.rows + start), count, np.uint32),
         )
 
     def _column(self, offset: int, count: int, kind: Any) -> Any:

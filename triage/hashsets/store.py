@@ -1,9 +1,11 @@
 """The compiled set: one memory-mapped file that answers a batch of digests without being read into memory.
 
-For each algorithm three columns, sorted by digest: the first 8 bytes of each digest as a number, the rest of
-the digest with a 16-bit code (see :mod:`triage.hashsets.sorting`), and a Bloom filter of 64-bit words, 4 bits
-a digest. A look-up asks the filter (most digests end here), finds the survivors among the numbers by binary
-search in sorted order, and compares every remaining byte.
+For each kind of digest that is compared byte by byte three columns, sorted by digest: the first 8 bytes of each digest as a number,
+the rest of the row with a 32-bit code (see :mod:`triage.hashsets.sorting`), and a Bloom filter of 64-bit words, 4 bits a digest. A
+look-up asks the filter (most digests end here), finds the survivors among the numbers by binary search in sorted order, and compares
+every remaining byte. For each kind that is compared by likeness: the hashes, what more each row holds, the codes, and the columns of
+the index (:mod:`triage.hashsets.hamming`). In a *linked* set each row has its record's number, so that the digests of one file stay
+one record; arrays about records follow.
 
 File: 64 bytes that point to the header, the columns (each at a multiple of 64), the header as JSON. Numbers
 are little-endian. The header has the columns' SHA-256 and ``integrity``, the SHA-256 of itself without
@@ -17,218 +19,30 @@ import contextlib
 import hashlib
 import json
 import mmap
-import os
-import struct
-import tempfile
-from dataclasses import dataclass, field
-from typing import IO, TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
 from triage.errors import HashsetError
-from triage.hashsets.records import ALGORITHMS, LENGTHS
-from triage.hashsets.sorting import CONFLICT, NO_CATEGORY, PRIMARY, prefixes_of
-from triage.model import Meaning
+from triage.hashsets.columns import ALIGN, BLOCK, MAGIC, PREAMBLE, VERSION, integrity_of, masks_of, words_for
+from triage.hashsets.facts import Label, RecordFacts, SetFacts
+from triage.hashsets.hamming import HammingIndex
+from triage.hashsets.records import ALGORITHMS, KEYS, LIKENESS, ROWS
+from triage.hashsets.sorting import NO_CATEGORY, prefixes_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable
     from pathlib import Path
     from types import TracebackType
 
     from numpy.typing import NDArray
 
-    from triage.hashsets.sorting import Sorter
-
-_MAGIC = b"triage-hashset\r\n"
-_VERSION = 1
-# Magic, version, 0, header offset, header length, header's SHA-256 cut to 16 bytes
-_PREAMBLE = struct.Struct("<16sIIQQ16s")
-_ALIGN = 64
-_MAX_HEADER = 64 << 20
-_BLOCK = 1 << 20
+_MAX_HEADER = 256 << 20
 _BATCH = 1 << 17  # digests looked up at once: what bounds the memory of a look-up
-_PER_WORD = 6  # digests a 64-bit Bloom word is made for, at most
-_MIN_WORDS = 64
-_FILTER_ROWS = 1 << 18
+_EXTRA = {"known": "<u4", "sizes": "<u8", "blocks": "<u4", "frames": "<u4", "name_ends": "<u8"}
+"""Arrays about records, of one length: which record, its size, blocks, frames, and where its name ends among ``names``."""
 
 _REIMPORT = "import the list again"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SetFacts:
-    """What a compiled set says about itself.
-
-    ``imported`` is the operator's date or empty; nothing is computed from it. ``records`` counts different
-    records, each by the strongest digest it has; ``digests`` different digests by algorithm.
-    """
-
-    name: str
-    meaning: Meaning
-    category: str = ""
-    source: str = ""
-    source_sha256: str = ""
-    format: str = ""
-    tool: str = ""
-    imported: str = ""
-    records: int = 0
-    digests: Mapping[str, int] = field(default_factory=dict)
-    conflicts: int = 0
-    notes: tuple[str, ...] = ()
-    integrity: str = ""
-
-    def to_json(self) -> dict[str, Any]:
-        """Return the facts as JSON values."""
-        values = {name: getattr(self, name) for name in self.__slots__}
-        return {
-            **values,
-            "meaning": self.meaning.value,
-            "digests": dict(self.digests),
-            "notes": list(self.notes),
-        }
-
-
-class Counts:
-    """Different records, different digests and category conflicts, as a merge finds them."""
-
-    def __init__(self) -> None:
-        self.records = 0
-        self.conflicts = 0
-        self.digests: dict[str, int] = {}
-
-    def blocks(self, algorithm: str, sorter: Sorter) -> Iterator[Any]:
-        """Yield a sorter's merged rows, counting them."""
-        for rows in sorter.merged():
-            self.records += int(np.count_nonzero(rows.code & PRIMARY))
-            self.conflicts += int(np.count_nonzero(rows.code & CONFLICT))
-            self.digests[algorithm] = self.digests.get(algorithm, 0) + len(rows.code)
-            yield rows
-
-
-class _Column:
-    """Writes one column at an aligned place, with its digest."""
-
-    def __init__(self, stream: IO[bytes]) -> None:
-        stream.write(bytes(-stream.tell() % _ALIGN))
-        self.stream, self.offset, self.length, self._digest = stream, stream.tell(), 0, hashlib.sha256()
-
-    def write(self, data: Any) -> None:
-        view = np.ascontiguousarray(data).view(np.uint8).reshape(-1).data if isinstance(data, np.ndarray) else data
-        self.stream.write(view)
-        self._digest.update(view)
-        self.length += len(view)
-
-    def facts(self) -> list[Any]:
-        return [self.offset, self.length, self._digest.hexdigest()]
-
-
-def write_store(
-    path: Path,
-    sorters: Mapping[str, Sorter],
-    categories: list[str],
-    facts: SetFacts,
-    progress: Callable[[str, int, int], None] | None = None,
-) -> SetFacts:
-    """Write a compiled set to ``path``, which nobody may be reading, and return its facts with the counts.
-
-    Raises ``OSError``. Memory is bounded by the sorters' chunk. The file is complete and on the disk when
-    this returns.
-    """
-    counts, columns = Counts(), {}
-    with path.open("w+b") as stream:
-        stream.write(bytes(_PREAMBLE.size))
-        for algorithm in ALGORITHMS:
-            if algorithm in sorters:
-                table = _write_columns(stream, path.parent, counts.blocks(algorithm, sorters[algorithm]), progress)
-                if table["rows"]:
-                    columns[algorithm] = table
-        header = facts.to_json() | {
-            "records": counts.records,
-            "digests": counts.digests,
-            "conflicts": counts.conflicts,
-            "categories": categories,
-            "columns": columns,
-        }
-        header["integrity"] = _integrity(header)
-        data = json.dumps(header, sort_keys=True, ensure_ascii=True).encode("ascii")
-        stream.seek(0, os.SEEK_END)
-        offset = stream.tell()
-        stream.write(data)
-        stream.seek(0)
-        stream.write(_PREAMBLE.pack(_MAGIC, _VERSION, 0, offset, len(data), hashlib.sha256(data).digest()[:16]))
-        stream.flush()
-        os.fsync(stream.fileno())
-    return _facts(header)
-
-
-def _write_columns(
-    stream: IO[bytes], folder: Path, blocks: Iterator[Any], progress: Callable[[str, int, int], None] | None
-) -> dict[str, Any]:
-    rows = 0
-    prefix = _Column(stream)
-    with tempfile.TemporaryFile(dir=folder) as spill:
-        for block in blocks:
-            prefix.write(block.prefix.astype("<u8", copy=False))
-            tail = np.empty((len(block.code), block.rest.shape[1] + 2), np.uint8)
-            tail[:, :-2] = block.rest
-            tail[:, -2:] = block.code.astype("<u2").view(np.uint8).reshape(-1, 2)
-            spill.write(tail.data)
-            rows += len(block.code)
-            if progress:
-                progress("write", rows, 0)
-        tails = _Column(stream)
-        spill.seek(0)
-        while data := spill.read(_BLOCK):
-            tails.write(data)
-    bloom = _Column(stream)
-    words = _words(rows)
-    for part in _bloom(stream, prefix.offset, rows, words):
-        stream.seek(0, os.SEEK_END)
-        bloom.write(part)
-    return {"rows": rows, "prefix": prefix.facts(), "tail": tails.facts(), "bloom": bloom.facts()}
-
-
-def _words(rows: int) -> int:
-    return max(_MIN_WORDS, 1 << max(0, (-(-rows // _PER_WORD) - 1).bit_length()))
-
-
-def _masks(prefix: NDArray[np.uint64]) -> NDArray[np.uint64]:
-    """Return the 4 bits that a digest sets in its word: from its prefix's low 24 bits, as the high ones choose the word."""
-    one, six = np.uint64(1), np.uint64(63)
-    mask = one << (prefix & six)
-    for shift in (6, 12, 18):
-        mask |= one << ((prefix >> np.uint64(shift)) & six)
-    return mask
-
-
-def _bloom(stream: IO[bytes], offset: int, rows: int, words: int) -> Iterator[NDArray[np.uint64]]:
-    """Yield the filter's words in order, reading the sorted prefixes back: they come in the words' order."""
-    shift = np.uint64(64 - (words.bit_length() - 1))
-    done, carry = 0, np.uint64(0)  # words that were yielded; what the next one has so far
-    for start in range(0, rows, _FILTER_ROWS):
-        stream.seek(offset + 8 * start)
-        prefix = np.frombuffer(stream.read(8 * min(_FILTER_ROWS, rows - start)), "<u8")
-        word = (prefix >> shift).astype(np.int64)
-        starts = np.flatnonzero(np.concatenate(([True], word[1:] != word[:-1])))
-        last = int(word[-1])
-        # Words far apart (a list whose digests begin alike) are yielded in bounded pieces.
-        merged, at = np.bitwise_or.reduceat(_masks(prefix), starts), word[starts]
-        for low in range(done, last + 1, _FILTER_ROWS):
-            high = min(low + _FILTER_ROWS, last + 1)
-            part = np.zeros(high - low, "<u8")
-            here = (at >= low) & (at < high)
-            part[at[here] - low] = merged[here]
-            if low == done:
-                part[0] |= carry
-            if high == last + 1:
-                carry = part[-1]
-                part = part[:-1]
-            yield part
-        done = last
-    if rows:
-        yield np.array([carry], "<u8")
-        done += 1
-    for low in range(done, words, _FILTER_ROWS):
-        yield np.zeros(min(_FILTER_ROWS, words - low), "<u8")
 
 
 class Hashset:
@@ -239,7 +53,10 @@ class Hashset:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._arrays: dict[str, tuple[Any, Any, Any]] = {}
+        self._exact: dict[str, tuple[Any, Any, Any]] = {}
+        self._alike: dict[str, tuple[HammingIndex, Any, Any]] = {}
+        self._records: dict[str, Any] = {}
+        self._about: dict[str, Any] = {}
         try:
             with path.open("rb") as stream:
                 self._map = mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ)
@@ -249,10 +66,12 @@ class Hashset:
             raise HashsetError(f"the compiled set {path} cannot be opened: {error}", hint=_REIMPORT) from error
         try:
             header = self._header()
-            self.facts = _facts(header)
-            self.categories: list[str] = [str(c) for c in header["categories"]]
+            self.facts = SetFacts.from_json(header)
+            self.labels = [Label.from_json(label) for label in header["labels"]]
+            self.linked, self.numbers = bool(header["linked"]), int(header["numbers"])
             self._columns: dict[str, dict[str, Any]] = header["columns"]
-            self._arrays = {name: self._open_columns(name, table) for name, table in self._columns.items()}
+            self._extra: dict[str, list[Any]] = header["extra"]
+            self._open_columns()
         except (LookupError, TypeError, ValueError, AttributeError, OverflowError, RecursionError) as error:
             self.close()
             raise HashsetError(f"the compiled set {path} is damaged: {error}", hint=_REIMPORT) from error
@@ -261,53 +80,130 @@ class Hashset:
             raise
 
     @property
+    def kinds(self) -> tuple[str, ...]:
+        """The kinds of rows that the set has."""
+        return tuple(name for name in KEYS if name in self._exact or name in self._alike)
+
+    @property
     def algorithms(self) -> tuple[str, ...]:
-        """The algorithms that the set has digests of, strongest first."""
-        return tuple(name for name in reversed(ALGORITHMS) if name in self._arrays)
+        """The digests of whole files that the set has and that every file is given, strongest first."""
+        return tuple(name for name in reversed(ALGORITHMS) if name in self._exact)
 
-    def lookup(self, algorithm: str, digests: bytes) -> NDArray[np.int32]:
-        """Return the category number of each digest (raw, end to end), -1 for one that is not in the set.
+    def count(self, kind: str) -> int:
+        """Return how many rows of a kind there are."""
+        return int(self._columns[kind]["rows"]) if kind in self._columns else 0
 
-        The category's text is :meth:`category`'s.
-        """
-        length = LENGTHS[algorithm]
-        rows = np.frombuffer(digests, np.uint8).reshape(-1, length)
-        found = np.full(len(rows), -1, np.int32)
-        if algorithm in self._arrays:
-            for start in range(0, len(rows), _BATCH):
-                part = rows[start : start + _BATCH]
-                self._find(algorithm, part, found[start : start + _BATCH])
+    def find(self, kind: str, keys: bytes) -> NDArray[np.int64]:
+        """Return the row of each key (raw, end to end; the first of several rows), -1 for one that is not in the set."""
+        asked = np.frombuffer(keys, np.uint8).reshape(-1, KEYS[kind])
+        found = np.full(len(asked), -1, np.int64)
+        if kind in self._exact:
+            for start in range(0, len(asked), _BATCH):
+                self._find(kind, asked[start : start + _BATCH], found[start : start + _BATCH])
         return found
 
-    def category(self, number: int) -> str:
-        """Return the text of a category number; the set's own category for a record that has none."""
+    def lookup(self, kind: str, keys: bytes) -> NDArray[np.int32]:
+        """Return the label number of each key, -1 for one that is not in the set. :meth:`category` has its text."""
+        rows = self.find(kind, keys)
+        found = np.full(len(rows), -1, np.int32)
+        hit = np.flatnonzero(rows >= 0)
+        if len(hit):
+            found[hit] = self.codes(kind, rows[hit])
+        return found
+
+    def codes(self, kind: str, rows: NDArray[np.int64]) -> NDArray[np.int32]:
+        """Return the label numbers of rows."""
+        return (self.raw_codes(kind, rows) & np.uint32(NO_CATEGORY)).astype(np.int32)
+
+    def raw_codes(self, kind: str, rows: NDArray[np.int64]) -> NDArray[np.uint32]:
+        """Return the codes of rows with their flags (:mod:`triage.hashsets.sorting`)."""
+        if kind in self._alike:
+            return np.asarray(self._alike[kind][2][rows], np.uint32)
+        return np.ascontiguousarray(self._exact[kind][2][rows, -4:]).view("<u4").reshape(-1).astype(np.uint32)
+
+    def records(self, kind: str, rows: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return the record numbers of rows; of a set that is not linked, where each row is a record, the rows themselves."""
+        return self._records[kind][rows].astype(np.int64) if kind in self._records else np.asarray(rows, np.int64)
+
+    def rows(self, kind: str, start: int, end: int) -> NDArray[np.uint8]:
+        """Return whole rows, as :data:`triage.hashsets.records.ROWS` describes them."""
+        if kind in self._alike:
+            index, more, _ = self._alike[kind]
+            return np.concatenate([index.hashes[start:end], more[start:end]], axis=1)
+        _, prefix, tail = self._exact[kind]
+        high = prefix[start:end].astype(">u8").view(np.uint8).reshape(-1, 8)
+        return np.concatenate([high, tail[start:end, :-4]], axis=1)
+
+    def same_key(self, kind: str, row: int) -> range:
+        """Return the rows that have the same key as ``row``, the first of them."""
+        _, prefix, tail = self._exact[kind]
+        rest, end = KEYS[kind] - 8, row + 1
+        while end < len(prefix) and prefix[end] == prefix[row] and (tail[end, :rest] == tail[row, :rest]).all():
+            end += 1
+        return range(row, end)
+
+    def alike(self, kind: str) -> HammingIndex | None:
+        """Return the index of the hashes that are compared by likeness, ``None`` if there are none."""
+        return self._alike[kind][0] if kind in self._alike else None
+
+    def more(self, kind: str, rows: NDArray[np.int64]) -> NDArray[np.uint8]:
+        """Return what rows of a kind that is compared by likeness hold behind their hash."""
+        found: NDArray[np.uint8] = self._alike[kind][1][rows]
+        return found
+
+    def label(self, number: int) -> Label:
+        """Return a label by its number; one with the set's own category for a record that has none."""
         if number == NO_CATEGORY:
-            return self.facts.category
-        if not 0 <= number < len(self.categories):
-            raise HashsetError(f"the compiled set {self.path} is damaged: no category {number}", hint=_REIMPORT)
-        return self.categories[number]
+            return Label(self.facts.category)
+        if not 0 <= number < len(self.labels):
+            raise HashsetError(f"the compiled set {self.path} is damaged: no label {number}", hint=_REIMPORT)
+        label = self.labels[number]
+        return label if label.category else label._replace(category=self.facts.category)
+
+    def category(self, number: int) -> str:
+        """Return the category of a label number."""
+        return self.label(number).category
+
+    def known_records(self) -> list[int]:
+        """Return the records that :meth:`about` knows something of."""
+        return [int(n) for n in self._about["known"]] if "known" in self._about else []
+
+    def about(self, record: int) -> RecordFacts:
+        """Return what the set keeps of a record."""
+        if "known" not in self._about:
+            return RecordFacts()
+        known = self._about["known"]
+        at = int(np.searchsorted(known, record))
+        if at >= len(known) or known[at] != record:
+            return RecordFacts()
+        ends = self._about["name_ends"]
+        raw = bytes(self._about["names"][int(ends[at - 1]) if at else 0 : int(ends[at])])
+        size, blocks, frames = (int(self._about[n][at]) for n in ("sizes", "blocks", "frames"))
+        return RecordFacts(size, blocks, frames, raw.decode("utf-8", "replace"))
+
+    def blob(self, name: str) -> memoryview | None:
+        """Return bytes that are no rows, without copying them."""
+        if name not in self._extra:
+            return None
+        offset, length, _ = self._extra[name]
+        return memoryview(self._map)[offset : offset + length]
 
     def check(self, progress: Callable[[str, int, int], None] | None = None) -> None:
         """Read the whole file and compare its digests; raise ``HashsetError`` where it is damaged."""
         done = 0
-        for algorithm, table in self._columns.items():
-            for column in ("prefix", "tail", "bloom"):
-                offset, length, stored = table[column]
-                digest = hashlib.sha256()
-                for at in range(offset, offset + length, _BLOCK):
-                    digest.update(self._map[at : min(at + _BLOCK, offset + length)])
-                    done += _BLOCK
-                    if progress:
-                        progress("check", min(done, len(self._map)), len(self._map))
-                if digest.hexdigest() != stored:
-                    raise HashsetError(
-                        f"the compiled set {self.path} is damaged: its {algorithm} column {column} changed",
-                        hint=_REIMPORT,
-                    )
+        for name, (offset, length, stored, *_) in self._places():
+            digest = hashlib.sha256()
+            for at in range(offset, offset + length, BLOCK):
+                digest.update(self._map[at : min(at + BLOCK, offset + length)])
+                done += BLOCK
+                if progress:
+                    progress("check", min(done, len(self._map)), len(self._map))
+            if digest.hexdigest() != stored:
+                raise HashsetError(f"the compiled set {self.path} is damaged: its column {name} changed", hint=_REIMPORT)
 
     def close(self) -> None:
         """Unmap the file. Arrays that look-ups returned stay valid."""
-        self._arrays = {}
+        self._exact, self._alike, self._records, self._about = {}, {}, {}, {}
         # A column is still in use, in a traceback say: it goes with its last user
         with contextlib.suppress(BufferError):
             self._map.close()
@@ -318,16 +214,24 @@ class Hashset:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self.close()
 
+    def _places(self) -> list[tuple[str, list[Any]]]:
+        """Return every column's name with its offset, length and digest."""
+        places = []
+        for kind, table in self._columns.items():
+            places += [(f"{kind} {name}", place) for name, place in table.items() if isinstance(place, list)]
+            places += [(f"{kind} index {name}", place) for name, place in table.get("index", {}).items()]
+        return places + list(self._extra.items())
+
     def _header(self) -> dict[str, Any]:
         size = len(self._map)
-        if size < _PREAMBLE.size:
+        if size < PREAMBLE.size:
             raise ValueError("the file is too short")
-        magic, version, _, offset, length, digest = _PREAMBLE.unpack_from(self._map)
-        if magic != _MAGIC:
+        magic, version, _, offset, length, digest = PREAMBLE.unpack_from(self._map)
+        if magic != MAGIC:
             raise ValueError("it does not begin as a compiled set does")
-        if version != _VERSION:
+        if version != VERSION:
             raise HashsetError(
-                f"the compiled set {self.path} has layout {version}, this version reads {_VERSION}",
+                f"the compiled set {self.path} has layout {version}, this version reads {VERSION}",
                 hint=_REIMPORT,
             )
         if length > _MAX_HEADER or offset + length != size:
@@ -336,26 +240,64 @@ class Hashset:
         if hashlib.sha256(data).digest()[:16] != digest:
             raise ValueError("its header has changed")
         header = json.loads(data)
-        if header["integrity"] != _integrity(header):
+        if header["integrity"] != integrity_of(header):
             raise ValueError("its header does not fit itself")
         return dict(header)
 
-    def _open_columns(self, algorithm: str, table: dict[str, Any]) -> tuple[Any, Any, Any]:
-        rows, tail = int(table["rows"]), LENGTHS[algorithm] - 6
-        wanted = {"prefix": 8 * rows, "tail": tail * rows, "bloom": 8 * _words(rows)}
-        for name, length in wanted.items():
-            offset, stored, _ = table[name]
-            if rows < 1 or stored != length or offset < 0 or offset % _ALIGN or offset + length > len(self._map):
-                raise ValueError(f"the place of its {algorithm} {name} column is wrong")
-        words = np.frombuffer(self._map, "<u8", _words(rows), table["bloom"][0])
-        prefix = np.frombuffer(self._map, "<u8", rows, table["prefix"][0])
-        tails = np.frombuffer(self._map, np.uint8, tail * rows, table["tail"][0]).reshape(rows, tail)
-        return words, prefix, tails
+    def _open_columns(self) -> None:
+        for kind, table in self._columns.items():
+            if kind in LIKENESS:
+                self._open_likeness(kind, table)
+            else:
+                self._open_exact(kind, table)
+            if "record" in table:
+                self._records[kind] = self._array(table["record"], "<u4", [int(table["rows"])])
+        if "known" in self._extra:
+            count = int(self._extra["known"][1]) // 4
+            self._about = {name: self._array(self._extra[name], dtype, [count]) for name, dtype in _EXTRA.items()}
+            length = self._extra["names"][1]
+            self._about["names"] = self._array(self._extra["names"], "|u1", [int(length)])
+            ends = self._about["name_ends"]
+            if count and (int(ends[-1]) != length or (ends[1:] < ends[:-1]).any()):
+                raise ValueError("its records' names do not fit")
 
-    def _find(self, algorithm: str, rows: NDArray[np.uint8], found: NDArray[np.int32]) -> None:
-        words, prefixes, tails = self._arrays[algorithm]
-        wanted = prefixes_of(rows)
-        mask = _masks(wanted)
+    def _open_exact(self, kind: str, table: dict[str, Any]) -> None:
+        rows, tail = int(table["rows"]), ROWS[kind] - 8 + 4
+        if rows < 1:
+            raise ValueError(f"it has no rows of {kind}")
+        self._exact[kind] = (
+            self._array(table["bloom"], "<u8", [words_for(rows)]),
+            self._array(table["prefix"], "<u8", [rows]),
+            self._array(table["tail"], "|u1", [rows, tail]),
+        )
+
+    def _open_likeness(self, kind: str, table: dict[str, Any]) -> None:
+        rows = int(table["rows"])
+        if rows < 1:
+            raise ValueError(f"it has no rows of {kind}")
+        hashes = self._array(table["hash"], "|u1", [rows, KEYS[kind]])
+        more = self._array(table["more"], "|u1", [rows, ROWS[kind] - KEYS[kind]])
+        index = {str(name): self._array(place[:3], str(place[3]), list(place[4])) for name, place in table["index"].items()}
+        self._alike[kind] = (HammingIndex(hashes, index), more, self._array(table["code"], "<u4", [rows]))
+
+    def _array(self, place: list[Any], dtype: str, shape: list[int]) -> NDArray[Any]:
+        """Return a column as an array over the mapped file; raise ``ValueError`` if it is not where and as long as it must be."""
+        offset, length, _ = place
+        kind = np.dtype(dtype)
+        if kind.hasobject or kind.itemsize < 1 or any(type(n) is not int or n < 0 for n in shape):
+            raise ValueError("a column has no proper type")
+        count = 1
+        for number in shape:
+            count *= number
+        if length != count * kind.itemsize or offset < 0 or offset % ALIGN or offset + length > len(self._map):
+            raise ValueError("the place of a column is wrong")
+        return np.frombuffer(self._map, kind, count, offset).reshape(shape) if count else np.zeros(shape, kind)
+
+    def _find(self, kind: str, asked: NDArray[np.uint8], found: NDArray[np.int64]) -> None:
+        words, prefixes, tails = self._exact[kind]
+        rest = asked.shape[1] - 8
+        wanted = prefixes_of(asked)
+        mask = masks_of(wanted)
         maybe = np.flatnonzero((words[wanted >> np.uint64(64 - (len(words).bit_length() - 1))] & mask) == mask)
         if not len(maybe):
             return
@@ -367,53 +309,22 @@ class Hashset:
         maybe, at = maybe[same], at[same]
         if not len(maybe):
             return
-        tail = tails[at]
-        full = (tail[:, :-2] == rows[maybe, 8:]).all(axis=1)
-        found[maybe[full]] = _category_numbers(tail[full])
+        full = (tails[at, :rest] == asked[maybe, 8:]).all(axis=1)
+        found[maybe[full]] = at[full]
         # Several digests with the same first 8 bytes: look among them one by one. Only a made list has many.
         after = np.minimum(at + 1, len(prefixes) - 1)
         for index in np.flatnonzero(~full & (after > at) & (prefixes[after] == prefixes[at])):
             row, low = int(maybe[index]), int(at[index])
             high = int(np.searchsorted(prefixes, prefixes[low], "right"))
-            rest = rows[row, 8:].tobytes()
+            sought_rest = asked[row, 8:].tobytes()
             while low < high:
                 middle = (low + high) // 2
-                if tails[middle, :-2].tobytes() < rest:
+                if tails[middle, :rest].tobytes() < sought_rest:
                     low = middle + 1
                 else:
                     high = middle
-            if low < len(prefixes) and prefixes[low] == wanted[row] and tails[low, :-2].tobytes() == rest:
-                found[row] = _category_numbers(tails[low : low + 1])[0]
+            if low < len(prefixes) and prefixes[low] == wanted[row] and tails[low, :rest].tobytes() == sought_rest:
+                found[row] = low
 
 
-def _category_numbers(tails: NDArray[np.uint8]) -> NDArray[np.int32]:
-    code = np.ascontiguousarray(tails[:, -2:]).view("<u2").reshape(-1)
-    return (code & NO_CATEGORY).astype(np.int32)
 
-
-def _integrity(header: dict[str, Any]) -> str:
-    lasting = {name: value for name, value in header.items() if name not in ("integrity", "imported")}
-    return hashlib.sha256(json.dumps(lasting, sort_keys=True, ensure_ascii=True).encode("ascii")).hexdigest()
-
-
-def _facts(header: dict[str, Any]) -> SetFacts:
-    return SetFacts(
-        **{
-            name: str(header[name])
-            for name in (
-                "name",
-                "category",
-                "source",
-                "source_sha256",
-                "format",
-                "tool",
-                "imported",
-                "integrity",
-            )
-        },
-        meaning=Meaning(header["meaning"]),
-        records=int(header["records"]),
-        conflicts=int(header["conflicts"]),
-        digests={str(name): int(count) for name, count in header["digests"].items()},
-        notes=tuple(str(note) for note in header["notes"]),
-    )
