@@ -441,7 +441,11 @@ _MADE = frozenset({Kind.CARVED, Kind.CACHED, Kind.DERIVED})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Content(Record):
-    """What the bytes behind one locator are. ``size`` is how many were read; digests are ``None`` unless all were."""
+    """What the bytes behind one locator are. ``size`` is how many were read; digests are ``None`` unless all were.
+
+    ``md5_512`` and ``md5_64k`` are of the first 512 bytes and 64 KiB of what is longer. ``spared``: it stands on an ignorable list and
+    on no notable one, and was not looked into further.
+    """
 
     _decode: ClassVar[dict[str, Any]] = {"outcome": Outcome}
 
@@ -455,19 +459,42 @@ class Content(Record):
     entropy: float | None = None
     outcome: Outcome = Outcome.DONE
     reason: str = ""
+    md5_512: str | None = None
+    md5_64k: str | None = None
+    spared: bool = False
+
+
+class MatchTier(StrEnum):
+    """How much a match says. Only ``exact`` makes a file known; the others are an examiner's to confirm.
+
+    ``weak`` is a likeness that only counts because a second signal supports it, or a part that files which differ may share.
+    """
+
+    EXACT = "exact"
+    MATCH = "match"
+    LIKELY = "likely"
+    WEAK = "weak"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Match(Record):
-    """A digest that stands on a list. ``how`` names the digest; ``distance`` is 0 for exact ones."""
+    """Something of a file that stands on a list.
 
-    _decode: ClassVar[dict[str, Any]] = {"meaning": Meaning}
+    ``how`` names the digest, or what was compared (``pdq``, ``frames``, ``partial``, ``hint``); ``distance`` is 0 for exact ones, else
+    bits that differ. ``label`` is what the lab calls the category. ``detail``: what the list says of the record, how the picture is
+    turned, how many frames agree.
+    """
+
+    _decode: ClassVar[dict[str, Any]] = {"meaning": Meaning, "tier": MatchTier}
 
     set: str
     meaning: Meaning
     category: str = ""
     how: str = "md5"
     distance: int = 0
+    tier: MatchTier = MatchTier.EXACT
+    label: str = ""
+    detail: Json = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

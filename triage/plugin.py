@@ -13,6 +13,7 @@ from dataclasses import MISSING, asdict, dataclass, field, fields, is_dataclass
 from typing import Any, BinaryIO, ClassVar, Protocol, runtime_checkable
 
 from triage.content.catalog import FileType
+from triage.content.fileview import FileView
 from triage.content.stream import analyze_content
 from triage.model import MAX_FINDING, MAX_FINDINGS, MAX_TITLE, Content, Entry, Finding, Json, Kind, Problem, Severity
 
@@ -140,41 +141,6 @@ class _Glob:
         return bool(at & self._end)
 
 
-class _Window(io.RawIOBase):
-    """A read-only file over ``read_at``; it has no way to the bytes before or behind the item."""
-
-    def __init__(self, read_at: ReadAt, size: int) -> None:
-        self._read_at = read_at
-        self._size = size
-        self._at = 0
-
-    def readable(self) -> bool:
-        return True
-
-    def seekable(self) -> bool:
-        return True
-
-    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        base = {io.SEEK_SET: 0, io.SEEK_CUR: self._at, io.SEEK_END: self._size}[whence]
-        if base + offset < 0:
-            raise ValueError(f"negative seek position {base + offset}")
-        self._at = base + offset
-        return self._at
-
-    def tell(self) -> int:
-        return self._at
-
-    def readinto(self, buffer: Any) -> int:
-        view = memoryview(buffer).cast("B")
-        length = min(len(view), self._size - self._at)
-        if length <= 0:
-            return 0
-        data = self._read_at(self._at, length)[:length]
-        view[: len(data)] = data
-        self._at += len(data)
-        return len(data)
-
-
 class Item:
     """One item that plugins look at. Its bytes are read only; nothing of it outlives the call of ``analyze``.
 
@@ -232,7 +198,7 @@ class Item:
         """Return a seekable, read-only file of the item's bytes. Close it when done."""
         if self._data is not None:
             return io.BytesIO(self._data)
-        return io.BufferedReader(_Window(self._read_at, self.size), 64 << 10)
+        return io.BufferedReader(FileView(self._read_at, self.size), 64 << 10)
 
     def finding(
         self,

@@ -23,9 +23,41 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 FILES = {
-    "id", "evidence", "exhibit", "volume", "path", "name", "name_raw", "kind", "state", "recoverability", "size", "mtime", "atime",
-    "ctime", "crtime", "time_basis", "meta_addr", "runs", "mime", "type", "category", "extension_mismatch", "entropy", "md5", "sha1",
-    "sha256", "known", "matches", "score", "reasons", "parent", "link_target", "outcome", "outcome_reason", "problems",
+    "id",
+    "evidence",
+    "exhibit",
+    "volume",
+    "path",
+    "name",
+    "name_raw",
+    "kind",
+    "state",
+    "recoverability",
+    "size",
+    "mtime",
+    "atime",
+    "ctime",
+    "crtime",
+    "time_basis",
+    "meta_addr",
+    "runs",
+    "mime",
+    "type",
+    "category",
+    "extension_mismatch",
+    "entropy",
+    "md5",
+    "sha1",
+    "sha256",
+    "known",
+    "matches",
+    "score",
+    "reasons",
+    "parent",
+    "link_target",
+    "outcome",
+    "outcome_reason",
+    "problems",
 }
 
 
@@ -57,12 +89,24 @@ def test_rows_have_the_names_that_scripts_rely_on(made: Path) -> None:
         assert set(row) == FILES
         assert set(queue) == FILES | {"rank", "copies"}
         assert set(finding) == {"id", "entry", "path", "plugin", "kind", "title", "data", "ranges"}
-        assert row["matches"] == [{"set": "list.txt", "meaning": "notable", "category": "", "how": "md5", "distance": 0}]
+        assert row["matches"] == [
+            {
+                "set": "list.txt",
+                "meaning": "notable",
+                "category": "",
+                "how": "md5",
+                "distance": 0,
+                "tier": "exact",
+                "label": "",
+                "detail": {},
+            }
+        ]
         assert set(row["reasons"][0]) == {"rule", "points", "text"}
         assert (row["exhibit"], row["known"], queue["path"], queue["rank"]) == ("A-1", "notable", row["path"], 1)
         assert [length >= 88 for _, length in row["runs"]] == [True]
         assert {"severity", "stage", "evidence", "volume", "entry", "path", "plugin", "message", "detail", "count"} >= {
-            key for problem in opened.problems() for key in problem}
+            key for problem in opened.problems() for key in problem
+        }
 
 
 def test_deleted_bytes_are_where_the_row_says(made: Path, small_image: Path) -> None:
@@ -145,12 +189,19 @@ def test_the_digest_ignores_times_and_places(case: Path, made: Path, small_image
         assert "paths" not in str(opened.run_facts())
 
 
-@pytest.mark.parametrize("sql", [
-    "UPDATE entry SET name = 'x' WHERE n = 3", "DELETE FROM content WHERE key = (SELECT min(key) FROM content)",
-    "UPDATE content SET md5 = x'00' WHERE key = (SELECT min(key) FROM content)", "DELETE FROM match", "DELETE FROM finding",
-    "DELETE FROM score WHERE entry = (SELECT min(entry) FROM score)", "UPDATE queue SET rank = rank + 1000",
-    "UPDATE volume SET walk = 'pending'",
-])
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "UPDATE entry SET name = 'x' WHERE n = 3",
+        "DELETE FROM content WHERE key = (SELECT min(key) FROM content)",
+        "UPDATE content SET md5 = x'00' WHERE key = (SELECT min(key) FROM content)",
+        "DELETE FROM match",
+        "DELETE FROM finding",
+        "DELETE FROM score WHERE entry = (SELECT min(entry) FROM score)",
+        "UPDATE queue SET rank = rank + 1000",
+        "UPDATE volume SET walk = 'pending'",
+    ],
+)
 def test_the_digest_sees_every_result(sql: str, case: Path, made: Path) -> None:
     connection = sqlite3.connect(case / "case.db")
     assert connection.execute(sql).rowcount
@@ -165,14 +216,17 @@ def change(case: Path, sql: str) -> None:
     connection.close()
 
 
-@pytest.mark.parametrize(("sql", "said"), [
-    ("UPDATE meta SET value = '999' WHERE key = 'schema'", "schema 999"),
-    ("UPDATE meta SET value = '0' WHERE key = 'schema'", "schema 0"),
-    ("UPDATE meta SET value = 'x' WHERE key = 'schema'", "not a triage case"),
-    ("UPDATE meta SET value = '²' WHERE key = 'schema'", "not a triage case"),
-    ("DELETE FROM meta", "not a triage case"),
-    ("DROP TABLE meta", "cannot be read as a case"),
-])
+@pytest.mark.parametrize(
+    ("sql", "said"),
+    [
+        ("UPDATE meta SET value = '999' WHERE key = 'schema'", "schema 999"),
+        ("UPDATE meta SET value = '0' WHERE key = 'schema'", "schema 0"),
+        ("UPDATE meta SET value = 'x' WHERE key = 'schema'", "not a triage case"),
+        ("UPDATE meta SET value = '²' WHERE key = 'schema'", "not a triage case"),
+        ("DELETE FROM meta", "not a triage case"),
+        ("DROP TABLE meta", "cannot be read as a case"),
+    ],
+)
 def test_a_case_of_another_version_or_kind_is_refused_and_stays(sql: str, said: str, case: Path, small_image: Path) -> None:
     change(case, sql)
     before = (case / "case.db").read_bytes()
@@ -290,8 +344,9 @@ def test_a_full_disk_is_said_and_the_run_can_go_on(case: Path, made: Path, small
             writer._db.execute("PRAGMA max_page_count = 1000000")
 
     monkeypatch.setattr(CaseWriter, "set_scores", full)
-    options = RunOptions(evidence=(small_image,), case=case, profile=load_profile("full"), jobs=1,
-                         hashsets=(str(made.parent / "list.txt"),))
+    options = RunOptions(
+        evidence=(small_image,), case=case, profile=load_profile("full"), jobs=1, hashsets=(str(made.parent / "list.txt"),)
+    )
     with pytest.raises(OutputError) as caught:
         run(options, Silent())
     assert caught.value.exit_code == 7

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from triage.model import Match, Meaning
+from triage.model import Match, MatchTier, Meaning
 from triage.priority.profile import builtin_profiles, load_profile
 from triage.priority.score import ScoreInput, compile_rules
 
 SCORER = compile_rules(load_profile("full").rules)
 USER = "vol2/Users/alex"
 NOTABLE = Match(set="case-17", meaning=Meaning.NOTABLE, category="1")
+LIKE = NOTABLE.replace(how="pdq", distance=12, tier=MatchTier.MATCH, detail={"turned": "flipx"})
 
 
 def item(path=f"{USER}/Pictures/x.jpg", **fields):
@@ -35,6 +36,26 @@ CASES = {
         item(known="notable", matches=(NOTABLE,)),
         item(known="known"),
         "on the list case-17 as notable (1)",
+    ),
+    "similar-match": (
+        item(alike="match", matches=(LIKE,)),
+        item(alike="match", known="notable", matches=(LIKE,)),
+        "like something on the list case-17 as notable (1): 12 of 256 bits differ, turned: flipx",
+    ),
+    "similar-likely": (
+        item(alike="likely", matches=(LIKE.replace(tier=MatchTier.LIKELY, detail={}, label="one"),)),
+        item(alike="match", matches=(LIKE,)),
+        "perhaps like something on the list case-17 as notable (one): 12 of 256 bits differ",
+    ),
+    "similar-weak": (
+        item(alike="weak", matches=(LIKE.replace(tier=MatchTier.WEAK, how="partial"),)),
+        item(),
+        "faintly like something on the list case-17 as notable (1): its first 64 KiB are equal",
+    ),
+    "similar-in-case": (
+        item(alike_notable=True),
+        item(alike_notable=True, known="ignorable"),
+        "looks like a picture of this case that is on a notable list",
     ),
     "near-notable": (
         item(near_notable=True),

@@ -46,7 +46,7 @@ RULE = "rules:\n  - name: r\n    points: 5\n    text: t\n"
         ),
         (
             "limts:\n  stall: 5s\n",
-            "p.yaml:3: unknown key in profile: 'limts' (did you mean 'limits'? known: carve, description, "
+            "p.yaml:3: unknown key in profile: 'limts' (did you mean 'limits'? known: carve, categories, compare, description, "
             "extends, fingerprint, hashsets, limits, name, plugins, rules, schema, select, tiers)",
         ),
         (
@@ -65,8 +65,7 @@ RULE = "rules:\n  - name: r\n    points: 5\n    text: t\n"
         ),
         (
             "limits:\n  stall: 10\n  item_bytes: 8 parsecs\n",
-            "p.yaml:5: '8 parsecs' has no unit of size: use B, KiB, MiB, "
-            "GiB, TiB (1024s) or kB, MB, GB, TB (1000s)",
+            "p.yaml:5: '8 parsecs' has no unit of size: use B, KiB, MiB, GiB, TiB (1024s) or kB, MB, GB, TB (1000s)",
         ),
         (
             "limits:\n  item_bytes: 64M\n",
@@ -104,22 +103,20 @@ RULE = "rules:\n  - name: r\n    points: 5\n    text: t\n"
         ),
         (
             "rules:\n  - {name: r, points: 1, text: '{path}'}\n",
-            "p.yaml:4: rule: the text names {path}; it may name "
-            "{category}, {extension}, {finding}, {folder}, {set}, {type}",
+            "p.yaml:4: rule: the text names {path}; it may name {category}, {extension}, {finding}, {folder}, {likeness}, {set}, {type}",
         ),
         (
             "rules:\n  - {name: r, points: 1, text: '{type.__class__}'}\n",
             "p.yaml:4: rule: the text names "
-            "{type.__class__}; it may name {category}, {extension}, {finding}, {folder}, {set}, {type}",
+            "{type.__class__}; it may name {category}, {extension}, {finding}, {folder}, {likeness}, {set}, {type}",
         ),
         (
             "rules:\n  - {name: r, points: 1, text: '{type!r}'}\n",
-            "p.yaml:4: rule: the text names {type}; it may name "
-            "{category}, {extension}, {finding}, {folder}, {set}, {type}",
+            "p.yaml:4: rule: the text names {type}; it may name {category}, {extension}, {finding}, {folder}, {likeness}, {set}, {type}",
         ),
         (
             "rules:\n  - {name: r, points: 1, text: 'on {set}'}\n",
-            "p.yaml:4: rule: {set} needs a 'known:' condition that names a list's meaning",
+            "p.yaml:4: rule: {set} needs a 'known:' condition that names a list's meaning, or an 'alike:' condition",
         ),
         (
             "plugins:\n  exif: true\n",
@@ -128,13 +125,11 @@ RULE = "rules:\n  - name: r\n    points: 5\n    text: t\n"
         ("plugins:\n  exif: {enabled: no}\n", "p.yaml:4: enabled: is neither true nor false"),
         (
             "select: &a {}\nlimits: {}\n",
-            "p.yaml:3: anchors (&) and aliases (*) are not read here (put text that begins "
-            "with * or & in quotes: '*/Users/*')",
+            "p.yaml:3: anchors (&) and aliases (*) are not read here (put text that begins with * or & in quotes: '*/Users/*')",
         ),
         (
             "select: {paths: [*x]}\n",
-            "p.yaml:3: anchors (&) and aliases (*) are not read here (put text that begins with * "
-            "or & in quotes: '*/Users/*')",
+            "p.yaml:3: anchors (&) and aliases (*) are not read here (put text that begins with * or & in quotes: '*/Users/*')",
         ),
         (
             "description: !!python/object/apply:os.system [id]\n",
@@ -173,7 +168,8 @@ def test_a_mistake_is_named_with_its_place_and_the_nearest_right_word(write, bod
         ("known: [good]", "p.yaml:7: unknown meaning 'good' (known: ignorable, known, none, notable)"),
         (
             "kindz: file",
-            "p.yaml:7: unknown key in when: 'kindz' (did you mean 'kinds'? known: after, before, categories, "
+            "p.yaml:7: unknown key in when: 'kindz' (did you mean 'kinds'? known: after, alike, alike_notable, before, "
+            "categories, "
             "copies, entropy, extension_mismatch, extensions, findings, kinds, known, near_notable, paths, "
             "recoverability, size, states, types)",
         ),
@@ -241,9 +237,7 @@ def test_plugin_options_are_read_as_json_would_be(write):
         "d": "2026-01-02",
     }
     assert set(profile.enabled_plugins()) == {"a", "b"}
-    assert load_profile(write(HEAD + "plugins: {a: {enabled: true, x: 1}}\n")).enabled_plugins() == {
-        "a": {"x": 1}
-    }
+    assert load_profile(write(HEAD + "plugins: {a: {enabled: true, x: 1}}\n")).enabled_plugins() == {"a": {"x": 1}}
 
 
 def test_a_byte_order_mark_and_crlf_are_passed_over(write):
@@ -300,10 +294,7 @@ def test_an_empty_list_takes_a_parents_restriction_away(write):
 
 def test_parents_in_a_circle_are_refused(write):
     write("schema: 1\nname: b\nextends: p.yaml\n", "b.yaml")
-    assert (
-        refusal(write(HEAD + "extends: b.yaml\n"))
-        == "b.yaml:3: extends goes in a circle: p.yaml → b.yaml → p.yaml"
-    )
+    assert refusal(write(HEAD + "extends: b.yaml\n")) == "b.yaml:3: extends goes in a circle: p.yaml → b.yaml → p.yaml"
     assert refusal(write(HEAD + "extends: p.yaml\n")) == "p.yaml:3: extends goes in a circle: p.yaml → p.yaml"
 
 
@@ -321,10 +312,7 @@ def test_a_profile_is_found_by_name_in_the_folders_searched(write, tmp_path):
     assert load_profile("lab", search=[tmp_path]).fingerprint == "full"
     with pytest.raises(UsageError) as caught:
         load_profile("quik", search=[tmp_path])
-    assert (
-        str(caught.value)
-        == "no profile named 'quik' (did you mean 'quick'? built in: full, media, quick, or give a file)"
-    )
+    assert str(caught.value) == "no profile named 'quik' (did you mean 'quick'? built in: full, media, quick, or give a file)"
 
 
 def test_a_missing_file_and_a_folder_are_usage_errors(tmp_path):
@@ -350,8 +338,7 @@ def test_the_digest_names_the_resolved_profile_and_not_its_place(write, tmp_path
     one = load_profile(write(text))
     again = load_profile(
         write(
-            "# other words\nselect:\n    size: {max: 1024 KiB, min: }\n"
-            "limits: {stall: 10}\nname: 'p'\nschema: 1\n",
+            "# other words\nselect:\n    size: {max: 1024 KiB, min: }\nlimits: {stall: 10}\nname: 'p'\nschema: 1\n",
             "other.yaml",
         )
     )

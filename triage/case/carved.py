@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from triage.case.matches import MatchRows
 from triage.model import Volume
 
 if TYPE_CHECKING:
@@ -76,7 +77,7 @@ class CarveRows:
         self._db.execute(f"DELETE FROM finding WHERE entry IN ({made})")
         self._db.execute(f"DELETE FROM problem WHERE stage = 'carving' OR entry IN ({made})")
         self._db.execute(f"DELETE FROM entry WHERE id IN ({made})")
-        self._db.execute("DELETE FROM match WHERE content NOT IN (SELECT content FROM entry WHERE content IS NOT NULL)")
+        MatchRows(self._db).forget_orphans()
         self._db.execute("DELETE FROM content WHERE key NOT IN (SELECT content FROM entry WHERE content IS NOT NULL)")
         self._db.execute("DELETE FROM carving")
         self._db.execute("COMMIT")

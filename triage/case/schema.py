@@ -4,7 +4,7 @@ Times are nanoseconds since 1970 UTC, sizes and offsets bytes, digests raw bytes
 clock values of the run itself (``run_time``) and paths on the examiner's disk differ between two runs of the same evidence.
 """
 
-VERSION = 2
+VERSION = 3
 
 SCHEMA = """
 -- One row a fact about the case: schema version, profile, versions of tools, plugins, lists used. JSON values.
@@ -37,16 +37,32 @@ CREATE TABLE entry (
 );
 
 -- The ledger: one row a content item whose work has ended, in which outcome, and with which set of plugins (plugin_set.n).
+-- md5_512, md5_64k: of the first bytes of what is longer. spared: on an ignorable list and no notable one, not looked into further.
+-- alike: the best tier in which it is like something on a notable list.
 CREATE TABLE content (
     key TEXT PRIMARY KEY, size INTEGER NOT NULL, md5 BLOB, sha1 BLOB, sha256 BLOB, mime TEXT NOT NULL, type TEXT NOT NULL,
-    category TEXT NOT NULL, entropy REAL, outcome TEXT NOT NULL, reason TEXT NOT NULL, known TEXT, plugin_set INTEGER NOT NULL
+    category TEXT NOT NULL, entropy REAL, outcome TEXT NOT NULL, reason TEXT NOT NULL, known TEXT, plugin_set INTEGER NOT NULL,
+    md5_512 BLOB, md5_64k BLOB, spared INTEGER NOT NULL, alike TEXT
 ) WITHOUT ROWID;
 CREATE TABLE plugin_set (n INTEGER PRIMARY KEY, keys TEXT NOT NULL UNIQUE);
 
--- A digest that stands on a list.
+-- What a picture is compared by: PDQ hashes (32 bytes) and pHashes (8 bytes) of its eight orientations, end to end; NULL with a reason.
+-- Of a video: how many frames it has in the table frame, and why the others are not there.
+CREATE TABLE comparable (
+    content TEXT PRIMARY KEY, pdq BLOB, phash BLOB, quality INTEGER NOT NULL, frames INTEGER NOT NULL, reason TEXT NOT NULL
+) WITHOUT ROWID;
+CREATE TABLE frame (
+    content TEXT NOT NULL, n INTEGER NOT NULL, time_ms INTEGER NOT NULL, pdq BLOB NOT NULL, quality INTEGER NOT NULL,
+    PRIMARY KEY (content, n)
+) WITHOUT ROWID;
+
+-- Pictures of the case that look alike: all of a group have the same name in grp.
+CREATE TABLE likeness (content TEXT PRIMARY KEY, grp TEXT NOT NULL) WITHOUT ROWID;
+
+-- Something of a file that stands on a list. tier: 'exact', 'match', 'likely', 'weak'. detail: JSON.
 CREATE TABLE match (
     content TEXT NOT NULL, hashset TEXT NOT NULL, meaning TEXT NOT NULL, category TEXT NOT NULL, how TEXT NOT NULL,
-    distance INTEGER NOT NULL, PRIMARY KEY (content, hashset, how)
+    distance INTEGER NOT NULL, tier TEXT NOT NULL, label TEXT NOT NULL, detail TEXT NOT NULL, PRIMARY KEY (content, hashset, how)
 ) WITHOUT ROWID;
 
 -- What plugins saw. id is a digest of the row.
@@ -75,9 +91,11 @@ CREATE TABLE queue (rank INTEGER PRIMARY KEY, entry INTEGER NOT NULL, copies INT
 
 -- A files row as scripts see it. Bytes that other files own by now say nothing about the name that once owned them.
 CREATE VIEW files AS SELECT
-    e.*, c.md5, c.sha1, c.sha256, c.mime, c.type, c.category, c.entropy, c.outcome, c.reason AS outcome_reason,
-    CASE WHEN e.recoverability = 'overwritten' THEN NULL ELSE c.known END AS known, s.score, s.reasons
-FROM entry e LEFT JOIN content c ON c.key = e.content LEFT JOIN score s ON s.entry = e.n;
+    e.*, c.md5, c.sha1, c.sha256, c.mime, c.type, c.category, c.entropy, c.outcome, c.reason AS outcome_reason, c.spared,
+    CASE WHEN e.recoverability = 'overwritten' THEN NULL ELSE c.known END AS known,
+    CASE WHEN e.recoverability = 'overwritten' THEN NULL ELSE c.alike END AS alike,
+    CASE WHEN e.recoverability = 'overwritten' THEN NULL ELSE l.grp END AS likeness, s.score, s.reasons
+FROM entry e LEFT JOIN content c ON c.key = e.content LEFT JOIN likeness l ON l.content = e.content LEFT JOIN score s ON s.entry = e.n;
 """
 
 INDEXES = """

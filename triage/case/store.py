@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Self
 from triage.case import database
 from triage.case.carved import carving_rows
 from triage.case.items import COLUMNS
+from triage.case.matches import comparison_counts
 from triage.case.where import FIELDS, compile_where
 from triage.case.writer import finding_row, unpack_row
 from triage.content.types import extension_mismatch
@@ -20,15 +21,16 @@ from triage.model import Encryption, Entry, Evidence, Json, Outcome, Severity, V
 from triage.priority.coverage import CoverageInput, VolumeCoverage, coverage
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
     from pathlib import Path
 
 _COLUMNS = ", ".join(COLUMNS)
 _MATCHES = (
-    "(SELECT json_group_array(json_array(m.hashset, m.meaning, m.category, m.how, m.distance)) FROM match m WHERE m.content = f.content)"
+    "(SELECT json_group_array(json_array(m.hashset, m.meaning, m.category, m.how, m.distance, m.tier, m.label, m.detail)) "
+    "FROM match m WHERE m.content = f.content)"
 )
 _SORTS = {"score": "score DESC, path, id", "-score": "score, path, id"}
-_STORED = ("set", "meaning", "category", "how", "distance")
+_STORED = ("set", "meaning", "category", "how", "distance", "tier", "label", "detail")
 
 
 class Case:
@@ -57,6 +59,13 @@ class Case:
         try:
             for row in self._db.execute(sql, tuple(parameters)):  # noqa: UP028 - "yield from" would close a cursor of a closed case
                 yield row
+        except sqlite3.DatabaseError as error:
+            raise CaseError(f"the case in {self.folder} cannot be read: {error}") from error
+
+    def _read(self, question: Callable[[sqlite3.Connection], Any]) -> Any:
+        """Ask something that other modules know how to ask."""
+        try:
+            return question(self._db)
         except sqlite3.DatabaseError as error:
             raise CaseError(f"the case in {self.folder} cannot be read: {error}") from error
 
@@ -195,6 +204,7 @@ class Case:
                 self._query_pairs("SELECT recoverability, count(*) FROM entry WHERE state != 'allocated' GROUP BY 1 ORDER BY 2 DESC, 1")
             ),
             "by_known": by("known"),
+            "by_alike": by("alike"),
             "matches_by_set": dict(self._query_pairs("SELECT hashset, count(*) FROM match GROUP BY 1 ORDER BY 1")),
             "queue": next(self._query("SELECT count(*) FROM queue"))[0],
             "findings": dict(self._query_pairs("SELECT kind, count(*) FROM finding GROUP BY 1 ORDER BY 2 DESC, 1")),
@@ -244,7 +254,10 @@ class Case:
                 finished=bool(self._fact("finished")),
                 ledger=tuple(self._fact("ledger") or ()),
                 carved_from=tuple(carving["from"]) if carving is not None else None,
-                carving=tuple(carving_rows(self._db)),
+                carving=tuple(self._read(carving_rows)),
+                compared=self._read(comparison_counts),
+                compare=self._fact("compare"),
+                hashsets=tuple(self._fact("hashsets") or ()),
             )
         )
 
@@ -267,8 +280,12 @@ class Case:
             "SELECT id, position FROM evidence ORDER BY id",
             "SELECT evidence, offset, number, record, walk FROM volume ORDER BY evidence, offset, number",
             f"SELECT {_COLUMNS}, state, content, skip, tier FROM entry ORDER BY id",
-            "SELECT key, size, md5, sha1, sha256, mime, type, category, entropy, outcome, reason, known FROM content ORDER BY key",
+            "SELECT key, size, md5, sha1, sha256, mime, type, category, entropy, outcome, reason, known, md5_512, md5_64k, spared, alike "
+            "FROM content ORDER BY key",
             "SELECT * FROM match ORDER BY content, hashset, how",
+            "SELECT * FROM comparable ORDER BY content",
+            "SELECT * FROM frame ORDER BY content, n",
+            "SELECT * FROM likeness ORDER BY content",
             "SELECT * FROM finding ORDER BY id",
             "SELECT * FROM problem WHERE stage != 'fingerprint' ORDER BY id",
             "SELECT e.id, s.score, s.reasons FROM score s JOIN entry e ON e.n = s.entry ORDER BY e.id",
@@ -301,6 +318,8 @@ def _file_row(row: sqlite3.Row, context: Json) -> Json:
     """Return a files row in the order and with the names that scripts rely on."""
     overwritten = row["recoverability"] == "overwritten" and row["state"] != "allocated"
     matches = [] if overwritten else [dict(zip(_STORED, m, strict=True)) for m in sorted(json.loads(row["matches"]))]
+    for match in matches:
+        match["detail"] = json.loads(match["detail"])
     return {
         "id": row["id"],
         "evidence": row["evidence"],
@@ -329,6 +348,9 @@ def _file_row(row: sqlite3.Row, context: Json) -> Json:
         "sha1": _hex(row["sha1"]),
         "sha256": _hex(row["sha256"]),
         "known": row["known"],
+        "alike": row["alike"],
+        "likeness": row["likeness"],
+        "spared": bool(row["spared"]),
         "matches": matches,
         "score": row["score"] or 0,
         "reasons": json.loads(row["reasons"]) if row["reasons"] else [],

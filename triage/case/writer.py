@@ -7,7 +7,7 @@ import hashlib
 import json
 import sqlite3
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from triage.case import database, schema
 from triage.case.audit import AuditLog
@@ -15,21 +15,19 @@ from triage.case.carved import CarveRows
 from triage.case.database import NAME, append, open_private, writing
 from triage.case.items import COLUMNS, WorkItem, compact, entry_of, first_byte, row_values
 from triage.case.ledger import medium_ledger
+from triage.case.matches import MatchRows
 from triage.errors import CaseError, OutputError
-from triage.model import Content, Entry, Evidence, Kind, Meaning, Outcome, Volume
+from triage.model import Entry, Evidence, Kind, Meaning, Outcome, Volume
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
     from pathlib import Path
 
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from triage.case.matches import Looked, Matches
     from triage.model import Finding, Json, Match, Problem
-
-
-class Matches(Protocol):
-    """What holds contents against lists."""
-
-    def match(self, contents: Sequence[Content]) -> Sequence[tuple[Match, ...]]:
-        """Return each content's matches."""
 
 
 _INSERT_ENTRY = (
@@ -53,6 +51,7 @@ class CaseWriter:
         self._db = connection
         self._plugin_sets: dict[str, int] = {}
         self.carving = CarveRows(connection)
+        self.matches = MatchRows(connection)
         try:
             self._findings = open_private(folder / "findings.jsonl")
         except OSError as error:
@@ -316,28 +315,45 @@ class CaseWriter:
             self._db.execute("COMMIT")
 
     def rematch(
-        self, matcher: Matches, known_of: Callable[[Sequence[Match]], str | None], finding_of: Callable[[str, Match], Finding]
+        self,
+        matcher: Matches,
+        judge: Callable[[Sequence[Match]], tuple[str | None, str | None, Sequence[Finding]]],
+        named: Callable[[Sequence[Finding]], Sequence[Finding]],
     ) -> None:
-        """Hold all content against the lists anew: other lists are used than before."""
-        contents = [
-            Content(key=r["key"], size=r["size"], md5=_hex(r["md5"]), sha1=_hex(r["sha1"]), sha256=_hex(r["sha256"]))
-            for r in self._db.execute("SELECT key, size, md5, sha1, sha256 FROM content")
-        ]
+        """Hold all content against the lists anew: other lists are used than before.
+
+        ``judge`` says what a content's matches make of it (known, alike) and the findings, ``named`` what findings say of files that they
+        name. What was spared because of a list that is not used any more is work again.
+        """
         rows = self._db.execute("SELECT content, min(n) FROM entry WHERE content IS NOT NULL AND skip IS NULL GROUP BY content")
         first = dict(rows.fetchall())
         with writing(self.folder, self._db):
             self._db.execute("BEGIN IMMEDIATE")
             self._db.execute("DELETE FROM match")
             self._db.execute("DELETE FROM finding WHERE plugin = 'hashsets'")
-            self._db.execute("UPDATE content SET known = NULL")
-            for content, hits in zip(contents, matcher.match(contents), strict=True):
-                if not hits:
-                    continue
-                self._db.execute("UPDATE content SET known = ? WHERE key = ?", (known_of(hits), content.key))
-                self._insert_matches(content.key, hits)
-                entry = self.entries_at([first[content.key]])[0]
-                if entry.recoverability.value != "overwritten":
-                    self._insert_findings([(finding_of(entry.id, h), entry.path) for h in hits if h.meaning is Meaning.NOTABLE])
+            self._db.execute("UPDATE content SET known = NULL, alike = NULL")
+            for contents, comparables in self.matches.contents():
+                for content, hits in zip(contents, matcher.match(contents, comparables), strict=True):
+                    known, alike, findings = judge(hits)
+                    if content.spared and known != Meaning.IGNORABLE.value:
+                        self._db.execute("DELETE FROM content WHERE key = ?", (content.key,))
+                    elif hits:
+                        self._db.execute("UPDATE content SET known = ?, alike = ? WHERE key = ?", (known, alike, content.key))
+                        self.matches.insert_matches(content.key, hits)
+                        entry = self.entries_at([first[content.key]])[0]
+                        if entry.recoverability.value != "overwritten":
+                            self._insert_findings([(f.replace(entry=entry.id), entry.path) for f in findings])
+            for finding, path in self.matches.naming():
+                self._insert_findings([(f, path) for f in named([finding])])
+            self._db.execute("COMMIT")
+
+    def group(self, least_quality: int, grouped: Callable[[NDArray[np.uint8]], Iterable[Sequence[int]]]) -> None:
+        """Put the case's pictures that look alike into groups; ``grouped`` returns the positions of those of two or more."""
+        keys, hashes = self.matches.hashes(least_quality)
+        groups = [[keys[i] for i in group] for group in grouped(hashes)] if keys else []
+        with writing(self.folder, self._db):
+            self._db.execute("BEGIN IMMEDIATE")
+            self.matches.set_groups(groups)
             self._db.execute("COMMIT")
 
     def drop_findings_of_other_plugins(self, plugins: Sequence[str]) -> None:
@@ -386,12 +402,12 @@ class CaseWriter:
 
     def add_results(
         self,
-        contents: Sequence[tuple[Content, str, str | None, Sequence[Match]]],
+        rows: Sequence[Looked],
         findings: Sequence[tuple[Finding, str]],
         problems: Sequence[Problem],
         plugins: Sequence[str],
     ) -> None:
-        """Store a batch's results in one transaction: ``(content, category, known, matches)`` and what was seen, with its path.
+        """Store a batch's results in one transaction: what came of each content, and what was seen, with its path.
 
         Findings are appended to ``findings.jsonl`` once they are safe.
         """
@@ -400,7 +416,7 @@ class CaseWriter:
         with writing(self.folder, self._db):
             self._db.execute("BEGIN IMMEDIATE")
             self._db.executemany(
-                "INSERT OR REPLACE INTO content VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                "INSERT OR REPLACE INTO content VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 [
                     (
                         c.key,
@@ -416,13 +432,15 @@ class CaseWriter:
                         c.reason,
                         known,
                         plugin_set,
+                        _raw(c.md5_512),
+                        _raw(c.md5_64k),
+                        int(c.spared),
+                        alike,
                     )
-                    for c, category, known, _ in contents
+                    for c, category, known, alike, _, _ in rows
                 ],
             )
-            for content, _, _, matches in contents:
-                if matches:
-                    self._insert_matches(content.key, matches)
+            self.matches.insert(rows)
             if findings:
                 lines = self._insert_findings(findings)
             if problems:
@@ -430,12 +448,6 @@ class CaseWriter:
             self._db.execute("COMMIT")
         if lines:
             self._append(lines)
-
-    def _insert_matches(self, key: str, matches: Sequence[Match]) -> None:
-        self._db.executemany(
-            "INSERT OR REPLACE INTO match VALUES (?, ?, ?, ?, ?, ?)",
-            [(key, m.set, m.meaning.value, m.category, m.how, m.distance) for m in matches],
-        )
 
     def _insert_findings(self, findings: Sequence[tuple[Finding, str]]) -> list[str]:
         """Insert findings; return them as the lines of ``findings.jsonl``."""
@@ -482,16 +494,10 @@ class CaseWriter:
         return self._db.execute(
             "SELECT e.n, e.id, e.path, e.name, e.state, e.kind, e.size, e.recoverability, e.mtime, "
             "e.parent, e.content, c.category, c.type, "
-            "CASE WHEN e.recoverability = 'overwritten' THEN NULL ELSE c.known END AS known, c.entropy, c.sha256 "
+            "CASE WHEN e.recoverability = 'overwritten' THEN NULL ELSE c.known END AS known, c.entropy, c.sha256, "
+            "CASE WHEN e.recoverability = 'overwritten' THEN NULL ELSE c.alike END AS alike "
             "FROM entry e LEFT JOIN content c ON c.key = e.content WHERE e.kind NOT IN ('directory', 'link') ORDER BY e.n"
         ).fetchall()
-
-    def matches_by_content(self) -> dict[str, list[sqlite3.Row]]:
-        """Return all matches, keyed by content."""
-        found: dict[str, list[sqlite3.Row]] = {}
-        for row in self._db.execute("SELECT * FROM match ORDER BY content, hashset, how"):
-            found.setdefault(row["content"], []).append(row)
-        return found
 
     def finding_kinds(self) -> dict[str, frozenset[str]]:
         """Return the kinds of findings of each content that has any: all its names share them."""
@@ -585,10 +591,6 @@ def has_content(entry: Entry) -> bool:
     if entry.kind in (Kind.FILE, Kind.STREAM, Kind.CARVED, Kind.CACHED, Kind.DERIVED):
         return True
     return entry.kind is Kind.SPECIAL and entry.size > 0 and bool(entry.runs)
-
-
-def _hex(raw: bytes | None) -> str | None:
-    return raw.hex() if raw is not None else None
 
 
 def _raw(digest: str | None) -> bytes | None:

@@ -10,6 +10,20 @@ LARGE = 64 << 20
 """From how many bytes on a thread a digest pays: below, the other worker processes need the cores."""
 
 Hexdigests = tuple[str, str, str]
+HEADS = (512, 64 << 10)
+"""Of so many first bytes some lists have the MD5, by which a file is known of which only the beginning is left."""
+
+
+def heads_of(head: bytes, size: int) -> tuple[str | None, str | None]:
+    """Return the MD5 of the first 512 bytes and of the first 64 KiB of a file of ``size`` bytes; ``None`` where it has no more than that.
+
+    ``head``: its first bytes, 64 KiB of them at least if there are as many.
+    """
+    first, second = (
+        hashlib.md5(memoryview(head)[:length], usedforsecurity=False).hexdigest() if size > length and len(head) >= length else None
+        for length in HEADS
+    )
+    return first, second
 
 
 def digests_of(data: bytes) -> Hexdigests:

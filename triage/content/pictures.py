@@ -6,8 +6,10 @@ was handed, and gives back a JPEG of its own making. Nothing of the original fil
 
 from __future__ import annotations
 
+import contextlib
 import io
 import warnings
+from typing import TYPE_CHECKING
 
 try:
     from PIL import Image, ImageFile, ImageFilter, UnidentifiedImageError
@@ -15,6 +17,9 @@ except ImportError:  # an optional dependency: "pip install triage[pictures]"
     _PILLOW = False
 else:
     _PILLOW = True
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 FORMATS = ("JPEG", "PNG", "GIF", "WEBP", "BMP", "TIFF")
 """What is decoded. Pillow knows dozens of rarer formats, whose decoders are met by fewer eyes."""
@@ -41,18 +46,30 @@ def thumbnail(data: bytes, *, max_side: int = 160, blurred: bool = True) -> byte
     if not _PILLOW:
         return "pictures need the Python package Pillow, which is not installed"
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            warnings.simplefilter("error", Image.DecompressionBombWarning)
+        with guarded():
             return _made(data, max_side, blurred)
-    except (Image.DecompressionBombError, Image.DecompressionBombWarning):
-        return "the picture has too many pixels to be decoded safely"
-    except UnidentifiedImageError:
-        return "not a picture of a format that is decoded"
-    except MemoryError:
-        return "the picture needs more memory than the worker may use"
     except Exception as error:  # decoders raise anything on damaged data; damage is an answer here
-        return f"the picture cannot be decoded ({type(error).__name__})"
+        return undecodable(error)
+
+
+def undecodable(error: Exception) -> str:
+    """Return why a picture was not decoded, as a reason to show."""
+    if isinstance(error, Image.DecompressionBombError | Image.DecompressionBombWarning):
+        return "the picture has too many pixels to be decoded safely"
+    if isinstance(error, UnidentifiedImageError):
+        return "not a picture of a format that is decoded"
+    if isinstance(error, MemoryError):
+        return "the picture needs more memory than the worker may use"
+    return f"the picture cannot be decoded ({type(error).__name__})"
+
+
+@contextlib.contextmanager
+def guarded() -> Iterator[None]:
+    """Turn Pillow's warning of a decompression bomb into an error, and pass over its others."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        warnings.simplefilter("error", Image.DecompressionBombWarning)
+        yield
 
 
 def _made(data: bytes, max_side: int, blurred: bool) -> bytes | str:
@@ -61,10 +78,10 @@ def _made(data: bytes, max_side: int, blurred: bool) -> bytes | str:
         if source.width * source.height > MAX_PIXELS:
             return f"the picture has more than {MAX_PIXELS:,} pixels"
         source.draft(mode, (max_side, max_side))  # JPEG only: decodes at a fraction of the size
-        _load(source)
+        load(source)
         turn = _turn(source)  # not before: of a PNG it loads the picture, too, and takes what cannot be decoded for black
         source.thumbnail((max_side, max_side))
-        flat = _flat(source, mode)
+        flat = flattened(source, mode)
     if turn is not None:
         flat = flat.transpose(turn)
     if blurred:
@@ -78,8 +95,8 @@ def _made(data: bytes, max_side: int, blurred: bool) -> bytes | str:
     return out.getvalue()
 
 
-def _load(source: ImageFile.ImageFile) -> None:
-    """Decode; of damaged data keep what was decoded. Raise when that is nothing, or one colour: then it shows nothing."""
+def load(source: ImageFile.ImageFile) -> bool:
+    """Decode, and return whether the data are damaged: what was decoded is kept. Raise when that is nothing, or one colour."""
     try:
         source.load()
     except (OSError, SyntaxError, ValueError):
@@ -88,9 +105,11 @@ def _load(source: ImageFile.ImageFile) -> None:
         bands = extremes if isinstance(extremes[0], tuple) else (extremes,)
         if all(band[0] == band[1] for band in bands if isinstance(band, tuple)):
             raise
+        return True
+    return False
 
 
-def _flat(picture: Image.Image, mode: str) -> Image.Image:
+def flattened(picture: Image.Image, mode: str) -> Image.Image:
     """Return the picture in ``mode``, what is transparent laid on white."""
     if picture.mode in {"RGBA", "LA", "PA"} or "transparency" in picture.info:
         layered = picture.convert("RGBA")

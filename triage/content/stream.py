@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, NamedTuple
 
-from triage.content.digests import LARGE, Digests, digests_of
+from triage.content.digests import LARGE, Digests, digests_of, heads_of
 from triage.content.entropy import Sample, entropy, sample_of
 from triage.content.types import HEAD, TAIL, identify
 from triage.model import Content, Outcome
@@ -64,6 +64,7 @@ class ItemReader:
         self.data: bytes | None = None
         self.sample = b""
         self.hexdigests: tuple[str, str, str] | None = None
+        self.heads: tuple[str | None, str | None] = (None, None)
 
     @property
     def problems(self) -> tuple[ReadProblem, ...]:
@@ -87,6 +88,7 @@ class ItemReader:
             if len(data) == self.size:
                 self.data = self.head = data
                 self.hexdigests = digests_of(data)
+                self.heads = heads_of(data, self.size)
                 self.sample = sample_of(data)
                 return
             if self.size <= PIECE:
@@ -107,6 +109,7 @@ class ItemReader:
                 sample.add(offset, chunk)
                 if offset == 0:
                     self.head = chunk[:HEAD]
+                    self.heads = heads_of(chunk, size)
                 if offset + step >= size and offset + len(chunk) == size:
                     self.tail = chunk[-TAIL:]
             if not self._missing:
@@ -176,6 +179,8 @@ def analyze_content(
         entropy=entropy(reader.sample) if measure else None,
         outcome=outcome,
         reason=reason,
+        md5_512=reader.heads[0],
+        md5_64k=reader.heads[1],
     )
     return ReadResult(content, reader.head, reader.data, reader.problems, kind)
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from triage.content.comparable import Comparable, comparable_of
 from triage.content.magic import Libmagic
 from triage.content.stream import analyze_content
 from triage.engine import testhook
 from triage.engine.items import pack_content
+from triage.hashsets.sparing import Sparing
 from triage.model import Content, Finding, Outcome, Problem, Severity
 from triage.plugin import Item, run_plugin
 from triage.registry import find_plugins
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from triage.case.items import Work
+    from triage.content.stream import ReadResult
     from triage.model import Json, Locator
     from triage.plugin import Plugin
 
@@ -28,6 +31,8 @@ class Analyzer:
         self._beat = beat
         self._limit = int(settings["item_bytes"])
         self._libmagic = Libmagic()
+        self._sparing = Sparing(settings.get("lists", ()), settings.get("categories", ()))
+        self._pictures, self._videos = (bool(settings.get("compare", {}).get(name)) for name in ("pictures", "videos"))
         registry = find_plugins([Path(p) for p in settings.get("plugin_paths", ())])
         self._plugins: list[tuple[str, Plugin]] = []
         for name, options in settings.get("plugins", {}).items():
@@ -46,6 +51,8 @@ class Analyzer:
         except OSError as error:
             return _failed(work, key, f"it cannot be opened: {error}"[:300])
         content = result.content
+        if self._sparing.spares(content):
+            content = content.replace(spared=True)
         problems = [
             _problem(
                 work,
@@ -62,7 +69,12 @@ class Analyzer:
             problems.append(_problem(work, Severity.WARNING, "content", f"the content was not read: {content.reason}"))
         findings: list[Finding] = []
         kind = result.type
+        alike = None
+        if not content.spared and content.outcome not in (Outcome.FAILED, Outcome.SKIPPED):
+            alike = self._compare(work, result, read_at)
         for name, plugin in self._plugins:
+            if content.spared:
+                break
             if content.outcome in (Outcome.FAILED, Outcome.SKIPPED) or not plugin.accepts.matches(work, kind):
                 continue
             try:
@@ -76,15 +88,30 @@ class Analyzer:
         return {
             "content": pack_content(content),
             "category": kind.category if kind else "unknown",
+            "alike": alike.pack() if alike is not None else None,
             "findings": [f.to_json() for f in findings],
             "problems": [p.to_json() for p in problems],
         }
+
+    def _compare(self, work: Work, result: ReadResult, read_at: Callable[[int, int], bytes]) -> Comparable | None:
+        """Return what a picture or a video is compared by; what keeps it from being compared is its reason."""
+        try:
+            return comparable_of(
+                result.type, result.data, read_at, work.size, pictures=self._pictures, videos=self._videos, beat=self._beat
+            )
+        except MemoryError:
+            return Comparable(reason="the memory limit was reached while it was decoded")
+        except OSError as error:
+            return Comparable(reason=f"it cannot be read: {error}"[:300])
+        finally:
+            self._beat()
 
 
 def _failed(entry: Work, key: str, reason: str) -> Json:
     return {
         "content": pack_content(Content(key=key, size=0, outcome=Outcome.FAILED, reason=reason)),
         "category": "unknown",
+        "alike": None,
         "findings": [],
         "problems": [_problem(entry, Severity.ERROR, "content", reason).to_json()],
     }

@@ -42,17 +42,22 @@ def pack_content(content: Content) -> list[Any]:
         content.entropy,
         content.outcome.value,
         content.reason,
+        content.md5_512,
+        content.md5_64k,
+        content.spared,
     ]
 
 
 def unpack_content(key: str, values: Sequence[Any]) -> Content:
     """Build a content from a worker's answer; raise ``TypeError`` or ``ValueError`` for what does not fit."""
-    size, md5, sha1, sha256, mime, kind, entropy, outcome, reason = values
+    size, md5, sha1, sha256, mime, kind, entropy, outcome, reason, md5_512, md5_64k, spared = values
     if type(size) is not int or size < 0 or type(mime) is not str or type(kind) is not str or type(reason) is not str:
         raise TypeError("a content's fields are of the wrong types")
     if len(mime) > _WORD or len(kind) > _WORD or len(reason) > _TEXT:
         raise ValueError("a content's texts are too long")
-    for digest, length in ((md5, 32), (sha1, 40), (sha256, 64)):
+    if type(spared) is not bool:
+        raise TypeError("whether it was spared is not said")
+    for digest, length in ((md5, 32), (sha1, 40), (sha256, 64), (md5_512, 32), (md5_64k, 32)):
         if digest is not None and (type(digest) is not str or len(digest) != length):
             raise ValueError("not a digest")
     if entropy is not None and type(entropy) not in (int, float):
@@ -70,6 +75,9 @@ def unpack_content(key: str, values: Sequence[Any]) -> Content:
         entropy=entropy,
         outcome=Outcome(outcome),
         reason=reason,
+        md5_512=md5_512,
+        md5_64k=md5_64k,
+        spared=spared,
     )
 
 
@@ -126,6 +134,7 @@ def lost(item: WorkItem, outcome: Outcome, reason: str) -> Json:
     return {
         "content": pack_content(content),
         "category": "unknown",
+        "alike": None,
         "findings": [],
         "problems": [{"severity": "error", "stage": "engine", "message": reason, "evidence": item.evidence, "volume": item.volume}],
     }

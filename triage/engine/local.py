@@ -110,6 +110,7 @@ class LocalEngine:
         self._limits = limits
         self._settings = settings
         self._evidence: list[Json] = []
+        self._lists: list[list[str]] = []
         self._jobs = jobs
         self._sink: Sink
         self._events: queue.SimpleQueue[Event] = queue.SimpleQueue()
@@ -141,14 +142,18 @@ class LocalEngine:
         self._seats[0] = self._new_seat()
         return self._seats[0].worker
 
-    def attach(self, evidence: Sequence[Evidence], sink: Sink) -> None:
-        """Let every worker open the evidence; they do so while the caller goes on."""
+    def attach(self, evidence: Sequence[Evidence], sink: Sink, lists: Sequence[Sequence[str]] = ()) -> None:
+        """Let every worker open the evidence; they do so while the caller goes on.
+
+        ``lists``: the compiled sets that workers ask, as (path, meaning, name).
+        """
         self._sink = sink
         self._evidence = [e.to_json() for e in evidence]
+        self._lists = [list(one) for one in lists]
         if self._session is not None and self._session.lost:
             self._renew()
         for seat in self._seats:
-            seat.worker.send({"do": "attach", "evidence": self._evidence})
+            seat.worker.send({"do": "attach", "evidence": self._evidence, "lists": self._lists})
 
     def _new_seat(self) -> _Seat:
         self._started += 1
@@ -157,7 +162,7 @@ class LocalEngine:
     def _seat(self) -> None:
         seat = self._new_seat()
         self._seats.append(seat)
-        seat.worker.send({"do": "attach", "evidence": self._evidence})
+        seat.worker.send({"do": "attach", "evidence": self._evidence, "lists": self._lists})
 
     def run(
         self,

@@ -16,15 +16,19 @@ from triage.carving.choice import check_types
 from triage.case.writer import CaseWriter
 from triage.engine import budget, integrity
 from triage.engine.carvecase import carve_case, forget_other_formats
+from triage.engine.comparing import compare_in_case, comparing_keys
+from triage.engine.hits import judge, named_findings
 from triage.engine.local import LocalEngine
 from triage.engine.plan import Plan
 from triage.engine.scoring import score_case
-from triage.engine.sink import CaseSink, classify, known_of, match_finding
+from triage.engine.sink import CaseSink, classify
 from triage.errors import EvidenceError
 from triage.evidence.opening import SALVAGED
 from triage.evidence.segments import find_segments, group
 from triage.filesystem.describe import is_listed
+from triage.hashsets.categories import Categories
 from triage.hashsets.library import HashsetLibrary
+from triage.hashsets.likematch import Thresholds
 from triage.hashsets.matching import open_matcher
 from triage.model import Encryption, Entry, Evidence, Problem, Severity, Volume
 from triage.registry import find_plugins
@@ -39,6 +43,7 @@ if TYPE_CHECKING:
     from triage.priority.profile import Profile
 
 _DEPENDENCIES = (
+    "av",
     "click",
     "deflate",
     "libewf-python",
@@ -112,13 +117,15 @@ def run(options: RunOptions, observer: Observer) -> RunResult:
     profile = options.profile
     registry = find_plugins(options.plugin_paths)
     plugins = profile.enabled_plugins()
-    keys = [registry.get(name).key(given) for name, given in plugins.items()]
+    keys = [registry.get(name).key(given) for name, given in plugins.items()] + comparing_keys(profile.compare)
     jobs = options.jobs or profile.limits.jobs or max(1, os.cpu_count() or 1)
     settings: Json = {
         "memory": profile.limits.memory,
         "item_bytes": profile.limits.item_bytes,
         "plugins": plugins,
         "plugin_paths": [str(p.resolve()) for p in options.plugin_paths],
+        "compare": {"pictures": profile.compare.pictures, "videos": profile.compare.videos},
+        "categories": _rows(profile),
     }
     check_types(profile.carve.types)
     paths = group(options.evidence)
@@ -142,14 +149,16 @@ def run(options: RunOptions, observer: Observer) -> RunResult:
                 observer.stage("comparing the evidence with what it was")
             integrity.compare_with_last_run(writer, evidence, before)
             uses = (*options.hashsets, *(u.name if u.meaning is None else f"{u.name}:{u.meaning}" for u in profile.hashsets))
-            with open_matcher(uses, HashsetLibrary(), options.case / "hashsets") as matcher:
+            with open_matcher(
+                uses, HashsetLibrary(), options.case / "hashsets", categories=Categories(_rows(profile)), thresholds=_thresholds(profile)
+            ) as matcher:
                 if options.verify:
                     begun = True
                     _verify(session, writer, evidence, observer, result)
                 plan = Plan(profile.limits.item_bytes)
                 allowed = budget.ReadBudget({e.id: e.size for e in evidence}, profile.limits.item_bytes)
                 sink = CaseSink(writer, profile, matcher, plan, keys, observer, allowed)
-                engine.attach(evidence, sink)
+                engine.attach(evidence, sink, matcher.lists)
                 _begin(writer, options, _facts(options, registry.plugins, plugins, keys), matcher, evidence, before, held)
                 begun = True
                 there = {e.id for e in evidence}
@@ -166,6 +175,8 @@ def run(options: RunOptions, observer: Observer) -> RunResult:
                 if result.complete:
                     observer.stage("carving")
                     result.complete = carve_case(engine, writer, sink, evidence, profile.carve, plan, deadline=deadline, observer=observer)
+                observer.stage("comparing pictures with each other")
+                compare_in_case(writer, profile.compare, matcher)
             engine.close()
             result.stopped = engine.stopped or ("" if result.complete else "the time budget was used up")
             writer.add_problems(budget.refusal(*refused) for refused in writer.skipped_for(budget.REASON))
@@ -254,6 +265,16 @@ def _add_evidence(writer: CaseWriter, opened: Sequence[_Opened | _Closed]) -> No
         writer.add_problems(found)
 
 
+def _rows(profile: Profile) -> list[tuple[str, str, str, str, str | None]]:
+    """Return the profile's table of categories."""
+    return [(row.set, row.scheme, row.category, row.label, row.meaning) for row in profile.categories]
+
+
+def _thresholds(profile: Profile) -> Thresholds:
+    compare = profile.compare
+    return Thresholds(compare.match, compare.likely, compare.weak, compare.phash, compare.quality)
+
+
 def _facts(options: RunOptions, known: Mapping[str, Any], plugins: Mapping[str, Any], keys: Sequence[str]) -> Json:
     profile = options.profile
     return {
@@ -265,7 +286,7 @@ def _facts(options: RunOptions, known: Mapping[str, Any], plugins: Mapping[str, 
         "versions": versions(),
         "plugins": [
             {"name": n, "version": known[n].version, "origin": known[n].origin, "sha256": known[n].sha256, "key": k}
-            for n, k in zip(plugins, keys, strict=True)
+            for n, k in zip(plugins, keys, strict=False)  # behind the plugins' keys stand those of comparing
         ],
     }
 
@@ -295,7 +316,7 @@ def _begin(
 
             writer.reclassify(decide)
         if writer.fact("hashsets") != sets:
-            writer.rematch(matcher, known_of, match_finding)
+            writer.rematch(matcher, lambda hits: judge("", hits), lambda findings: named_findings(matcher, findings))
         writer.drop_findings_of_other_plugins([p["key"] for p in facts["plugins"]])
     writer.set_fact("run", facts)
     writer.set_fact("profile", profile.to_json())

@@ -7,7 +7,6 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from triage.content.types import extension_mismatch
-from triage.model import Match, Meaning
 from triage.priority.queue import Scored, rank
 from triage.priority.score import Reason, ScoreInput, compile_rules
 
@@ -21,24 +20,22 @@ if TYPE_CHECKING:
 def score_case(writer: CaseWriter, profile: Profile) -> None:
     """Give every entry its points and put the queue in order."""
     scorer = compile_rules(profile.rules)
-    matches = {
-        key: tuple(
-            Match(set=r["hashset"], meaning=Meaning(r["meaning"]), category=r["category"], how=r["how"], distance=r["distance"])
-            for r in rows
-        )
-        for key, rows in writer.matches_by_content().items()
-    }
+    matches = writer.matches.by_content()
     kinds = writer.finding_kinds()
     rows = writer.score_inputs()
     none: frozenset[str] = frozenset()
     beside = _of_streams(rows, kinds)
     copies = Counter(r["sha256"] for r in rows if r["sha256"] is not None)
+    groups = writer.matches.groups()
+    notable_groups = {groups[r["content"]] for r in rows if r["known"] == "notable" and r["content"] in groups}
     notable_folders = {r["path"].rpartition("/")[0] for r in rows if r["known"] == "notable"}
     scores: list[tuple[int, int, str]] = []
     scored: list[Scored] = []
     numbers: dict[str, int] = {}
     texts: dict[Reason, str] = {}
-    for n, identity, path, name, state, kind, size, recoverability, mtime, _, content, category, file_type, known, entropy, sha256 in rows:
+    for row in rows:
+        n, identity, path, name, state, kind, size, recoverability, mtime, _, content, category, file_type, *more = row
+        known, entropy, sha256, alike = more
         overwritten = recoverability == "overwritten" and state != "allocated"
         points, reasons = scorer.score(
             ScoreInput(
@@ -51,13 +48,15 @@ def score_case(writer: CaseWriter, profile: Profile) -> None:
                 file_type or "",
                 bool(file_type) and extension_mismatch(name, file_type),
                 known,
-                () if overwritten or known is None else matches.get(content, ()),
+                () if overwritten or (known is None and alike is None) else matches.get(content, ()),
                 kinds.get(content, none) | beside.get(identity, none),
                 recoverability,
                 copies[sha256] if sha256 is not None else 1,
                 known != "notable" and bool(notable_folders) and path.rpartition("/")[0] in notable_folders,
                 entropy,
                 mtime,
+                alike,
+                known != "notable" and groups.get(content) in notable_groups,
             )
         )
         if not reasons:

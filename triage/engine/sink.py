@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from triage.case.matches import Looked
 from triage.case.writer import has_content
 from triage.content.catalog import CATEGORIES
+from triage.content.comparable import Comparable
+from triage.engine.hits import judge, named_findings
 from triage.engine.items import check_counts, unpack_content, unpack_finding, unpack_problem
 from triage.engine.plan import Pending, Plan
-from triage.model import Content, Entry, Finding, Meaning, Outcome, Problem, Volume
+from triage.model import Content, Entry, Finding, MatchTier, Meaning, Outcome, Problem, Volume
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -115,15 +118,21 @@ class CaseSink:
             problems += [
                 unpack_problem(p, entry=item.id, path=item.path, evidence=item.evidence, volume=item.volume) for p in result["problems"]
             ]
-        matches: Sequence[tuple[Match, ...]] = self._matcher.match(contents) if self._matcher.sets else [()] * len(contents)
+        comparables = [Comparable.unpack(r["alike"]) if r["alike"] is not None else None for r in results]
+        matches: Sequence[tuple[Match, ...]] = self._matcher.match(contents, comparables) if self._matcher.sets else [()] * len(contents)
         rows = []
-        for content, result, hits, item in zip(contents, results, matches, items, strict=True):
-            rows.append((content, result["category"], known_of(hits) if hits else None, hits))
-            for hit in hits:
-                if hit.meaning is Meaning.NOTABLE and item.recoverability != "overwritten":
-                    findings.append((match_finding(item.id, hit), item.path))
-                    self._observer.notable(item.path, f"{hit.set} {hit.category}".strip())
+        for content, result, hits, comparable, item in zip(contents, results, matches, comparables, items, strict=True):
+            known, alike, seen = judge(item.id, hits)
+            rows.append(Looked(content, result["category"], known, alike, hits, comparable))
+            if item.recoverability != "overwritten":
+                findings += [(finding, item.path) for finding in seen]
+                for hit in hits:
+                    if hit.meaning is Meaning.NOTABLE and hit.tier in (MatchTier.EXACT, MatchTier.MATCH):
+                        self._observer.notable(item.path, f"{hit.set} {hit.category}".strip())
             self.bytes_done += content.size
+        if self._matcher.sets:
+            paths = {item.id: item.path for item in items}
+            findings += [(f, paths[f.entry]) for f in named_findings(self._matcher, [finding for finding, _ in findings])]
         self.items_done += len(items)
         self._writer.add_results(rows, findings, problems, self._plugin_keys)
 
@@ -143,17 +152,3 @@ def classify(entry: Entry, profile: Profile) -> tuple[str | None, str | None, in
     if entry.name.endswith("$BadClus:$Bad") and entry.meta_addr == 8:
         return entry.locator.key, "the list of bad clusters holds no data", 0
     return entry.locator.key, profile.select_reason(entry), profile.tier_of(entry)
-
-
-def known_of(matches: Sequence[Match]) -> str | None:
-    """Return what the matches make of a content: notable before ignorable before known."""
-    meanings = {m.meaning for m in matches}
-    return next((m.value for m in (Meaning.NOTABLE, Meaning.IGNORABLE, Meaning.KNOWN) if m in meanings), None)
-
-
-def match_finding(entry: str, match: Match) -> Finding:
-    """Return the finding that says that an entry is on a notable list."""
-    category = f" ({match.category})" if match.category else ""
-    return Finding(
-        entry=entry, plugin="hashsets", kind="hash-match", title=f"on the list {match.set} as notable{category}", data=match.to_json()
-    )

@@ -95,6 +95,7 @@ class Tasks:
     def _attach(self, command: dict[str, Any]) -> None:
         """Open evidence whose record is known."""
         self._slot.announce(OPENING, 0, 0)
+        self._settings["lists"] = command.get("lists", [])
         for data in command["evidence"]:
             evidence = Evidence.from_json(data)
             if evidence.id not in self._evidence:

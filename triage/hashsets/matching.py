@@ -10,64 +10,164 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 
 from triage.errors import HashsetError, OutputError, UsageError
+from triage.hashsets.bloomhint import BloomHint
+from triage.hashsets.categories import Categories
 from triage.hashsets.intake import compile_list
 from triage.hashsets.library import check_name
-from triage.hashsets.records import ALGORITHMS, EMPTY_FILE, LENGTHS
+from triage.hashsets.likematch import TURNS, Thresholds, pictures_like
+from triage.hashsets.records import ALGORITHMS, EMPTY_FILE, KEYS, LENGTHS, PARTIAL, TRACED
 from triage.hashsets.source import Source
 from triage.hashsets.store import Hashset
-from triage.model import Match, Meaning
+from triage.hashsets.videolike import videos_like
+from triage.model import Match, MatchTier, Meaning
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from types import TracebackType
 
+    from triage.content.comparable import Comparable
     from triage.hashsets.facts import SetFacts
     from triage.hashsets.library import HashsetLibrary
+    from triage.hashsets.likematch import Like
+    from triage.hashsets.videolike import LikeVideo
     from triage.model import Content
 
 _STRONGEST_FIRST = tuple(reversed(ALGORITHMS))
-_EMPTY_HEX = {name: digest.hex() for name, digest in EMPTY_FILE.items()}
+_EMPTY_HEX = {name: EMPTY_FILE[name].hex() for name in ALGORITHMS}
+_FACTS = ("name", "meaning", "source", "source_sha256", "records", "category", "scheme", "integrity", "uncompared", "hint", "digests")
+_NAMED = (*_STRONGEST_FIRST, *TRACED)
+_REMEMBERED = 100_000
 _NOT_IN_A_NAME = re.compile(r"[^A-Za-z0-9._-]+")
 
 
 class Matcher:
     """Looks contents up in any number of sets. Closing it closes the sets."""
 
-    def __init__(self, hashsets: Sequence[Hashset], facts: Sequence[SetFacts] = ()) -> None:
+    def __init__(
+        self,
+        hashsets: Sequence[Hashset],
+        facts: Sequence[SetFacts] = (),
+        *,
+        categories: Categories | None = None,
+        thresholds: Thresholds | None = None,
+    ) -> None:
         """``facts`` replace the sets' own, one for one: another meaning, or a name that is not taken."""
         self._sets = list(zip(hashsets, facts or [h.facts for h in hashsets], strict=True))
         self._known: dict[tuple[int, str, int], Match] = {}
+        self._categories = categories or Categories()
+        self.thresholds = thresholds or Thresholds()
+        self._hints = [BloomHint(blob) if (blob := h.blob("hashlookup")) is not None else None for h in hashsets]
 
     @property
     def sets(self) -> list[dict[str, Any]]:
-        """The facts of each set, as the case and its report keep them."""
-        wanted = ("name", "meaning", "source", "source_sha256", "records", "category", "integrity")
-        return [{name: facts.to_json()[name] for name in wanted} for _, facts in self._sets]
+        """The facts of each set, as the case and its report keep them, with the table of categories and the thresholds."""
+        table = {"categories": self._categories.to_json(), "thresholds": list(self.thresholds)}
+        return [{name: facts.to_json()[name] for name in _FACTS} | table for _, facts in self._sets]
 
-    def match(self, contents: Sequence[Content]) -> list[tuple[Match, ...]]:
+    @property
+    def lists(self) -> list[tuple[str, str, str]]:
+        """Path, meaning and name of each set, for workers to open."""
+        return [(str(hashset.path.resolve()), facts.meaning.value, facts.name) for hashset, facts in self._sets]
+
+    @property
+    def hashsets(self) -> list[Hashset]:
+        """The sets."""
+        return [hashset for hashset, _ in self._sets]
+
+    def match(self, contents: Sequence[Content], comparables: Sequence[Comparable | None] = ()) -> list[tuple[Match, ...]]:
         """Return each content's matches, at most one a set and in the sets' order.
 
-        ``how`` is the strongest digest that hit. The empty file's digests match nothing. Raises
-        ``HashsetError`` for a set that turns out to be damaged.
+        ``how`` is the strongest digest that hit; else its first 64 KiB, else what it is like: ``comparables`` are what the contents are
+        compared by, one for one. The empty file's digests match nothing. Raises ``HashsetError`` for a set that turns out to be damaged.
         """
         asked = {name: _packed(contents, name) for name in _STRONGEST_FIRST}
+        alike = {at: one for at, one in enumerate(comparables) if one is not None and (one.pdq or one.frames)}
         found: dict[int, list[Match]] = {}
-        for number, (hashset, _) in enumerate(self._sets):
+        for number, (hashset, facts) in enumerate(self._sets):
             done: set[int] = set()
             for name in hashset.algorithms:
-                positions, digests = asked[name]
-                if not positions:
-                    continue
-                categories = hashset.lookup(name, digests)
-                for hit in np.flatnonzero(categories >= 0):
-                    position = positions[hit]
-                    if position not in done:
-                        done.add(position)
-                        found.setdefault(position, []).append(self._match(number, name, int(categories[hit])))
+                self._exact(number, name, asked[name], done, found)
+            self._hint(number, contents, done, found)
+            if facts.meaning is Meaning.IGNORABLE:
+                continue  # a part of a harmless file, or something like it, is not harmless for that
+            if hashset.count("md5_64k"):
+                self._heads(number, contents, done, found)
+            left = {at: one for at, one in alike.items() if at not in done}
+            for at, like in pictures_like(hashset, left, self.thresholds).items():
+                found.setdefault(at, []).append(self._like(number, like))
+            for at, video in videos_like(hashset, left, self.thresholds).items():
+                found.setdefault(at, []).append(self._video(number, video))
         return [tuple(found.get(position, ())) for position in range(len(contents))]
+
+    def match_named(self, files: Sequence[Mapping[str, str]]) -> list[tuple[Match, ...]]:
+        """Return the matches of files that are only named, each by some digests in hexadecimal, keyed by kind; at most one a set.
+
+        Kinds are those of ``LENGTHS`` and ``TRACED`` (:mod:`triage.hashsets.records`). What is no digest is passed over.
+        """
+        found: list[list[Match]] = [[] for _ in files]
+        for number, (hashset, _) in enumerate(self._sets):
+            for file, hits in zip(files, found, strict=True):
+                for kind in _NAMED:
+                    raw = _raw(file.get(kind), kind)
+                    if raw is None or not hashset.count(kind):
+                        continue
+                    code = int(hashset.lookup(kind, raw)[0])
+                    if code >= 0:
+                        hits.append(self._match(number, kind, code))
+                        break
+        return [tuple(hits) for hits in found]
+
+    def _exact(self, number: int, name: str, asked: tuple[list[int], bytes], done: set[int], found: dict[int, list[Match]]) -> None:
+        positions, digests = asked
+        if not positions:
+            return
+        codes = self._sets[number][0].lookup(name, digests)
+        for hit in np.flatnonzero(codes >= 0):
+            position = positions[hit]
+            if position not in done:
+                done.add(position)
+                found.setdefault(position, []).append(self._match(number, name, int(codes[hit])))
+
+    def _heads(self, number: int, contents: Sequence[Content], done: set[int], found: dict[int, list[Match]]) -> None:
+        """Find files whose first 64 KiB are a known file's. The first 512 bytes alone say too little: a program's files share them."""
+        hashset = self._sets[number][0]
+        positions = [at for at, content in enumerate(contents) if content.md5_64k and at not in done]
+        rows = hashset.find("md5_64k", bytes.fromhex("".join(contents[at].md5_64k or "" for at in positions)))
+        for hit in np.flatnonzero(rows >= 0):
+            row = rows[hit : hit + 1]
+            size = hashset.about(int(hashset.records("md5_64k", row)[0])).size
+            detail = {"first_bytes": PARTIAL["md5_64k"], **({"known_size": size} if size else {})}
+            code = int(hashset.codes("md5_64k", row)[0])
+            done.add(positions[hit])
+            match = self._match(number, "partial", code)
+            found.setdefault(positions[hit], []).append(match.replace(tier=MatchTier.LIKELY, detail={**match.detail, **detail}))
+
+    def _hint(self, number: int, contents: Sequence[Content], done: set[int], found: dict[int, list[Match]]) -> None:
+        hint = self._hints[number]
+        positions = [at for at, content in enumerate(contents) if content.sha1 and at not in done] if hint is not None else []
+        if hint is None or not positions:
+            return
+        for at, there in zip(positions, hint.has([contents[at].sha1 or "" for at in positions]), strict=True):
+            if there:
+                facts = self._sets[number][1]
+                maybe = Match(set=facts.name, meaning=facts.meaning, category=facts.category, how="hint", tier=MatchTier.WEAK)
+                found.setdefault(at, []).append(maybe)
+
+    def _like(self, number: int, like: Like) -> Match:
+        hashset = self._sets[number][0]
+        match = self._match(number, "pdq", int(hashset.codes("pdq", np.array([like.row]))[0]))
+        detail = {**match.detail, **({"turned": like.turn} if like.turn != TURNS[0] else {})}
+        return match.replace(distance=like.distance, tier=like.tier, detail=detail)
+
+    def _video(self, number: int, video: LikeVideo) -> Match:
+        hashset = self._sets[number][0]
+        match = self._match(number, "frames", int(hashset.codes("frame", np.array([video.row]))[0]))
+        detail = {**match.detail, "frames": video.matched, "of_known": video.of_known, "of_file": video.of_case}
+        return match.replace(distance=video.distance, tier=video.tier, detail=detail)
 
     def close(self) -> None:
         """Close the sets."""
+        self._hints = []
         for hashset, _ in self._sets:
             hashset.close()
         self._sets = []
@@ -78,16 +178,29 @@ class Matcher:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self.close()
 
-    def _match(self, number: int, how: str, category: int) -> Match:
+    def _match(self, number: int, how: str, code: int) -> Match:
         """Return one record for all that hit the same set in the same way."""
-        key = (number, how, category)
+        key = (number, how, code)
         if key not in self._known:
             hashset, facts = self._sets[number]
-            self._known[key] = Match(set=facts.name, meaning=facts.meaning, category=hashset.category(category), how=how)
+            label = hashset.label(code)
+            name, meaning = self._categories.of(facts, label.category)
+            if len(self._known) >= _REMEMBERED:
+                self._known.clear()
+            self._known[key] = Match(
+                set=facts.name, meaning=meaning, category=label.category, how=how, label=name, detail=dict(label.facts)
+            )
         return self._known[key]
 
 
-def open_matcher(uses: Sequence[str], library: HashsetLibrary, scratch: Path) -> Matcher:
+def open_matcher(
+    uses: Sequence[str],
+    library: HashsetLibrary,
+    scratch: Path,
+    *,
+    categories: Categories | None = None,
+    thresholds: Thresholds | None = None,
+) -> Matcher:
     """Open the sets that a run uses: each a name in the library or a list file.
 
     ``:notable``, ``:known`` or ``:ignorable`` may follow. A file that exists comes before a name. Without a
@@ -105,6 +218,7 @@ def open_matcher(uses: Sequence[str], library: HashsetLibrary, scratch: Path) ->
             hashset = _compiled(path, meaning or Meaning.NOTABLE, scratch) if path.is_file() else _named(text, library)
             opened.append(hashset)
             own = hashset.facts
+            _check_hint(own, meaning)
             fitted = own.replace(meaning=meaning or own.meaning)
             if (own.integrity, fitted.meaning) in seen:
                 opened.pop().close()
@@ -117,7 +231,12 @@ def open_matcher(uses: Sequence[str], library: HashsetLibrary, scratch: Path) ->
         for hashset in opened:
             hashset.close()
         raise
-    return Matcher(opened, facts)
+    return Matcher(opened, facts, categories=categories, thresholds=thresholds)
+
+
+def _check_hint(facts: SetFacts, meaning: Meaning | None) -> None:
+    if facts.hint and meaning not in (None, Meaning.KNOWN):
+        raise UsageError(f"{facts.name} is a filter that may be wrong: nothing can be {meaning} because of it", hint="use it as known")
 
 
 def split_use(use: str) -> tuple[str, Meaning | None]:
@@ -168,6 +287,15 @@ def _compiled(path: Path, meaning: Meaning, scratch: Path) -> Hashset:
             hint="free some room",
         ) from error
     return Hashset(target)
+
+
+def _raw(digest: object, kind: str) -> bytes | None:
+    """Return a digest's bytes out of hexadecimal text, ``None`` for what is none or is the empty file's."""
+    try:
+        raw = bytes.fromhex(digest) if isinstance(digest, str) else b""
+    except ValueError:
+        return None
+    return raw if len(raw) == KEYS[kind] and raw != EMPTY_FILE.get(kind) else None
 
 
 def _short(*texts: str) -> str:

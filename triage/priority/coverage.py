@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from triage.model import Encryption, Outcome, Severity
+from triage.priority.compared import not_compared
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -21,7 +22,6 @@ NO_CONTENT_PREFIX = "no content"
 _NEVER = (
     "files inside archives, mailboxes, documents and disk images were not opened one by one",
     "text was not searched for words",
-    "pictures were compared by exact digest only, not by likeness",
 )
 """What no run of this version does."""
 
@@ -49,7 +49,9 @@ class CoverageInput:
     that were left out by reason; ``problems`` counts by severity. ``finished``: the run came to its end. ``ledger``: to whom
     each medium's bytes belong (:func:`triage.case.ledger.medium_ledger`), empty until a run has ended. ``carved_from``: what the profile
     has searched for files by their content, ``None`` until the run comes to that; ``carving``: how far, one row an area
-    (:func:`triage.case.carved.carving_rows`).
+    (:func:`triage.case.carved.carving_rows`). ``compared``: what can be compared by likeness
+    (:func:`triage.case.matches.comparison_counts`); ``compare``: what the run was to compare and could not, ``None`` until it comes to
+    that; ``hashsets``: the facts of the lists.
     """
 
     entries: int = 0
@@ -66,6 +68,9 @@ class CoverageInput:
     ledger: tuple[dict[str, Any], ...] = ()
     carved_from: tuple[str, ...] | None = None
     carving: tuple[dict[str, Any], ...] = ()
+    compared: dict[str, Any] = field(default_factory=dict)
+    compare: dict[str, Any] | None = None
+    hashsets: tuple[dict[str, Any], ...] = ()
 
 
 def coverage(counted: CoverageInput) -> dict[str, Any]:
@@ -106,6 +111,7 @@ def coverage(counted: CoverageInput) -> dict[str, Any]:
         },
         "ledger": list(counted.ledger),
         "carving": carving_totals(counted),
+        "compared": counted.compared,
         "locked_volumes": locked,
         "unreadable_volumes": unreadable,
         "partly_listed_volumes": partly,
@@ -147,6 +153,7 @@ def _not_done(counted: CoverageInput, locked: list[str], unreadable: list[str], 
     for reason, count in sorted(counted.skipped.items(), key=lambda pair: (-pair[1], pair[0])):
         if not reason.startswith(NO_CONTENT_PREFIX):
             said.append(f"{_items(count)} listed but not read ({reason})")
+    said += not_compared(counted.compared, counted.compare, counted.hashsets)
     said += _not_carved(counted)
     if (gaps := [v for v in counted.volumes if v.state == GAP]) and "gaps" not in (counted.carved_from or ()):
         size = sum(v.size for v in gaps)

@@ -20,6 +20,8 @@ from triage.priority.forms import Json, keys_of, place, record, several, unknown
 from triage.priority.records import (
     PLUGINS,
     Carve,
+    CategoryRow,
+    Compare,
     Filter,
     HashsetUse,
     Limits,
@@ -71,6 +73,10 @@ class Profile:
         "hash lists to match with, by name or file",
         default=(),
     )
+    categories: tuple[CategoryRow, ...] = place(
+        several(record(CategoryRow, where="categories"), alone=False), "what the categories of lists are called and mean", default=()
+    )
+    compare: Compare = place(record(Compare, where="compare"), "what is compared by likeness", default=Compare())
     carve: Carve = place(record(Carve, where="carve"), "what is looked for by content where no file is", default=Carve())
     limits: Limits = place(record(Limits, where="limits"), "what a run may cost", default=Limits())
     fingerprint: str = place(forms.choice(FINGERPRINTS, "fingerprint"), "how evidence is recognised again", default="sampled")
@@ -272,6 +278,8 @@ def _name_of(rule: Value) -> str:
 __all__ = [
     "SCHEMA",
     "Carve",
+    "CategoryRow",
+    "Compare",
     "Filter",
     "HashsetUse",
     "Limits",

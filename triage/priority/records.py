@@ -13,13 +13,13 @@ from pathlib import PureWindowsPath
 from typing import Any
 
 from triage.content.catalog import CATEGORIES
-from triage.model import Kind, Meaning, Recoverability, State
+from triage.model import Kind, MatchTier, Meaning, Recoverability, State
 from triage.priority import forms
 from triage.priority.forms import Form, Json, place, record, several
 
 NO_LIST = "none"
 """In ``known:``, what stands for an item that is on no list."""
-FIELDS = frozenset({"set", "category", "type", "extension", "folder", "finding"})
+FIELDS = frozenset({"set", "category", "type", "extension", "folder", "finding", "likeness"})
 """What a rule's text may name in braces."""
 
 _GLOBS = several(forms.glob())
@@ -144,6 +144,34 @@ class Carve:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Compare:
+    """What is compared by likeness, and from when on it is alike: bits of 256 that differ (PDQ), bits of 64 (pHash)."""
+
+    pictures: bool = place(forms.flag(), "pictures are decoded and compared by PDQ hash", default=True)
+    videos: bool = place(forms.flag(), "frames of videos are decoded and compared by PDQ hash", default=True)
+    match: int = place(forms.whole(0, 63), "bits that differ at most in the tier match", default=31)
+    likely: int = place(forms.whole(0, 90), "bits that differ at most in the tier likely", default=60)
+    weak: int = place(forms.whole(0, 90), "bits that differ at most in the tier weak, which the pHash must support", default=70)
+    phash: int = place(forms.whole(0, 32), "bits of pHash that differ at most in the tier weak", default=10)
+    quality: int = place(forms.whole(0, 100), "least quality of a hash that is compared", default=50)
+
+    def __post_init__(self) -> None:
+        if not self.match <= self.likely <= self.weak:
+            raise ValueError("the bits of match, likely and weak must not decrease")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CategoryRow:
+    """What the lab calls a category of its lists, and what being in it means. The first row that fits decides."""
+
+    set: str = place(forms.text(longest=100), "sets whose name fits; * and ? as in file names", default="*")
+    scheme: str = place(forms.text(longest=200), "sets whose scheme fits (VICS 2.0 US)", default="*")
+    category: str = place(forms.text("a category as the list has it", longest=200), "the category as the list has it")
+    label: str = place(forms.text(longest=200), "what it is called in reports", default="")
+    meaning: str | None = place(forms.choice(Meaning, "meaning"), "what being in it means; else what the set means", default=None)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class HashsetUse:
     """A hash list to match with: the name of an imported one, or a file, relative to the profile's folder."""
 
@@ -187,6 +215,12 @@ class When:
     size: SizeRange = place(_SIZES, "sizes", default=SizeRange())
     entropy: NumberRange = place(_NUMBERS, "entropy in bits a byte, 0 to 8", default=NumberRange())
     copies: NumberRange = place(_NUMBERS, "entries with the same content", default=NumberRange())
+    alike: tuple[str, ...] = place(
+        several(forms.choice((MatchTier.MATCH, MatchTier.LIKELY, MatchTier.WEAK), "tier")),
+        "like something on a notable list, in one of these tiers",
+        default=(),
+    )
+    alike_notable: bool | None = place(forms.flag(), "looks like a picture of this case that is on a notable list", default=None)
     near_notable: bool | None = place(forms.flag(), "a file of the same folder is on a notable list", default=None)
     after: int | None = place(forms.moment(), "changed at this time or later (mtime)", default=None)
     before: int | None = place(forms.moment(), "changed before this time (mtime)", default=None)
@@ -198,13 +232,15 @@ class Rule:
 
     name: str = place(forms.name(), "the rule's name, which reasons carry")
     points: int = place(forms.whole(-1000, 1000), "points, may be negative; 0 switches the rule off")
-    text: str = place(forms.text(longest=300), "the reason in words; {set} {category} {type} {extension} {folder} {finding}")
+    text: str = place(forms.text(longest=300), "the reason in words; {set} {category} {type} {extension} {folder} {finding} {likeness}")
     when: When = place(record(When, where="when"), "conditions; all must hold", default=When())
 
     def __post_init__(self) -> None:
         named = template_fields(self.text)
-        if "set" in named and (not self.when.known or NO_LIST in self.when.known):
-            raise ValueError("{set} needs a 'known:' condition that names a list's meaning")
+        if "set" in named and not self.when.alike and (not self.when.known or NO_LIST in self.when.known):
+            raise ValueError("{set} needs a 'known:' condition that names a list's meaning, or an 'alike:' condition")
+        if "likeness" in named and not self.when.alike:
+            raise ValueError("{likeness} needs an 'alike:' condition")
         if "finding" in named and not self.when.findings:
             raise ValueError("{finding} needs a 'findings:' condition")
 
@@ -274,6 +310,8 @@ __all__ = [
     "FIELDS",
     "NO_LIST",
     "PLUGINS",
+    "CategoryRow",
+    "Compare",
     "Filter",
     "HashsetUse",
     "Json",

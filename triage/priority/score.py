@@ -35,7 +35,8 @@ class ScoreInput:
     """What is known of an item when it is scored. ``known`` is ``None`` when it stands on no list.
 
     ``entropy`` is in bits a byte; ``mtime`` in nanoseconds since 1970; ``copies`` counts the entries with
-    this content; ``near_notable``: another item of the same folder is on a notable list.
+    this content; ``near_notable``: another item of the same folder is on a notable list; ``alike``: the best tier in which it is
+    like something on a notable list; ``alike_notable``: it looks like a picture of the case that is on one.
     """
 
     path: str
@@ -54,6 +55,8 @@ class ScoreInput:
     near_notable: bool = False
     entropy: float | None = None
     mtime: int | None = None
+    alike: str | None = None
+    alike_notable: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,6 +113,8 @@ class Scorer:
             row.recoverability,
             row.extension_mismatch,
             row.near_notable,
+            row.alike,
+            row.alike_notable,
         )
         rules = self._ready.get(group)
         if rules is None:
@@ -164,6 +169,8 @@ def _group(when: When) -> tuple[tuple[int, frozenset[Any]], ...]:
         when.recoverability,
         () if when.extension_mismatch is None else (when.extension_mismatch,),
         () if when.near_notable is None else (when.near_notable,),
+        when.alike,
+        () if when.alike_notable is None else (when.alike_notable,),
     )
     return tuple((at, frozenset(values)) for at, values in enumerate(wanted) if values)
 
@@ -226,11 +233,17 @@ def _reason(rule: Rule) -> Callable[[ScoreInput], Reason]:
 
 
 def _field(name: str, when: When) -> Callable[[ScoreInput], str]:
+    if name == "set" and when.alike:
+        return lambda row: _few({match.set for match in row.matches if match.tier in when.alike}) or "an unnamed list"
+    if name == "likeness":
+        return lambda row: _few({_likeness(match) for match in row.matches if match.tier in when.alike}) or "alike"
     if name == "set":
         return lambda row: _few({match.set for match in row.matches if match.meaning in when.known}) or "an unnamed list"
+    if name == "category" and when.alike:
+        return lambda row: _few({m.label or m.category for m in row.matches if m.tier in when.alike and m.category}) or "no category"
     if name == "category" and when.known and NO_LIST not in when.known:
         return lambda row: (
-            _few({match.category for match in row.matches if match.meaning in when.known and match.category}) or "no category"
+            _few({m.label or m.category for m in row.matches if m.meaning in when.known and m.category}) or "no category"
         )
     if name == "category":
         return lambda row: row.category
@@ -242,6 +255,16 @@ def _field(name: str, when: When) -> Callable[[ScoreInput], str]:
         return _folder
     wanted = frozenset(when.findings)
     return lambda row: _few(wanted & row.finding_kinds)
+
+
+def _likeness(match: Match) -> str:
+    """Return how near a match is, in words."""
+    if match.how == "frames":
+        return f"{match.detail.get('frames')} of its {match.detail.get('of_file')} frames"
+    if match.how == "partial":
+        return "its first 64 KiB are equal"
+    turned = match.detail.get("turned")
+    return f"{match.distance} of 256 bits differ" + (f", turned: {turned}" if turned else "")
 
 
 def _few(words: Iterable[str]) -> str:

@@ -45,6 +45,9 @@ _FILES = (
     "sha1",
     "sha256",
     "known",
+    "alike",
+    "likeness",
+    "spared",
     "matches",
     "score",
     "reasons",
@@ -112,8 +115,16 @@ def _reasons(value: Any) -> str:
 
 def _matches(value: Any) -> str:
     return " | ".join(
-        f"{m.get('set')} ({m.get('meaning')}, {m.get('category') or 'no category'}, {m.get('how')})" for m in value if isinstance(m, dict)
+        f"{m.get('set')} ({m.get('meaning')}, {m.get('label') or m.get('category') or 'no category'}, {_how(m)})"
+        for m in value
+        if isinstance(m, dict)
     )
+
+
+def _how(match: Row) -> str:
+    """Return what agreed, and how well."""
+    how = str(match.get("how"))
+    return how if match.get("tier") in (None, "exact") else f"{how} {match['tier']}, distance {match.get('distance')}"
 
 
 _WORDS: dict[str, Callable[[Any], str]] = {"reasons": _reasons, "matches": _matches}

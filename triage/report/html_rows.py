@@ -234,9 +234,13 @@ def _matches(item: Row) -> Markup:
     lines = []
     for match in matches[:_MATCHES_SHOWN]:
         how = str(match.get("how") or "")
+        if match.get("tier") not in (None, "exact"):
+            how += f" {match['tier']}"
         if match.get("distance"):
             how += f", distance {match['distance']}"
-        detail = ", ".join(str(part) for part in (match.get("category") or "", how) if part)
+        about = match.get("detail")
+        facts = [f"{name.replace('_', ' ')}: {value}" for name, value in sorted(about.items())] if isinstance(about, dict) else []
+        detail = ", ".join(str(part) for part in (match.get("label") or match.get("category") or "", how, *facts) if part)
         lines.append(
             tag(
                 "span",
