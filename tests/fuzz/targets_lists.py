@@ -20,8 +20,9 @@ from triage.case.where import compile_where
 from triage.engine import frames
 from triage.errors import HashsetError, ProfileError, UsageError
 from triage.hashsets.detect import FORMATS, detect, reader
-from triage.hashsets.jsonstream import JsonDamage, JsonStream, TooLarge
 from triage.hashsets.intake import compile_list
+from triage.hashsets.jsonstream import JsonDamage, JsonStream, TooLarge
+from triage.hashsets.records import Blob
 from triage.hashsets.source import Source
 from triage.hashsets.store import Hashset
 from triage.model import Content, Entry, Finding, Kind, Locator, Meaning, Problem, Run, Volume
@@ -33,7 +34,20 @@ from triage.priority.units import parse_duration, parse_size
 IMAGES = Path(__file__).resolve().parents[1] / "images"
 MD5, SHA1, SHA256 = "0123456789abcdef" * 2, "0123456789abcdef" * 2 + "01234567", "0123456789abcdef" * 4
 
+BLOOM = struct.pack("<QQdQQQ", 1, 50, 0.01, 7, 480, 3) + bytes(range(60)) + bytes(4)
+SQL = (
+    f"INSERT INTO FILE(sha256,sha1,md5,file_name) VALUES('{SHA256}','{SHA1}','{MD5}','a),('';b');\n"
+    f"DELETE FROM FILE WHERE md5='{MD5}';\nINSERT INTO METADATA VALUES(1,'{MD5}',NULL),(2,'{SHA1}',5);\n"
+).encode()
+ENCASE = b"HASH\r\n\xff\0" + struct.pack("<III", 2, 1, 3) + bytes(0x480 - 20) + bytes(range(54))
 LISTS: dict[str, list[bytes]] = {
+    "encase": [ENCASE],
+    "hashlookup": [BLOOM],
+    "hfind": [("0" * 41 + "|md5sum\n" + "0" * 40 + f"1|x\n{MD5}|{5:016d}\n{MD5}|{9:016d}\n").encode()],
+    "jsonl": [json.dumps({"md5": MD5, "pdq": SHA256, "blocks": [[1, MD5]], "frames": [SHA256], "facts": {"series": "x"}}).encode()],
+    "misp": [f"uuid,event_id,category,type,value,comment,to_ids\nu,1,c,filename|md5,a|{MD5},,1\n".encode()],
+    "nsrl-sql": [SQL],
+    "nsrl-sql-deleted": [SQL],
     "plain": [f"{MD5}\n{SHA1}\n# comment\nmd5:{MD5}\n{SHA256} category\n".encode()],
     "csv": [(IMAGES / "known-hashes.csv").read_bytes()[:600], f'md5;sha1;category\n{MD5};{SHA1};"a;b"\n'.encode()],
     "sums": [f"{MD5}  file name\n\\{SHA1} *a\\nb\nMD5 (x) = {MD5}\n".encode()],
@@ -54,9 +68,25 @@ def _rds() -> bytes:
         return path.read_bytes()
 
 
+@cache
+def _kdb() -> bytes:
+    with tempfile.TemporaryDirectory() as name:
+        path = Path(name) / "x.kdb"
+        connection = sqlite3.connect(path, isolation_level=None)
+        connection.execute("PRAGMA page_size=512")
+        connection.execute("CREATE TABLE db_properties (name TEXT, value TEXT)")
+        connection.execute("CREATE TABLE hashes (id INTEGER PRIMARY KEY, md5 BINARY(16), sha1 BINARY(20), sha2_256 BINARY(32))")
+        connection.execute("INSERT INTO hashes VALUES (1, ?, ?, NULL)", (bytes(range(16)), bytes(range(20))))
+        connection.close()
+        return path.read_bytes()
+
+
 def _list(name: str):
     def run(data: bytes) -> None:
-        for number, _ in enumerate(reader(name)(Source(scratch("list", data)))):
+        for number, event in enumerate(reader(name)(Source(scratch("list", data)))):
+            if isinstance(event, Blob):
+                for _ in event.parts:
+                    pass
             if number > 100_000:
                 break
 
@@ -86,6 +116,8 @@ def _store(data: bytes) -> None:
         offset, length = struct.unpack_from("<QQ", raw, 24)
         raw[40:56] = hashlib.sha256(raw[offset : offset + length]).digest()[:16]
     with Hashset(scratch("fuzz.hset", bytes(raw))) as store:
+        for record in store.known_records()[:3]:
+            store.about(record)
         for algorithm, length in (("md5", 16), ("sha1", 20), ("sha256", 32)):
             for number in store.lookup(algorithm, bytes(length) + data[:length].ljust(length, b"\0")):
                 if number >= -1:
@@ -234,20 +266,30 @@ def _escape(data: bytes) -> None:
 
 
 _HASHSET = (HashsetError, UsageError)
+MODULES = {"csv": "delimited", "nsrl-sql": "nsrlsql", "nsrl-sql-deleted": "nsrlsql"}
 TARGETS = [
     *(
         Target(
             f"list-{name}",
             _list(name),
-            lambda name=name: LISTS.get(name) or [_rds()],
-            (f"triage.hashsets.formats.{ {'csv': 'delimited'}.get(name, name) }", "triage.hashsets.source", "triage.hashsets.records"),
+            lambda name=name: LISTS.get(name) or [_kdb() if name == "kdb" else _rds()],
+            (
+                f"triage.hashsets.formats.{MODULES.get(name, name)}",
+                "triage.hashsets.source",
+                "triage.hashsets.records",
+                "triage.hashsets.packing",
+                "triage.hashsets.formats.fields",
+                "triage.hashsets.formats.sqlitefile",
+            ),
             _HASHSET,
             (b",", b";", b"\t", b'"', b"md5", b"sha1", b"%%%% ", b"\r\n", b"\xff\xfe", MD5.encode(), b'"Media":[', b"CREATE TABLE"),
         )
         for name in FORMATS
     ),
     Target("lists", _detect, lambda: [one for found in LISTS.values() for one in found], ("triage.hashsets.detect",), _HASHSET),
-    Target("hash-store", _store, lambda: [_stored()], ("triage.hashsets.store", "triage.hashsets.library"), _HASHSET),
+    Target(
+        "hash-store", _store, lambda: [_stored()], ("triage.hashsets.store", "triage.hashsets.library", "triage.hashsets.facts"), _HASHSET
+    ),
     Target(
         "json-stream",
         _json_stream,

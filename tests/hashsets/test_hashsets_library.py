@@ -56,20 +56,20 @@ def listed(tmp_path):
 
 def test_report_counts_all_that_a_dirty_list_holds(library, listed):
     path = listed(
-        "name,MD5,SHA1,SHA512,Category",
+        "name,MD5,SHA1,SHA384,Category",
         f"a,{A.md5},{A.sha1},,1",
         f"again,{A.md5.upper()},{A.sha1},,1",
         f"b,{B.md5},,,2",
         f"b,{B.md5},,,3",
         f"empty,{EMPTY.md5},{EMPTY.sha1},,",
         "short,abc,,,",
-        f"other,,,{'0' * 128},",
+        f"other,,,{'0' * 96},",
         "none,,,,",
     )
     report = library.import_list(path, "dirty", Meaning.NOTABLE, category="set")
     assert (report.facts.format, report.records, report.duplicates, report.conflicts) == ("csv", 2, 2, 1)
     assert (report.accepted, report.digests) == ({"md5": 4, "sha1": 2}, {"md5": 2, "sha1": 1})
-    assert (report.empty_refused, report.unsupported) == (2, {"sha512": 1})
+    assert (report.empty_refused, report.unsupported) == (2, {"sha384": 1})
     assert (report.rejected, [r.line for r in report.rejects]) == (3, [7, 8, 9])
     assert report.facts == library.info("dirty")
     assert report.facts.source_sha256 == hashlib.sha256(path.read_bytes()).hexdigest()

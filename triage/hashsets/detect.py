@@ -5,7 +5,21 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from triage.errors import HashsetError, UsageError
-from triage.hashsets.formats import delimited, hashdeep, nsrl, plain, sums, vics
+from triage.hashsets.formats import (
+    delimited,
+    encase,
+    hashdeep,
+    hashlookup,
+    hfind,
+    jsonl,
+    kdb,
+    misp,
+    nsrl,
+    nsrlsql,
+    plain,
+    sums,
+    vics,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -15,17 +29,28 @@ if TYPE_CHECKING:
 
 # In the order they are asked: the sure ones first; ``sums`` before ``plain`` because a file's name may look
 # like a digest.
-_FORMATS = {"nsrl": nsrl, "hashdeep": hashdeep, "vics": vics, "sums": sums, "plain": plain, "csv": delimited}
-FORMATS = tuple(_FORMATS)
+_FORMATS = {
+    "kdb": kdb,
+    "nsrl": nsrl,
+    "encase": encase,
+    "hashdeep": hashdeep,
+    "hfind": hfind,
+    "jsonl": jsonl,
+    "vics": vics,
+    "nsrl-sql": nsrlsql,
+    "misp": misp,
+    "sums": sums,
+    "plain": plain,
+    "csv": delimited,
+    "hashlookup": hashlookup,
+}
+_NAMED_ONLY: dict[str, Callable[[Source], Iterator[Event]]] = {"nsrl-sql-deleted": nsrlsql.read_deleted}
+"""Forms that are read only when they are named."""
+FORMATS = (*_FORMATS, *_NAMED_ONLY)
 
 _FOREIGN = (
-    (b"PK\x03\x04", "a ZIP archive", "unpack it and import the list inside"),
-    (b"\x1f\x8b", "compressed with gzip", "unpack it and import the list inside"),
-    (b"BZh", "compressed with bzip2", "unpack it and import the list inside"),
-    (b"\xfd7zXZ", "compressed with xz", "unpack it and import the list inside"),
     (b"7z\xbc\xaf", "a 7-Zip archive", "unpack it and import the list inside"),
     (b"Rar!", "a RAR archive", "unpack it and import the list inside"),
-    (b"HASH\r\n\xff\0", "an EnCase hash set, which is not read yet", "export it as text or CSV"),
 )
 
 
@@ -48,6 +73,8 @@ def detect(source: Source) -> str:
 
 def reader(name: str) -> Callable[[Source], Iterator[Event]]:
     """Return the function that reads a format; raise ``UsageError`` for a name that is none."""
+    if name in _NAMED_ONLY:
+        return _NAMED_ONLY[name]
     if name not in _FORMATS:
         raise UsageError(f"there is no list format {name!r}", hint=f"one of auto, {', '.join(FORMATS)}")
     read: Callable[[Source], Iterator[Event]] = _FORMATS[name].read

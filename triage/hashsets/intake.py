@@ -37,6 +37,7 @@ from triage.hashsets.records import (
 )
 from triage.hashsets.sorting import CHUNK_BYTES, MAX_RECORDS, NO_CATEGORY, PRIMARY, Sorter
 from triage.hashsets.source import Source
+from triage.model import Meaning
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -44,7 +45,6 @@ if TYPE_CHECKING:
 
     from triage.hashsets.records import Event
     from triage.hashsets.store import Hashset
-    from triage.model import Meaning
 
     Progress = Callable[[str, int, int], None]
 
@@ -375,6 +375,7 @@ def compile_events(
         for event in events:
             intake.take(event)
         _check_taken(intake, what)
+        _check_hint(intake, facts.meaning, base, what)
         if base is not None and change is Change.REMOVE:
             removal, made = _without(base, intake, target, chunk_bytes)
         facts = facts.replace(
@@ -460,6 +461,12 @@ def _step(facts: SetFacts, change: Change | None, records: int) -> dict[str, Any
         "imported": facts.imported,
         "records": records,
     }
+
+
+def _check_hint(intake: Intake, meaning: Meaning, base: Hashset | None, what: str) -> None:
+    if intake.blobs and (meaning is not Meaning.KNOWN or base is not None):
+        reason = f"{what} is a filter that may be wrong: it can be nothing but known"
+        raise HashsetError(reason, hint="import it --as known, under a name of its own")
 
 
 def _check_taken(intake: Intake, what: str) -> None:

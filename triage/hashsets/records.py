@@ -11,6 +11,7 @@ kept for whoever has a licensed comparison.
 from __future__ import annotations
 
 import re
+from base64 import b32decode, b64decode
 from binascii import Error as NotHex
 from binascii import unhexlify
 from functools import lru_cache
@@ -50,6 +51,7 @@ EMPTY_FILE = {
     "md5_64k": bytes.fromhex("d41d8cd98f00b204e9800998ecf8427e"),
 }
 
+_FEWEST_BITS = 64  # of a PDQ hash half are set, but for ties: a picture of one colour has none
 _LONGEST_NAME = 64  # characters of a name that are looked at
 MAX_CATEGORY = 200  # characters of a category that are kept
 BY_HEX_LENGTH = {2 * length: name for name, length in LENGTHS.items()}
@@ -61,11 +63,20 @@ _HEX = re.compile(rb"[0-9A-Fa-f]+")
 _NAME = re.compile(r"(?:hash|file|filehash|digest)?(md5|sha1|sha256|sha2256)(?:hash|sum|digest|hex|value)?")
 _OTHER_NAME = re.compile(
     r"(?:hash|file|filehash|digest)?"
-    r"(md2|md4|ed2k|edonkey|ntlm|sha224|sha384|sha512|sha3\d*|crc32|crc|adler32|whirlpool|tiger|ripemd\d*|rmd\d*|"
-    r"blake\w*|ssdeep|tlsh|"
+    r"(md2|md4|ed2k|edonkey|ntlm|sha224|sha384|sha512|sha2512|sha3\d*|crc32|crc|adler32|whirlpool|tiger|ripemd\d*|rmd\d*|"
+    r"blake\w*|ssdeep|tlsh|aich|btih|infohash|tth|md5512|md564k|"
     r"sdhash|pdq|phash|ahash|dhash|photodna|pdna)(?:hash|sum|digest|hex|value|crc)?"
 )
-_SAME = {"sha2256": "sha256", "edonkey": "ed2k", "crc": "crc32", "pdna": "photodna"}
+_SAME = {
+    "sha2256": "sha256",
+    "sha2512": "sha512",
+    "edonkey": "ed2k",
+    "infohash": "btih",
+    "crc": "crc32",
+    "pdna": "photodna",
+    "md5512": "md5_512",
+    "md564k": "md5_64k",
+}
 
 
 class HashRecord(NamedTuple):
@@ -147,8 +158,9 @@ def block_row(md5: bytes, number: int) -> bytes:
 
 
 def record_of(digests: dict[str, bytes], category: str = "") -> HashRecord:
-    """Return a record of digests by algorithm."""
-    return HashRecord(digests.get("md5"), digests.get("sha1"), digests.get("sha256"), category)
+    """Return a record of digests by kind."""
+    more = tuple((kind, value) for kind, value in digests.items() if kind not in LENGTHS)
+    return HashRecord(digests.get("md5"), digests.get("sha1"), digests.get("sha256"), category, more)
 
 
 def digest_kind(name: str) -> str | None:
@@ -166,6 +178,38 @@ def _kinds(name: str) -> tuple[str | None, str | None]:
     plain = "".join(c for c in name.lower() if c.isalnum())
     kind, other = _NAME.fullmatch(plain), _OTHER_NAME.fullmatch(plain)
     return _SAME.get(kind[1], kind[1]) if kind else None, _SAME.get(other[1], other[1]) if other else None
+
+
+def kept_kind(name: str) -> str | None:
+    """Return the kind of a digest besides the three that every file is given, ``None`` for one that is not stored."""
+    other = other_kind(name)
+    return other if other in KEYS else None
+
+
+def parse_kept(token: bytes | str, kind: str) -> bytes:
+    """Return a digest's raw bytes out of text: hexadecimal, and what else is usual for its kind.
+
+    AICH, TTH and BitTorrent hashes also come in base32, PhotoDNA in base64 or as 144 numbers. Raise ``ValueError`` that says what is wrong
+    with it; also for a PDQ hash of a picture with nothing in it, which would be like every other such picture.
+    """
+    text = (token.decode("ascii", "replace") if isinstance(token, bytes) else token).strip()
+    length = KEYS[kind]
+    try:
+        if len(text) == 2 * length:
+            raw = unhexlify(text)
+        elif kind in ("aich", "btih", "tth") and len(text.rstrip("=")) == -(-length * 8 // 5):
+            raw = b32decode(text.rstrip("=").upper() + "=" * (-len(text.rstrip("=")) % 8))
+        elif kind == "photodna":
+            raw = bytes(int(n) for n in text.split(",")) if text.count(",") == length - 1 else b64decode(text, validate=True)
+        else:
+            raw = b""
+    except (NotHex, ValueError) as error:
+        raise ValueError(f"{kind}: not its digits") from error
+    if len(raw) != length:
+        raise ValueError(f"{kind}: {len(text)} characters, which cannot be one")
+    if kind == "pdq" and not _FEWEST_BITS <= int.from_bytes(raw, "big").bit_count() <= 256 - _FEWEST_BITS:
+        raise ValueError("pdq: the hash of a picture with nothing in it, which would match others of that kind")
+    return raw
 
 
 def is_hex(token: bytes) -> bool:

@@ -9,6 +9,7 @@ import stat
 from typing import TYPE_CHECKING, BinaryIO
 
 from triage.errors import HashsetError, UsageError
+from triage.hashsets import packing
 from triage.hashsets.records import Reject
 
 if TYPE_CHECKING:
@@ -32,7 +33,10 @@ _BOMS = (
 
 
 class Source:
-    """A list file. ``position`` is how many bytes of it were read so far, ``size`` how many there are."""
+    """A list file. ``position`` is how many bytes of it were read so far, ``size`` how many there are.
+
+    A list that is ``packed`` is unpacked while it is read; both numbers are then about the packed file.
+    """
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -50,6 +54,11 @@ class Source:
         except (OSError, ValueError) as error:
             raise UsageError(f"{path} cannot be read: {getattr(error, 'strerror', None) or error}") from error
         self.size = facts.st_size
+        self._opener = packing.opener_of(path, head)
+        self.packed = self._opener is not None
+        if self.packed:
+            with self._open_unpacked() as unpacked:
+                head = unpacked.read(HEAD)
         self._facts = _identity(facts)
         self._bom, self._encoding = next(((b, e) for b, e in _BOMS if head.startswith(b)), (b"", ""))
         self.head = self._decode_head(head)
@@ -77,7 +86,7 @@ class Source:
 
     def open(self) -> BinaryIO:
         """Return the list's text without its byte order mark; as UTF-8 where the mark says it is UTF-16 or UTF-32."""
-        stream = self._open_raw()
+        stream = self._open_unpacked() if self.packed else self._open_raw()
         stream.read(len(self._bom))
         return io.BufferedReader(_Text(self, stream, self._encoding), _BLOCK)
 
@@ -136,6 +145,17 @@ class Source:
     def _changed(self) -> HashsetError:
         return HashsetError(f"{self.path} changed while it was read", hint="import it again when nothing writes to it")
 
+    def _open_unpacked(self) -> BinaryIO:
+        assert self._opener is not None  # noqa: S101 - asked by the callers
+        try:
+            return io.BufferedReader(_Unpacked(self, self._opener(self.path)), _BLOCK)
+        except packing.DAMAGE as error:
+            raise self.unpacking_failed(error) from error
+
+    def unpacking_failed(self, error: Exception) -> HashsetError:
+        """Return what is said of a packed list that cannot be unpacked."""
+        return HashsetError(f"{self.path} cannot be unpacked: {error or type(error).__name__}", hint="get it again, or unpack it yourself")
+
     def _open_raw(self) -> BinaryIO:
         try:
             return self.path.open("rb")
@@ -160,6 +180,32 @@ def _packed(number: int, data: bytes, pack: Callable[[bytes], Packed | None]) ->
         yield number + index, line.rstrip(b"\r")
 
 
+class _Unpacked(io.RawIOBase):
+    """What comes out of a packed list, with a bound on it."""
+
+    def __init__(self, source: Source, stream: BinaryIO) -> None:
+        self._source, self._stream = source, stream
+        self._came = 0
+
+    def readable(self) -> bool:
+        return True
+
+    # The buffer io hands in is writable bytes
+    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
+        try:
+            data = self._stream.read(min(len(buffer), _BLOCK))
+        except packing.DAMAGE as error:
+            raise self._source.unpacking_failed(error) from error
+        self._came += len(data)
+        packing.check_expansion(self._source.path, self._source.size, self._came)
+        buffer[: len(data)] = data
+        return len(data)
+
+    def close(self) -> None:
+        self._stream.close()
+        super().close()
+
+
 class _Text(io.RawIOBase):
     """A stream that counts what it reads for its source, and writes UTF-16 and UTF-32 as UTF-8."""
 
@@ -167,7 +213,7 @@ class _Text(io.RawIOBase):
         self._source, self._stream = source, stream
         self._decoder = codecs.getincrementaldecoder(encoding)("replace") if encoding else None
         self._rest = b""
-        source.position = stream.tell()
+        source.position = 0 if source.packed else stream.tell()
 
     def readable(self) -> bool:
         return True
@@ -176,11 +222,11 @@ class _Text(io.RawIOBase):
     def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
         if self._decoder is None:
             count = self._stream.readinto(buffer)  # type: ignore[attr-defined]
-            self._source.advance(count)
+            self._advance(count)
             return int(count)
         while not self._rest:
             block = self._stream.read(_BLOCK)
-            self._source.advance(len(block))
+            self._advance(len(block))
             self._rest = self._decoder.decode(block, final=not block).encode("utf-8", "replace")
             if not block:
                 break
@@ -188,6 +234,10 @@ class _Text(io.RawIOBase):
         buffer[:count] = self._rest[:count]
         self._rest = self._rest[count:]
         return count
+
+    def _advance(self, count: int) -> None:
+        if not self._source.packed:  # else what was read is not the file's bytes
+            self._source.advance(count)
 
     def close(self) -> None:
         self._stream.close()

@@ -186,6 +186,7 @@ class Hashset:
         if name not in self._extra:
             return None
         offset, length, _ = self._extra[name]
+        self._array(self._extra[name], "|u1", [int(length)])
         return memoryview(self._map)[offset : offset + length]
 
     def check(self, progress: Callable[[str, int, int], None] | None = None) -> None:

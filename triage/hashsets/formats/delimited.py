@@ -1,6 +1,6 @@
 """CSV of any make: any common delimiter, columns by header name in any order, else by the digests' length.
 
-NSRL RDS v2, HashKeeper and INTERPOL ICSE lists are of this form. Lines are taken one at a time, so that a
+NSRL RDS v2, HashKeeper, iLook and INTERPOL ICSE lists are of this form. Lines are taken one at a time, so that a
 stray quote spoils its own line and does not swallow those after it; a quoted field over several lines is
 still read where that makes a proper row.
 """
@@ -11,17 +11,18 @@ import csv
 from collections import deque
 from typing import TYPE_CHECKING, NamedTuple
 
+from triage.hashsets.formats.fields import is_digest, record_events, role_of
 from triage.hashsets.records import (
     BY_LENGTH_NOTE,
+    KEYS,
+    LENGTHS,
     OTHER_HEX_LENGTH,
     HashRecord,
     Reject,
     Unkept,
     category_of,
     digest_by_length,
-    digest_kind,
     is_hex,
-    other_kind,
     parse_digest,
     record_of,
     text_of,
@@ -34,21 +35,25 @@ if TYPE_CHECKING:
     from triage.hashsets.source import Source
 
 _DELIMITERS = (",", ";", "\t", "|")
-_CATEGORY = frozenset({"category", "cat", "categoryid", "categoryname", "hashcategory", "viccategory", "caidcategory"})
-_ANY_DIGEST = frozenset({"hash", "filehash", "hashvalue", "digest"})
+_ILOOK = {"v1hash": "md5", "v3hash": "md5", "v4hash": "md5"}
+"""The first column of iLook's lists, by the version of their form."""
 _MAX_JOINED = 50  # lines that one quoted field may run over
 _MAX_JOINED_TEXT = 1 << 16  # characters
 _HEADER_WITHIN = 10  # lines: a title may stand above the header
 
 
 class _Layout(NamedTuple):
-    """What stands in which column: ``digests`` holds (column, algorithm or ``None`` for by length)."""
+    """What stands in which column: ``digests`` holds (column, algorithm or ``None`` for by length).
+
+    ``roles``: (column, role) of all columns (:mod:`triage.hashsets.formats.fields`) where the list tells more than digests and a category.
+    """
 
     delimiter: str
     columns: int
     digests: tuple[tuple[int, str | None], ...]
     others: tuple[tuple[int, str], ...]
     category: int | None
+    roles: tuple[tuple[int, str], ...] = ()
 
 
 def looks_like(head: bytes) -> bool:
@@ -93,11 +98,19 @@ def read(source: Source) -> Iterator[Event]:
             yield from joined
         else:
             cells = text.split(layout.delimiter)
-        for event in _row(number, cells, layout) if layout.columns else _row_by_length(number, cells):
+        for event in _events(number, cells, layout):
             if not layout.columns and not told and isinstance(event, HashRecord) and event.sha256:
                 told = True
                 yield BY_LENGTH_NOTE
             yield event
+
+
+def _events(number: int, cells: list[str], layout: _Layout) -> Iterator[Event]:
+    if not layout.columns:
+        return _row_by_length(number, cells)
+    if layout.roles:
+        return record_events(number, [(role, _bare(cells[column])) for column, role in layout.roles if column < len(cells)])
+    return _row(number, cells, layout)
 
 
 def _row(number: int, cells: list[str], layout: _Layout) -> Iterator[Event]:
@@ -209,19 +222,21 @@ def _header(text: str, delimiter: str) -> _Layout | None:
     digests: list[tuple[int, str | None]] = []
     others: list[tuple[int, str]] = []
     category = None
-    for column, name in enumerate(names):
-        plain = "".join(c for c in name.lower() if c.isalnum())
-        if kind := digest_kind(name):
-            digests.append((column, kind))
-        elif other := other_kind(name):
-            others.append((column, other))
-        elif plain in _ANY_DIGEST:
+    roles = [(column, role) for column, name in enumerate(names) if (role := role_of(_ILOOK.get(_bare(name).lower(), name)))]
+    for column, role in roles:
+        if role in LENGTHS:
+            digests.append((column, role))
+        elif role == "digest":
             digests.append((column, None))
-        elif plain in _CATEGORY and category is None:
+        elif is_digest(role):
+            others.append((column, role.removeprefix("unkept:")))
+        elif role == "category" and category is None:
             category = column
     if not digests and not others:
         return None
-    return _Layout(delimiter, len(names), tuple(digests), tuple(others), category)
+    # Sizes and names say something only beside a hash of a part of the file: lists of millions of rows are read without them.
+    kept = any(role in KEYS and role not in LENGTHS for _, role in roles) or any(role.startswith("fact:") for _, role in roles)
+    return _Layout(delimiter, len(names), tuple(digests), tuple(others), category, tuple(roles) if kept else ())
 
 
 def _delimiter(lines: list[bytes]) -> str:

@@ -3,18 +3,14 @@
 The table that has the digests is read as it stands and the sorter drops repetitions: the view
 ``DISTINCT_HASH`` of the minimal sets would have SQLite sort hundreds of millions of rows first, and the full
 sets' view ``FILE`` joins them.
-
-The file is other people's: it is opened read-only and immutable (nothing is written beside it), views may run
-no function that is not harmless, and the authorizer lets nothing through but reading.
 """
 
 from __future__ import annotations
 
-import sqlite3
-from contextlib import closing
 from typing import TYPE_CHECKING
 
 from triage.errors import HashsetError
+from triage.hashsets.formats import sqlitefile
 from triage.hashsets.records import (
     ALGORITHMS,
     Reject,
@@ -26,6 +22,7 @@ from triage.hashsets.records import (
 )
 
 if TYPE_CHECKING:
+    import sqlite3
     from collections.abc import Iterator
 
     from triage.hashsets.records import Event
@@ -38,14 +35,11 @@ _PREFERRED = (
     ("DISTINCT_HASH", "view"),
     ("FILE", "view"),
 )
-_LONGEST = 1 << 20  # bytes of one value or statement
-_ALLOWED = frozenset({sqlite3.SQLITE_SELECT, sqlite3.SQLITE_READ, sqlite3.SQLITE_FUNCTION})
-_FUNCTIONS = frozenset({"upper", "lower", "hex", "trim", "coalesce", "ifnull", "substr"})
 
 
 def looks_like(head: bytes) -> bool:
     """Say whether this is an SQLite database; whether it is one of NSRL's shows when it is opened."""
-    return head.startswith(b"SQLite format 3\0")
+    return sqlitefile.looks_like(head)
 
 
 def read(source: Source) -> Iterator[Event]:
@@ -53,34 +47,12 @@ def read(source: Source) -> Iterator[Event]:
 
     Raise ``HashsetError`` if there is none or it is damaged.
     """
-    path = source.path.resolve()
-    for suffix in ("-wal", "-journal"):
-        beside = path.with_name(path.name + suffix)
-        if beside.is_file() and beside.stat().st_size:
-            raise HashsetError(
-                f"{source.path} has changes that are not in it yet ({beside.name} lies beside it)",
-                hint="close the program that writes it, or copy it with sqlite3's .backup",
-            )
-    try:
-        with closing(sqlite3.connect(f"{path.as_uri()}?mode=ro&immutable=1", uri=True)) as database:
-            yield from _read(source, database)
-    except (sqlite3.Error, sqlite3.Warning, OverflowError, UnicodeError) as error:
-        raise HashsetError(
-            f"{source.path} cannot be read as an SQLite database: {error}",
-            hint="try sqlite3's .recover, or get the list again",
-        ) from error
+    yield from sqlitefile.read_database(source, _read)
 
 
 def _read(source: Source, database: sqlite3.Connection) -> Iterator[Event]:
-    database.execute("PRAGMA trusted_schema=OFF")
-    database.execute("PRAGMA query_only=ON")
-    database.execute("PRAGMA cell_size_check=ON")
-    database.execute("PRAGMA mmap_size=0")
-    database.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, _LONGEST)
-    database.setlimit(sqlite3.SQLITE_LIMIT_SQL_LENGTH, _LONGEST)
-    database.text_factory = bytes
     table, columns = _table(source, database)
-    database.set_authorizer(_authorize)
+    sqlitefile.lock(database)
     wanted = [name for name in columns if digest_kind(name) or other_kind(name)]
     kinds = [(at, digest_kind(name), other_kind(name)) for at, name in enumerate(wanted)]
     where = _filter(columns)
@@ -115,18 +87,13 @@ def _record(number: int, row: tuple[object, ...], kinds: list[tuple[int, str | N
 
 
 def _table(source: Source, database: sqlite3.Connection) -> tuple[str, list[str]]:
-    found = {
-        (name.decode("utf-8", "replace").upper(), kind.decode("utf-8", "replace")): name.decode("utf-8", "replace")
-        for name, kind in database.execute("SELECT name, type FROM sqlite_master WHERE type IN ('table', 'view')")
-        if isinstance(name, bytes) and isinstance(kind, bytes)
-    }
+    found = sqlitefile.tables_of(database)
     for wanted in _PREFERRED:
         if wanted not in found:
             continue
-        facts = database.execute("SELECT name FROM pragma_table_info(?)", (found[wanted],))
-        columns = [name.decode("utf-8", "replace") for (name,) in facts if isinstance(name, bytes)]
+        columns = sqlitefile.columns_of(database, found[wanted])
         if {digest_kind(name) for name in columns} & set(ALGORITHMS):
-            return wanted[0], [name for name in columns if '"' not in name]
+            return wanted[0], columns
     raise HashsetError(
         f"{source.path} is an SQLite database, but no NSRL RDSv3 list: no table or view FILE, METADATA or DISTINCT_HASH with digests",
         hint="for other lists export plain text or CSV",
@@ -136,9 +103,3 @@ def _table(source: Source, database: sqlite3.Connection) -> tuple[str, list[str]
 def _filter(columns: list[str]) -> str:
     """Leave out the rows of empty files where the table says the size (directories are among them)."""
     return ' WHERE "bytes" > 0 OR "bytes" IS NULL' if "bytes" in {name.lower() for name in columns} else ""
-
-
-def _authorize(action: int, _first: str | None, second: str | None, _database: str | None, _view: str | None) -> int:
-    if action not in _ALLOWED or (action == sqlite3.SQLITE_FUNCTION and (second or "").lower() not in _FUNCTIONS):
-        return sqlite3.SQLITE_DENY
-    return sqlite3.SQLITE_OK

@@ -2,8 +2,8 @@
 
 The specification is released under agreement only: this reads what public readers and writers show, and is
 permissive. Lists of any size are streamed, one media entry in memory. Categories stay as they stand there;
-nothing is decided from them. Numbers and flags come as numbers, flags, text or null; only digests and the
-category are looked at.
+nothing is decided from them. Numbers and flags come as numbers, flags, text or null; digests, category, size and what is said of
+victims, offenders, distribution and series are looked at.
 """
 
 from __future__ import annotations
@@ -11,18 +11,9 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
+from triage.hashsets.formats.fields import is_digest, record_events, role_of
 from triage.hashsets.jsonstream import JsonDamage, JsonStream, TooLarge
-from triage.hashsets.records import (
-    MAX_CATEGORY,
-    Note,
-    Reject,
-    Unkept,
-    category_of,
-    digest_kind,
-    other_kind,
-    parse_digest,
-    record_of,
-)
+from triage.hashsets.records import MAX_CATEGORY, HashRecord, Note, Reject, Scheme
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -34,6 +25,25 @@ _CASE = re.compile(r'"[Mm]edia"\s*:\s*\[')
 _MAX_DEPTH = 3  # a document, its cases, their media
 _CONTEXT = frozenset({"@odata.context", "odata.metadata", "odata.context"})
 _LISTS = frozenset({"value", "media"})
+_ENTRY = {
+    "category": "category",
+    "mediasize": "size",
+    "victimidentified": "fact:victim_identified",
+    "offenderidentified": "fact:offender_identified",
+    "isdistributed": "fact:distributed",
+    "issuspected": "fact:suspected",
+    "selfgenerated": "fact:self_generated",
+    "series": "fact:series",
+    "tags": "fact:tags",
+}
+_SCHEMES = (
+    (re.compile(r"DataModels?/(\d+\.\d+)\.xml/([A-Za-z]+)/\$metadata", re.IGNORECASE), "VICS {} {}"),
+    (re.compile(r"DataModels?/(\d+\.\d+)\.xml", re.IGNORECASE), "VICS {}"),
+)
+_CAID = Note(
+    "the list's entries are of category 8, as in NIST's CAID files: those are of harmless software. Whether it is notable, known or "
+    "ignorable is what you said at the import"
+)
 _FIELDS = {"md5": "md5", "sha1": "sha1", "sha-1": "sha1", "sha256": "sha256", "sha-256": "sha256"}
 
 
@@ -52,8 +62,13 @@ def read(source: Source) -> Iterator[Event]:
     """
     with source.open() as stream:
         reader = _Reader(JsonStream(stream))
+        told = False
         try:
-            yield from reader.document()
+            for event in reader.document():
+                if not told and isinstance(event, HashRecord) and event.category == "8":
+                    told = True
+                    yield _CAID
+                yield event
         except JsonDamage as damage:
             yield Reject(damage.line, damage.reason)
             yield Note(
@@ -138,6 +153,10 @@ class _Reader:
             if key.lower() in _CONTEXT and isinstance(value, str) and not self._context_told:
                 self._context_told = True
                 yield Note(f"the list's context: {value[:MAX_CATEGORY]}")
+                for pattern, form in _SCHEMES:
+                    if match := pattern.search(value):
+                        yield Scheme(form.format(*match.groups()))
+                        break
             if not isinstance(value, list) or key == "AlternativeHashes":
                 small[key] = value
         if not lists and (depth or _has_digest(small)):
@@ -145,41 +164,16 @@ class _Reader:
 
     def _media(self, line: int, item: dict[str, Any]) -> Iterator[Event]:
         self.entries += 1
-        found: list[tuple[str, Any]] = []
-        category: Any = None
+        values: list[tuple[str, Any]] = []
         for key, value in item.items():
             lower = key.lower()
-            if lower in _FIELDS:
-                found.append((_FIELDS[lower], value))
-            elif lower == "category":
-                category = value
-            elif lower == "alternativehashes":
-                found.extend(_alternative(value))
-            elif value and (other := other_kind(key)):
-                found.append((other, value))
-        record: dict[str, bytes] = {}
-        refused, others = False, []
-        for kind, value in found:
-            if value is None or value == "":
-                continue
-            if kind not in _FIELDS:
-                others.append(kind)
-                yield Unkept(kind)
-                continue
-            try:
-                digest = parse_digest(str(value).strip(), kind)
-            except ValueError as error:
-                refused = True
-                yield Reject(line, f"entry {self.entries}: {error}")
-            else:
-                record.setdefault(kind, digest)
-        if record:
-            yield record_of(record, category_of(category))
-        elif not refused:
-            yield Reject(
-                line,
-                f"entry {self.entries}: " + ("only digests that are not kept: " + ", ".join(others) if others else "no digest"),
-            )
+            if lower == "alternativehashes":
+                values.extend(_alternative(value))
+            elif lower in _ENTRY:
+                values.append((_ENTRY[lower], value))
+            elif (role := role_of(key)) and is_digest(role) and role != "digest":
+                values.append((role, value))
+        yield from record_events(line, values, f"entry {self.entries}: ")
 
 
 def _alternative(value: Any) -> Iterator[tuple[str, Any]]:
@@ -188,10 +182,11 @@ def _alternative(value: Any) -> Iterator[tuple[str, Any]]:
         if isinstance(entry, dict):
             name = str(entry.get("HashName") or entry.get("hashName") or "")
             digest = entry.get("HashValue") or entry.get("hashValue")
-            if digest and (kind := digest_kind(name) or other_kind(name)):
-                yield kind, digest
+            role = role_of(name)
+            if digest and role and is_digest(role) and role != "digest":
+                yield role, digest
             elif digest:
-                yield "another kind", digest
+                yield "unkept:another kind", digest
 
 
 def _has_digest(item: dict[str, Any]) -> bool:
