@@ -46,7 +46,7 @@ ONLY_IN = {
     "re2": {"artifacts"},
     "xml": {"artifacts"},
     "plistlib": set(),
-    "zipfile": set(),
+    "zipfile": {"hashsets"},
     "tarfile": set(),
     "sqlite3": {"case", "hashsets", "artifacts"},
 }

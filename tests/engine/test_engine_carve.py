@@ -79,12 +79,12 @@ def test_a_run_that_is_interrupted_goes_on_behind_the_last_unit(
 
     real, calls = CaseWriter.add_carved, 0
 
-    def dies(self: CaseWriter, area: Any, progress: Any, rows: Any, findings: Any) -> list[int]:
+    def dies(self: CaseWriter, area: Any, progress: Any, *rest: Any) -> list[int]:
         nonlocal calls
         calls += 1
         if calls == 3:  # the area is begun, its first unit is in the case
             raise KeyboardInterrupt
-        return real(self, area, progress, rows, findings)
+        return real(self, area, progress, *rest)
 
     case = tmp_path / "case"
     monkeypatch.setattr(CaseWriter, "add_carved", dies)

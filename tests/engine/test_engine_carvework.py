@@ -17,10 +17,11 @@ from triage.engine.slot import Announcement
 from triage.model import Encryption, Evidence, Volume
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from triage.carving.carved import Carved
     from triage.carving.space import Space
+    from triage.engine.carvework import BlockHit
 
 SIZE = 3 * UNIT + 4096
 
@@ -31,7 +32,7 @@ class Sink:
         self.progress: dict[str, dict[str, Any]] = {}
         self.given_up: list[tuple[int, int]] = []
 
-    def carved(self, area: Area, space: Space, found: list[Carved], progress: Progress) -> None:
+    def carved(self, area: Area, space: Space, found: list[Carved], progress: Progress, blocks: Sequence[BlockHit] = ()) -> None:
         self.found += [(area.name, one.offset) for one in found]
         self.progress[area.name] = copy.deepcopy(progress.to_json())
 
@@ -52,7 +53,7 @@ def one(offset: int, length: int = 1000, **more: Any) -> dict[str, Any]:
 
 def done(unit: Any, *found: dict[str, Any]) -> dict[str, Any]:
     command = unit.commands[-1]
-    answer = {"space": command["space"], "start": command["start"], "found": list(found), "counts": dict.fromkeys(COUNTS, 1)}
+    answer = {"space": command["space"], "start": command["start"], "found": list(found), "counts": dict.fromkeys(COUNTS, 1), "blocks": []}
     return {"done": "carve", **answer}
 
 
@@ -168,6 +169,9 @@ LIES: dict[str, Callable[[dict[str, Any]], Any]] = {
     "a part with a path": lambda m: m["found"].append(one(8192, parts=[[9, 2, "jpg", "../up"]])),
     "an end before the beginning": lambda m: m["found"].append(one(8192, until=8192)),
     "no counts": lambda m: m.pop("counts"),
+    "no blocks": lambda m: m.pop("blocks"),
+    "a block elsewhere": lambda m: m["blocks"].append([1 << 60, 0, 0, 0]),
+    "a block of text": lambda m: m["blocks"].append(["a", 0, 0, 0]),
     "counts of text": lambda m: m["counts"].__setitem__("cut", "many"),
     "no files": lambda m: m.pop("found"),
     "a fact that is a gigabyte": lambda m: m["found"].append(one(8192, facts={"a": "x" * (1 << 20)})),

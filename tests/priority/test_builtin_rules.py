@@ -40,7 +40,7 @@ CASES = {
     "similar-match": (
         item(alike="match", matches=(LIKE,)),
         item(alike="match", known="notable", matches=(LIKE,)),
-        "like something on the list case-17 as notable (1): 12 of 256 bits differ, turned: flipx",
+        "like something on the list case-17 as notable (1): 12 of 256 bits differ, mirrored top to bottom",
     ),
     "similar-likely": (
         item(alike="likely", matches=(LIKE.replace(tier=MatchTier.LIKELY, detail={}, label="one"),)),
@@ -51,6 +51,16 @@ CASES = {
         item(alike="weak", matches=(LIKE.replace(tier=MatchTier.WEAK, how="partial"),)),
         item(),
         "faintly like something on the list case-17 as notable (1): its first 64 KiB are equal",
+    ),
+    "known-part": (
+        item("vol1/$CarvedFiles/known-part-1.part", category="unknown", finding_kinds=found("known-part")),
+        item("vol1/$CarvedFiles/known-part-1.part", category="unknown", finding_kinds=found("known-part-weak")),
+        "blocks of a file on a notable list, in space that no file owns",
+    ),
+    "known-part-weak": (
+        item("vol1/$CarvedFiles/known-part-1.part", category="unknown", finding_kinds=found("known-part-weak")),
+        item("vol1/$CarvedFiles/known-part-1.part", category="unknown"),
+        "one or two blocks of a file on a notable list, in space that no file owns",
     ),
     "similar-in-case": (
         item(alike_notable=True),

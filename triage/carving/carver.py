@@ -28,6 +28,8 @@ _BLOCK = 8 << 20
 _FINE_BLOCK = 1 << 20
 """Bytes that are searched for headers at once: at sectors, and at every byte, where each could be one."""
 _ALLOWANCE = 64 << 20
+_MOST_BLOCKS = 1 << 17
+"""Known blocks that a unit can have: one a sector, for two files each."""
 _AGAIN = 3
 """What a candidate may read: so much and so many times what there is of it."""
 _WASTE = 1 << 30
@@ -124,15 +126,21 @@ class Carver:
             start = start // SECTOR * SECTOR
         while start < end:
             length = min(step, end - start)
-            data = self._reader.load(start, length + headers.reach)
+            data = self._reader.load(start, length + max(headers.reach, self._known.size if self._known is not None else 0))
             offsets = headers.aligned(data, length) if self._area.aligned else headers.anywhere(data, length)
             if self._known is not None:
-                self.totals.blocks += self._known.look(data[:length], start)
+                self._look(data, start, length)
             for offset in offsets:
                 formats = headers.formats_at(data, offset)
                 if formats:
                     yield start + offset, formats
             start += length
+
+    def _look(self, data: bytes, start: int, length: int) -> None:
+        """Keep the known blocks that begin in what is scanned, those on the border to what comes next among them."""
+        assert self._known is not None  # noqa: S101 - asked by the caller
+        seen = self._known.look(data[: length + self._known.size - SECTOR], start)
+        self.totals.blocks += [block for block in seen if block.offset < start + length][: _MOST_BLOCKS - len(self.totals.blocks)]
 
     def _found(self, offset: int, formats: Sequence[Format], broken: list[Broken]) -> Carved | None:
         self.totals.candidates += 1

@@ -1,7 +1,8 @@
 """Blocks of known files, wherever they lie: the place where a store of block digests looks at all that is scanned.
 
 A file that is on a list leaves blocks behind when it is deleted and overwritten in part; each can be recognised by its digest alone. The
-store itself is not made here: whoever has one gives it to :class:`triage.carving.carver.Carver` as ``known``.
+store is not made here but of hash lists (:mod:`triage.hashsets.blockscan`): whoever has one gives it to
+:class:`triage.carving.carver.Carver` as ``known``.
 """
 
 from __future__ import annotations

@@ -65,6 +65,24 @@ class CarveRows:
             ).fetchall()
         )
 
+    def known_blocks(self) -> Iterator[sqlite3.Row]:
+        """Yield the blocks of known files that were found, those of one file together, in the order of their places in it."""
+        return iter(
+            self._db.execute(
+                "SELECT b.* FROM known_block b JOIN evidence e ON e.id = b.evidence "
+                "ORDER BY e.position, b.volume_offset, b.volume, b.hashset, b.record, b.position, b.runs"
+            )
+        )
+
+    def whole(self, hashset: str) -> list[tuple[str, list[list[int]]]]:
+        """Return medium and runs of files that no living name leads to and that are on a list as they are."""
+        rows = self._db.execute(
+            "SELECT e.evidence, e.runs FROM entry e JOIN match m ON m.content = e.content WHERE e.state != 'allocated' "
+            "AND m.tier = 'exact' AND m.hashset = ? AND e.runs != '[]' ORDER BY e.id",
+            (hashset,),
+        )
+        return [(evidence, json.loads(runs)) for evidence, runs in rows]
+
     def progress(self) -> dict[tuple[Any, ...], Json]:
         """Return how far each area is carved, by the other columns of the table."""
         rows = self._db.execute("SELECT evidence, offset, volume, kind, source, progress FROM carving")
@@ -80,6 +98,7 @@ class CarveRows:
         MatchRows(self._db).forget_orphans()
         self._db.execute("DELETE FROM content WHERE key NOT IN (SELECT content FROM entry WHERE content IS NOT NULL)")
         self._db.execute("DELETE FROM carving")
+        self._db.execute("DELETE FROM known_block")
         self._db.execute("COMMIT")
 
 

@@ -9,7 +9,10 @@ from typing import TYPE_CHECKING, Any
 from triage.model import Entry, Kind, Locator
 
 if TYPE_CHECKING:
+    import sqlite3
     from collections.abc import Sequence
+
+    from triage.model import Json
 
 COLUMNS = (
     "id",
@@ -129,3 +132,31 @@ def first_byte(runs: Sequence[Sequence[int | None]]) -> int:
         if offset is not None:
             return offset
     return 0
+
+
+def unpack_row(row: sqlite3.Row) -> Entry:
+    """Build an entry from a row whose last columns are an entry's."""
+    return entry_of(list(row)[-len(COLUMNS) :])
+
+
+def finding_row(row: sqlite3.Row) -> Json:
+    """Return a finding as scripts see it."""
+    return {
+        "id": row["id"],
+        "entry": row["entry"],
+        "path": row["path"],
+        "plugin": row["plugin"],
+        "kind": row["kind"],
+        "title": row["title"],
+        "data": json.loads(row["data"]),
+        "ranges": json.loads(row["ranges"]),
+    }
+
+
+def has_content(entry: Entry) -> bool:
+    """Whether an entry has bytes of its own that content work reads."""
+    if entry.locator is None:
+        return False
+    if entry.kind in (Kind.FILE, Kind.STREAM, Kind.CARVED, Kind.CACHED, Kind.DERIVED):
+        return True
+    return entry.kind is Kind.SPECIAL and entry.size > 0 and bool(entry.runs)

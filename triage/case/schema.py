@@ -79,6 +79,14 @@ CREATE TABLE carving (
     progress TEXT NOT NULL, PRIMARY KEY (evidence, offset, volume, kind, source)
 ) WITHOUT ROWID;
 
+-- Blocks of known files in space that no file owns: where on the medium (runs: JSON), the list's number, its record, the block's place in
+-- the known file. place: what the paths of things found there begin with; volume is -1 for space outside of volumes.
+CREATE TABLE known_block (
+    evidence TEXT NOT NULL, volume_offset INTEGER NOT NULL, volume INTEGER NOT NULL, place TEXT NOT NULL, hashset INTEGER NOT NULL,
+    record INTEGER NOT NULL, position INTEGER NOT NULL, runs TEXT NOT NULL,
+    PRIMARY KEY (evidence, volume_offset, volume, hashset, record, position, runs)
+) WITHOUT ROWID;
+
 -- What could not be read, was skipped or cut. id is a digest of the row.
 CREATE TABLE problem (
     id TEXT PRIMARY KEY, severity TEXT NOT NULL, stage TEXT NOT NULL, evidence TEXT NOT NULL, volume INTEGER, entry TEXT,

@@ -11,10 +11,9 @@ from typing import TYPE_CHECKING, Any, Self
 
 from triage.case import database
 from triage.case.carved import carving_rows
-from triage.case.items import COLUMNS
+from triage.case.items import COLUMNS, finding_row, unpack_row
 from triage.case.matches import comparison_counts
 from triage.case.where import FIELDS, compile_where
-from triage.case.writer import finding_row, unpack_row
 from triage.content.types import extension_mismatch
 from triage.errors import CaseError, UsageError
 from triage.model import Encryption, Entry, Evidence, Json, Outcome, Severity, Volume, iso_time

@@ -13,11 +13,11 @@ from triage.case import database, schema
 from triage.case.audit import AuditLog
 from triage.case.carved import CarveRows
 from triage.case.database import NAME, append, open_private, writing
-from triage.case.items import COLUMNS, WorkItem, compact, entry_of, first_byte, row_values
+from triage.case.items import COLUMNS, WorkItem, compact, finding_row, first_byte, row_values, unpack_row
 from triage.case.ledger import medium_ledger
 from triage.case.matches import MatchRows
 from triage.errors import CaseError, OutputError
-from triage.model import Entry, Evidence, Kind, Meaning, Outcome, Volume
+from triage.model import Entry, Evidence, Meaning, Outcome, Volume
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
@@ -209,10 +209,11 @@ class CaseWriter:
         progress: Json,
         rows: Sequence[tuple[list[Any], str, str | None, str | None, int]],
         findings: Sequence[tuple[Finding, str]],
+        blocks: Sequence[tuple[Any, ...]] = (),
     ) -> list[int]:
         """Store what a unit of an area brought and how far the area is carved, in one transaction; return the rows' numbers.
 
-        ``area``: the columns of the table ``carving`` before ``progress``.
+        ``area``: the columns of the table ``carving`` before ``progress``; ``blocks``: rows of the table ``known_block``.
         """
         lines: list[str] = []
         with writing(self.folder, self._db):
@@ -221,6 +222,7 @@ class CaseWriter:
             if findings:
                 lines = self._insert_findings(findings)
             self._db.execute("INSERT OR REPLACE INTO carving VALUES (?, ?, ?, ?, ?, ?)", (*area, compact(progress)))
+            self._db.executemany("INSERT OR IGNORE INTO known_block VALUES (?, ?, ?, ?, ?, ?, ?, ?)", blocks)
             self._db.execute("COMMIT")
         if lines:
             self._append(lines)
@@ -346,6 +348,14 @@ class CaseWriter:
             for finding, path in self.matches.naming():
                 self._insert_findings([(f, path) for f in named([finding])])
             self._db.execute("COMMIT")
+
+    def add_findings(self, findings: Sequence[tuple[Finding, str]]) -> None:
+        """Store findings with their entries' paths; the same one twice is one."""
+        with writing(self.folder, self._db):
+            self._db.execute("BEGIN IMMEDIATE")
+            lines = self._insert_findings(findings)
+            self._db.execute("COMMIT")
+        self._append(lines)
 
     def group(self, least_quality: int, grouped: Callable[[NDArray[np.uint8]], Iterable[Sequence[int]]]) -> None:
         """Put the case's pictures that look alike into groups; ``grouped`` returns the positions of those of two or more."""
@@ -563,34 +573,6 @@ class CaseWriter:
             self._db.execute("PRAGMA journal_mode = DELETE")
         self._db.close()
         self.audit.close()
-
-
-def unpack_row(row: sqlite3.Row) -> Entry:
-    """Build an entry from a row whose last columns are an entry's."""
-    return entry_of(list(row)[-len(COLUMNS) :])
-
-
-def finding_row(row: sqlite3.Row) -> Json:
-    """Return a finding as scripts see it."""
-    return {
-        "id": row["id"],
-        "entry": row["entry"],
-        "path": row["path"],
-        "plugin": row["plugin"],
-        "kind": row["kind"],
-        "title": row["title"],
-        "data": json.loads(row["data"]),
-        "ranges": json.loads(row["ranges"]),
-    }
-
-
-def has_content(entry: Entry) -> bool:
-    """Whether an entry has bytes of its own that content work reads."""
-    if entry.locator is None:
-        return False
-    if entry.kind in (Kind.FILE, Kind.STREAM, Kind.CARVED, Kind.CACHED, Kind.DERIVED):
-        return True
-    return entry.kind is Kind.SPECIAL and entry.size > 0 and bool(entry.runs)
 
 
 def _raw(digest: str | None) -> bytes | None:

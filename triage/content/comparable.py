@@ -21,7 +21,8 @@ LARGEST_PICTURE = 64 << 20
 LEAST_QUALITY = 50
 """A PDQ hash of less quality says too little to be compared (PDQ's own recommendation)."""
 _PDQ, _PHASH = 32 * len(ORIENTATIONS), 8 * len(ORIENTATIONS)
-MAX_FRAMES = 600
+MAX_FRAMES, MAX_DENSE = 600, 3600
+"""Frames that are taken of a video of a case, and of one that a list is built of."""
 _MAX_REASON = 300
 
 
@@ -52,7 +53,7 @@ class Comparable(NamedTuple):
         """Build it from :meth:`pack`'s form; raise ``TypeError`` or ``ValueError`` for what does not fit."""
         pdq, phash, quality, frames, reason = values
         hashes = base64.b64decode(pdq, validate=True), base64.b64decode(phash, validate=True)
-        if (len(hashes[0]), len(hashes[1])) not in ((0, 0), (_PDQ, _PHASH)) or len(frames) > MAX_FRAMES:
+        if (len(hashes[0]), len(hashes[1])) not in ((0, 0), (_PDQ, _PHASH)) or len(frames) > MAX_DENSE:
             raise ValueError("not the hashes of a picture")
         if type(quality) is not int or not 0 <= quality <= 100 or type(reason) is not str or len(reason) > _MAX_REASON:
             raise ValueError("not the quality of a hash, or not a reason")
@@ -78,16 +79,18 @@ def comparable_of(
     pictures: bool,
     videos: bool,
     beat: Callable[[], None],
+    dense: bool = False,
 ) -> Comparable | None:
     """Return what an item is compared by, ``None`` if it is no picture and no video, or those are not to be compared.
 
-    ``data``: the whole item if it is at hand. Damage is in the answer; ``OSError`` of ``read_at`` and ``MemoryError`` are raised.
+    ``data``: the whole item if it is at hand; ``dense``: of a video a frame each second, not only key frames.
+    Damage is in the answer; ``OSError`` of ``read_at`` and ``MemoryError`` are raised.
     """
     category = kind.category if kind else ""
     if category == "picture" and pictures:
         return _of_picture(data, read_at, size)
     if category == "video" and videos:
-        found = videoframes.frames_of(read_at, size, limit=MAX_FRAMES, beat=beat)
+        found = videoframes.frames_of(read_at, size, dense=dense, limit=MAX_DENSE if dense else MAX_FRAMES, beat=beat)
         if isinstance(found, str):
             return Comparable(reason=found[:_MAX_REASON])
         return Comparable(frames=tuple(Frame(*frame) for frame in found.frames), reason=found.cut[:_MAX_REASON])

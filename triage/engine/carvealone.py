@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Protocol
 from triage.carving.entries import entries_of
 from triage.carving.space import Space
 from triage.engine.areas import Owned, areas_of, whole_medium
-from triage.engine.carvework import CarveWork, Progress
+from triage.engine.carvework import BlockHit, CarveWork, Progress
 from triage.engine.exportwork import ExportWork, Writer
 from triage.engine.listing import Listing, list_entries
 from triage.engine.local import LocalEngine
@@ -54,7 +54,7 @@ class _Sink(Listing):
         self._found = found
         self._work = work
 
-    def carved(self, area: Area, space: Space, found: Sequence[Carved], progress: Progress) -> None:
+    def carved(self, area: Area, space: Space, found: Sequence[Carved], progress: Progress, blocks: Sequence[BlockHit] = ()) -> None:
         """Hand on what a unit brought, and fetch the bytes of what is wanted."""
         for one in found:
             entries = entries_of(area, space, one)

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from triage.carving.entries import entries_of, finding_of
 from triage.carving.order import already_listed, first_blocks
+from triage.content.blocks import SIZE
 from triage.engine.areas import CONTAINER, GAP, SLACK, UNALLOCATED, VOLUME, Owned, areas_of
 from triage.engine.carvealone import gave_up
 from triage.engine.carvework import CarveWork, Progress
 from triage.engine.containers import container_areas
-from triage.model import Kind
+from triage.engine.knownparts import known_parts
+from triage.model import Kind, Meaning
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -20,10 +23,12 @@ if TYPE_CHECKING:
     from triage.carving.order import FirstBlocks
     from triage.carving.space import Area, Space
     from triage.case.writer import CaseWriter
+    from triage.engine.carvework import BlockHit
     from triage.engine.local import LocalEngine
     from triage.engine.observer import Observer
     from triage.engine.plan import Plan
     from triage.engine.sink import CaseSink
+    from triage.hashsets.matching import Matcher
     from triage.model import Entry, Evidence, Finding
     from triage.priority.profile import Carve
 
@@ -40,7 +45,7 @@ class _Carving:
         self._sink = sink
         self._named = named
 
-    def carved(self, area: Area, space: Space, found: Sequence[Carved], progress: Progress) -> None:
+    def carved(self, area: Area, space: Space, found: Sequence[Carved], progress: Progress, blocks: Sequence[BlockHit] = ()) -> None:
         """Store a unit's files with how far the area is carved."""
         entries: list[Entry] = []
         findings: list[tuple[Finding, str]] = []
@@ -53,7 +58,9 @@ class _Carving:
             findings.append((finding_of(area, rows[0], one), rows[0].path))
         rows_, fresh = self._sink.admit(entries, [e.pack() for e in entries])
         stored = {**progress.to_json(), "size": space.size}
-        self._sink.plan(fresh, self._writer.add_carved(key_of(area), stored, rows_, findings))
+        place = (area.evidence, area.volume_offset, -1 if area.volume is None else area.volume, area.name)
+        known = [(*place, b.hashset, b.record, b.position, _places(space, b)) for b in blocks]
+        self._sink.plan(fresh, self._writer.add_carved(key_of(area), stored, rows_, findings, known))
         self._sink.names += len(entries)
 
     def gave_up(self, area: Area, offset: int, length: int, why: str) -> None:
@@ -61,16 +68,25 @@ class _Carving:
         self._writer.add_problems([gave_up(area, offset, length, why)])
 
 
+def _places(space: Space, block: BlockHit) -> str:
+    return json.dumps([list(piece) for piece in space.pieces(block.offset, SIZE)], separators=(",", ":"))
+
+
 def key_of(area: Area) -> tuple[Any, ...]:
     """Return an area's columns in the case."""
     return (area.evidence, area.volume_offset, -1 if area.volume is None else area.volume, area.kind, area.source)
 
 
-def forget_other_formats(writer: CaseWriter, carve: Carve) -> None:
-    """Begin carving anew when an earlier run of the case looked for other formats. Before content work is planned."""
+def forget_other_formats(writer: CaseWriter, carve: Carve, matcher: Matcher) -> None:
+    """Begin carving anew when an earlier run of the case looked for other formats, or for other blocks. Before content work is planned."""
     earlier = writer.fact("carving")
-    if earlier is not None and earlier["types"] != list(carve.types):
+    if earlier is not None and (earlier["types"] != list(carve.types) or earlier.get("blocks", []) != block_sets(matcher)):
         writer.carving.forget()
+
+
+def block_sets(matcher: Matcher) -> list[str]:
+    """Return which lists' blocks are looked for: those of notable ones that have any."""
+    return [f.integrity for f, h in zip(matcher.facts, matcher.hashsets, strict=True) if f.meaning is Meaning.NOTABLE and h.count("block")]
 
 
 def carve_case(
@@ -80,13 +96,17 @@ def carve_case(
     evidence: Sequence[Evidence],
     carve: Carve,
     plan: Plan,
+    matcher: Matcher,
     *,
     deadline: float | None,
     observer: Observer,
 ) -> bool:
-    """Carve what the profile names, and do the content work that comes of it; return whether all of it was done."""
+    """Carve what the profile names, and do the content work that comes of it; return whether all of it was done.
+
+    Blocks of known files that lie there are put together when all is searched.
+    """
     sources = set(carve.sources)
-    writer.set_fact("carving", {"from": sorted(sources - {"none"}), "types": list(carve.types)})
+    writer.set_fact("carving", {"from": sorted(sources - {"none"}), "types": list(carve.types), "blocks": block_sets(matcher)})
     areas: list[Area] = []
     named: dict[str, FirstBlocks] = {}
     for one in evidence:
@@ -111,7 +131,7 @@ def carve_case(
             stored.pop("size")
             progress = Progress.from_json(stored)
         begun.append((area, progress))
-    work = CarveWork(begun, _Carving(writer, sink, named), carve.types)
+    work = CarveWork(begun, _Carving(writer, sink, named), carve.types, lists=len(matcher.facts))
     totals: Counter[str] = Counter()
 
     def tick() -> None:
@@ -124,6 +144,11 @@ def carve_case(
         )
 
     complete = engine.run([], plan, jobs=work, deadline=deadline, tick=tick)
+    if complete and (parts := known_parts(writer, matcher)):
+        rows, fresh = sink.admit([entry for entry, _ in parts], [entry.pack() for entry, _ in parts])
+        sink.plan(fresh, writer.add_entries(rows, []))
+        writer.add_findings([(finding, entry.path) for entry, finding in parts])
+        complete = engine.run([], plan, deadline=deadline, tick=tick)
     for _, progress in begun:
         totals += progress.structures
     writer.audit.record("carved", {"complete": complete, "areas": len(areas), "structures": dict(sorted(totals.items()))})

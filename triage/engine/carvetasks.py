@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from triage.carving.carver import Carver
@@ -11,6 +12,9 @@ from triage.carving.scan import Headers
 from triage.carving.space import Area
 from triage.engine import testhook
 from triage.engine.phases import CARVING
+from triage.hashsets.blockscan import BlockStore
+from triage.hashsets.store import Hashset
+from triage.model import Meaning
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -25,7 +29,11 @@ _ROWS, _WEIGHT = 400, 1 << 16
 class CarveTasks:
     """The area that a worker has at hand."""
 
-    def __init__(self, slot: Slot, medium_of: Callable[[str], Medium], send: Callable[[Any], None]) -> None:
+    def __init__(
+        self, slot: Slot, medium_of: Callable[[str], Medium], send: Callable[[Any], None], lists: Sequence[Sequence[str]] = ()
+    ) -> None:
+        self._lists = list(lists)
+        self._blocks: BlockStore | None = None
         self._slot = slot
         self._medium_of = medium_of
         self._send = send
@@ -54,6 +62,7 @@ class CarveTasks:
         answer = {"space": number, "start": start}
         found: list[Any] = []
         weight = 0
+        common = self._known().common
         for one in carver.unit(start, command["end"], frozenset(command["avoid"])):
             found.append(pack(one))
             weight += len(one.pieces) + len(one.parts)
@@ -68,8 +77,10 @@ class CarveTasks:
             "failed": sum(totals.failed.values()),
             "unreadable": totals.unreadable,
             "given_up": totals.given_up,
+            "common": self._known().common - common,
         }
-        self._send({**answer, "done": "carve", "found": found, "counts": counts})
+        blocks = [[one.offset, *map(int, one.file.split(":")), one.position] for one in totals.blocks]
+        self._send({**answer, "done": "carve", "found": found, "counts": counts, "blocks": blocks})
 
     def prepare(self, types: Sequence[str]) -> Headers:
         """Load the formats, all when none is named."""
@@ -99,4 +110,12 @@ class CarveTasks:
             testhook.touch(f"{number}:{offset}", "carve-")
 
         medium = self._medium_of(facts["evidence"])
-        return Carver(medium, area, headers=headers, announce=announce, beat=self._slot.beat, join=facts["join"])
+        known = self._known() or None
+        return Carver(medium, area, headers=headers, announce=announce, beat=self._slot.beat, join=facts["join"], known=known)
+
+    def _known(self) -> BlockStore:
+        """Return the blocks of the notable lists, by the lists' numbers."""
+        if self._blocks is None:
+            notable = [(n, Path(path)) for n, (path, meaning, _) in enumerate(self._lists) if meaning == Meaning.NOTABLE]
+            self._blocks = BlockStore([(n, Hashset(path)) for n, path in notable])
+        return self._blocks

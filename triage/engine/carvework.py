@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter, deque
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from triage.carving.entries import unpack
 from triage.carving.order import Order
@@ -30,17 +30,28 @@ _LARGEST = 1 << 20
 """Characters that a file may take in an answer: with as many pieces and parts as it may have, half of that."""
 _FOUND = 2 * UNIT // 512
 """Files that a unit can have."""
-COUNTS = ("candidates", "rejected", "cut", "failed", "unreadable", "given_up")
+COUNTS = ("candidates", "rejected", "cut", "failed", "unreadable", "given_up", "common")
+_BLOCKS = 1 << 17
+"""Known blocks that a unit can have."""
 
 
 class CarveSink(Protocol):
     """Who takes carved files, one area's in the order in which they lie."""
 
-    def carved(self, area: Area, space: Space, found: Sequence[Carved], progress: Progress) -> None:
+    def carved(self, area: Area, space: Space, found: Sequence[Carved], progress: Progress, blocks: Sequence[BlockHit] = ()) -> None:
         """Take what a unit brought. ``progress`` is what :class:`CarveWork` needs to go on behind it; it is done when it says so."""
 
     def gave_up(self, area: Area, offset: int, length: int, why: str) -> None:
         """Take note of bytes (relative to the area's space) in which nothing was looked for, or of one place if ``length`` is 0."""
+
+
+class BlockHit(NamedTuple):
+    """A block of a known file: where it is in the area's space, the list's number, the record's, and the block's place in its file."""
+
+    offset: int
+    hashset: int
+    record: int
+    position: int
 
 
 @dataclass(slots=True)
@@ -77,6 +88,7 @@ class _Unit(Job):
     start: int = 0
     end: int = 0
     found: list[Carved] = field(default_factory=list)
+    blocks: list[BlockHit] = field(default_factory=list)
     avoid: set[int] = field(default_factory=set)
     deaths: int = 0
 
@@ -96,11 +108,15 @@ class _State:
 class CarveWork:
     """Hands out the units of areas, each with how far an earlier run came.
 
-    ``types``: names of formats, all when empty. ``join``: whether the rest of what broke off is looked for.
+    ``types``: names of formats, all when empty. ``join``: whether the rest of what broke off is looked for. ``lists``: how many hash
+    lists there are whose blocks can be met.
     """
 
-    def __init__(self, areas: Sequence[tuple[Area, Progress]], sink: CarveSink, types: Sequence[str] = (), *, join: bool = True) -> None:
+    def __init__(
+        self, areas: Sequence[tuple[Area, Progress]], sink: CarveSink, types: Sequence[str] = (), *, join: bool = True, lists: int = 0
+    ) -> None:
         self._sink = sink
+        self._lists = lists
         self._join = join
         self._types = list(types)
         self._states: deque[tuple[int, _State]] = deque()
@@ -132,7 +148,7 @@ class CarveWork:
             if unit is None:
                 continue
             state.out += 1
-            unit.found = []
+            unit.found, unit.blocks = [], []
             unit.commands = []
             if self._loaded.get(worker) != number:
                 unit.commands = self._space(number, state.area)
@@ -168,6 +184,9 @@ class CarveWork:
         if message.get("done") != "carve":
             return False
         counts = Counter({name: int(message["counts"][name]) for name in COUNTS})
+        unit.blocks = [_hit(one, unit, state.space.size, self._lists) for one in message["blocks"]]
+        if len(unit.blocks) > _BLOCKS:
+            raise ValueError("more known blocks than a unit can have")
         state.out -= 1
         state.answered[unit.start] = (unit, counts)
         self._settle(unit.area)
@@ -186,7 +205,7 @@ class CarveWork:
             progress.next = unit.end if again is None else again
             progress.order = order.state()
             progress.done = progress.next >= state.space.size
-            self._sink.carved(state.area, state.space, taken, progress)
+            self._sink.carved(state.area, state.space, taken, progress, unit.blocks)
             if again is not None:
                 state.again.insert(0, _Unit([], area=number, start=again, end=unit.end, avoid=unit.avoid))
         if state.progress.next >= state.space.size:
@@ -225,3 +244,11 @@ class CarveWork:
         if not isinstance(job, _Unit):
             raise TypeError("another job")
         return job
+
+
+def _hit(values: Any, unit: _Unit, size: int, lists: int) -> BlockHit:
+    hit = BlockHit(*values)
+    outside = not unit.start <= hit.offset < unit.end or hit.offset >= size or hit.hashset >= lists
+    if any(type(n) is not int or not 0 <= n < 1 << 48 for n in hit) or outside:
+        raise ValueError("not a block of a known file")
+    return hit

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from triage.hashsets.likematch import TURN_WORDS
 from triage.model import MAX_TITLE, Finding, Match, MatchTier, Meaning
 
 if TYPE_CHECKING:
@@ -52,8 +53,8 @@ def match_finding(entry: str, match: Match) -> Finding:
 
 
 def _alike(match: Match) -> str:
-    turned = match.detail.get("turned")
-    return f"{match.tier}, {match.distance} of 256 bits differ" + (f", turned ({turned})" if turned else "")
+    turned = TURN_WORDS.get(str(match.detail.get("turned")))
+    return f"{match.tier}, {match.distance} of 256 bits differ" + (f", {turned}" if turned else "")
 
 
 def _frames(match: Match) -> str:

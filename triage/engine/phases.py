@@ -2,5 +2,5 @@
 
 from __future__ import annotations
 
-OPENING, ANALYZING, READING, VERIFYING, LISTING, CARVING, EXPORTING = 10, 11, 12, 13, 14, 15, 16
+OPENING, ANALYZING, READING, VERIFYING, LISTING, CARVING, EXPORTING, HASHING, SAMPLING = 10, 11, 12, 13, 14, 15, 16, 17, 18
 """``CARVING``: the address is the area's number, the position the candidate's offset in its space."""

@@ -174,7 +174,9 @@ def run(options: RunOptions, observer: Observer) -> RunResult:
                 result.complete = engine.run(walks, plan, deadline=deadline, tick=tick)
                 if result.complete:
                     observer.stage("carving")
-                    result.complete = carve_case(engine, writer, sink, evidence, profile.carve, plan, deadline=deadline, observer=observer)
+                    result.complete = carve_case(
+                        engine, writer, sink, evidence, profile.carve, plan, matcher, deadline=deadline, observer=observer
+                    )
                 observer.stage("comparing pictures with each other")
                 compare_in_case(writer, profile.compare, matcher)
             engine.close()
@@ -306,7 +308,7 @@ def _begin(
         old = writer.fact("run") or {}
         for name in ("examiner", "case_number", "exhibits"):
             facts[name] = facts[name] or old.get(name, facts[name])
-        forget_other_formats(writer, profile.carve)
+        forget_other_formats(writer, profile.carve, matcher)
         if writer.fact("profile") != profile.to_json():
             allowed = budget.ReadBudget({e.id: e.size for e in evidence}, profile.limits.item_bytes)
 

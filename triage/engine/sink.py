@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from triage.case.items import has_content
 from triage.case.matches import Looked
-from triage.case.writer import has_content
 from triage.content.catalog import CATEGORIES
 from triage.content.comparable import Comparable
 from triage.engine.hits import judge, named_findings

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import base64
+import os
 import struct
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from triage.case.items import Work
 from triage.engine import testhook
-from triage.engine.phases import ANALYZING, EXPORTING, LISTING, OPENING, READING, VERIFYING
+from triage.engine.phases import ANALYZING, EXPORTING, HASHING, LISTING, OPENING, READING, VERIFYING
 from triage.evidence import opening, verify
 from triage.filesystem.checks import VolumeReader
 from triage.filesystem.image import tsk_image, tsk_reason
@@ -61,6 +63,7 @@ class Tasks:
             "space": self._carve,
             "carve": self._carve,
             "export": self._export,
+            "hash": self._hash,
         }[command["do"]](command)
 
     def _state(self, command: dict[str, Any]) -> None:
@@ -222,7 +225,8 @@ class Tasks:
         if self._carving is None:
             from triage.engine.carvetasks import CarveTasks  # noqa: PLC0415 - a worker that only lists needs no formats
 
-            self._carving = CarveTasks(self._slot, lambda evidence: self._evidence[evidence][1], self._send)
+            medium_of = lambda evidence: self._evidence[evidence][1]  # noqa: E731
+            self._carving = CarveTasks(self._slot, medium_of, self._send, self._settings.get("lists", ()))
         return self._carving
 
     def _free(self, command: dict[str, Any]) -> None:
@@ -273,6 +277,19 @@ class Tasks:
 
         digests = export(zip(readers, sizes, strict=True), self._send_bytes, announce)
         self._send({"done": "export", "batch": command["batch"], "items": digests})
+
+    def _hash(self, command: dict[str, Any]) -> None:
+        """Hash some of an agency's own files for a list."""
+        from triage.engine.hashfile import hash_file  # noqa: PLC0415 - only building a list needs it
+
+        root = Path(os.fsdecode(base64.b64decode(command["root"])))
+        found = []
+        for position, name in enumerate(command["files"]):
+            self._slot.announce(HASHING, command["batch"], position)
+            path = root / os.fsdecode(base64.b64decode(name))
+            testhook.touch(str(path), "hash-")
+            found.append(hash_file(path, command["flags"], self._slot.beat))
+        self._send({"done": "hash", "batch": command["batch"], "items": found})
 
     def _carve(self, command: dict[str, Any]) -> None:
         """Take an area, or carve a unit of it."""

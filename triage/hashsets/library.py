@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from triage.errors import HashsetError, OutputError, UsageError
-from triage.hashsets.intake import compile_list
+from triage.hashsets.intake import compile_events, compile_list
 from triage.hashsets.store import Hashset
 
 if TYPE_CHECKING:
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from triage.hashsets.facts import SetFacts
     from triage.hashsets.intake import Change, ImportReport
+    from triage.hashsets.records import HashRecord
     from triage.model import Meaning
 
     Progress = Callable[[str, int, int], None]
@@ -105,6 +106,15 @@ class HashsetLibrary:
                     base.close()
 
         return self._put(name, make, dry_run=dry_run)
+
+    def build(
+        self, records: Iterable[HashRecord], facts: SetFacts, *, dry_run: bool = False, progress: Progress | None = None
+    ) -> ImportReport:
+        """Compile records of an agency's own files into the library, replacing the set of that name if any. Raises as an import does."""
+        check_name(facts.name)
+        return self._put(
+            facts.name, lambda target: compile_events(records, target, facts, progress=progress, what=facts.source), dry_run=dry_run
+        )
 
     def _put(self, name: str, make: Callable[[Path | None], ImportReport], *, dry_run: bool) -> ImportReport:
         """Put what ``make`` writes into the library under ``name``; the version before goes when the new one is there."""

@@ -23,6 +23,16 @@ if TYPE_CHECKING:
 NEGATIVE = "negative"
 TURNS = (*ORIENTATIONS, NEGATIVE)
 """How a picture was turned to be alike, by the number of the query."""
+TURN_WORDS = {
+    "r90": "turned by a quarter",
+    "r180": "turned by a half",
+    "r270": "turned by a quarter",
+    "flipx": "mirrored top to bottom",
+    "flipy": "mirrored left to right",
+    "fplus": "turned and mirrored",
+    "fminus": "turned and mirrored",
+    NEGATIVE: "a negative",
+}
 _RANK = {MatchTier.MATCH: 0, MatchTier.LIKELY: 1, MatchTier.WEAK: 2}
 
 

@@ -70,6 +70,11 @@ class Matcher:
         return [(str(hashset.path.resolve()), facts.meaning.value, facts.name) for hashset, facts in self._sets]
 
     @property
+    def facts(self) -> list[SetFacts]:
+        """What the sets say of themselves, with the meanings and names that they have in this run."""
+        return [facts for _, facts in self._sets]
+
+    @property
     def hashsets(self) -> list[Hashset]:
         """The sets."""
         return [hashset for hashset, _ in self._sets]

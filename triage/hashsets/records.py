@@ -3,9 +3,9 @@
 Digests as raw bytes, records, and what a reader has to say about a line it could not use.
 
 A set keeps *kinds* of rows. The three digests that every file is given are compared with files; those of :data:`TRACED` only
-with what traces name (a peer-to-peer database, a torrent); :data:`PARTIAL` are MD5 of a file's first bytes; ``block`` is MD5 of
-4 KiB of a file; ``pdq`` and ``frame`` are PDQ hashes of pictures and of frames of videos, compared by likeness; ``photodna`` is
-kept for whoever has a licensed comparison.
+with what traces name (a peer-to-peer database, a torrent); :data:`PARTIAL` are MD5 of a file's first bytes; ``block`` is the key of
+4 KiB of a file (:mod:`triage.content.blocks`); ``pdq`` and ``frame`` are PDQ hashes of pictures and of frames of videos, compared by
+likeness; ``photodna`` is kept for whoever has a licensed comparison.
 """
 
 from __future__ import annotations
@@ -25,12 +25,10 @@ LENGTHS = {"md5": 16, "sha1": 20, "sha256": 32}  # in bytes
 TRACED = {"sha512": 64, "ed2k": 16, "aich": 20, "btih": 20, "tth": 24}
 PARTIAL = {"md5_512": 512, "md5_64k": 65536}
 """MD5 of so many first bytes, which only files of more bytes have."""
-BLOCK_SIZE = 4096
-"""Bytes of a block whose digest is kept."""
 KEYS = {**LENGTHS, **TRACED, **dict.fromkeys(PARTIAL, 16), "block": 16, "pdq": 32, "frame": 32, "photodna": 144}
 """Every kind of row, with how many of its first bytes are compared."""
 ROWS = KEYS | {"pdq": 41, "frame": 36, "block": 24}
-"""How many bytes a row has. ``pdq``: hash, 1 or 0, 64-bit pHash or zeros. ``frame``: hash, record. ``block``: digest, record,
+"""How many bytes a row has. ``pdq``: hash, 1 or 0, 64-bit pHash or zeros. ``frame``: hash, record. ``block``: key, record,
 number of the block in its file. Numbers are 32-bit, big-endian."""
 LIKENESS = ("pdq", "frame")
 """Kinds that are compared by the bits that differ."""
@@ -152,9 +150,9 @@ def pdq_row(pdq: bytes, phash: bytes | None = None) -> bytes:
     return pdq + (b"\x01" + phash if phash is not None else bytes(9))
 
 
-def block_row(md5: bytes, number: int) -> bytes:
-    """Return a ``block`` value: the digest of the file's 4 KiB block of this number, counted from 0."""
-    return md5 + number.to_bytes(4, "big")
+def block_row(key: bytes, number: int) -> bytes:
+    """Return a ``block`` value: the key of the file's 4 KiB block of this number, counted from 0."""
+    return key + number.to_bytes(4, "big")
 
 
 def record_of(digests: dict[str, bytes], category: str = "") -> HashRecord:

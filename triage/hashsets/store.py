@@ -102,6 +102,15 @@ class Hashset:
                 self._find(kind, asked[start : start + _BATCH], found[start : start + _BATCH])
         return found
 
+    def has_prefix(self, kind: str, prefixes: NDArray[np.uint64]) -> NDArray[np.bool_]:
+        """Return which numbers may be the first 8 bytes of a key of the set: a few are that are not, none is missed."""
+        if kind not in self._exact:
+            return np.zeros(len(prefixes), bool)
+        words = self._exact[kind][0]
+        mask = masks_of(prefixes)
+        found: NDArray[np.bool_] = (words[prefixes >> np.uint64(64 - (len(words).bit_length() - 1))] & mask) == mask
+        return found
+
     def lookup(self, kind: str, keys: bytes) -> NDArray[np.int32]:
         """Return the label number of each key, -1 for one that is not in the set. :meth:`category` has its text."""
         rows = self.find(kind, keys)
@@ -134,11 +143,11 @@ class Hashset:
         high = prefix[start:end].astype(">u8").view(np.uint8).reshape(-1, 8)
         return np.concatenate([high, tail[start:end, :-4]], axis=1)
 
-    def same_key(self, kind: str, row: int) -> range:
-        """Return the rows that have the same key as ``row``, the first of them."""
+    def same_key(self, kind: str, row: int, most: int = 1 << 20) -> range:
+        """Return the rows that have the same key as ``row``, the first of them; no more than ``most``."""
         _, prefix, tail = self._exact[kind]
         rest, end = KEYS[kind] - 8, row + 1
-        while end < len(prefix) and prefix[end] == prefix[row] and (tail[end, :rest] == tail[row, :rest]).all():
+        while end < min(len(prefix), row + most) and prefix[end] == prefix[row] and (tail[end, :rest] == tail[row, :rest]).all():
             end += 1
         return range(row, end)
 
@@ -295,11 +304,10 @@ class Hashset:
         return np.frombuffer(self._map, kind, count, offset).reshape(shape) if count else np.zeros(shape, kind)
 
     def _find(self, kind: str, asked: NDArray[np.uint8], found: NDArray[np.int64]) -> None:
-        words, prefixes, tails = self._exact[kind]
+        _, prefixes, tails = self._exact[kind]
         rest = asked.shape[1] - 8
         wanted = prefixes_of(asked)
-        mask = masks_of(wanted)
-        maybe = np.flatnonzero((words[wanted >> np.uint64(64 - (len(words).bit_length() - 1))] & mask) == mask)
+        maybe = np.flatnonzero(self.has_prefix(kind, wanted))
         if not len(maybe):
             return
         maybe = maybe[np.argsort(wanted[maybe])]

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from triage.content.types import extension_of
+from triage.hashsets.likematch import TURN_WORDS
 from triage.model import Record
 from triage.priority.globs import Globs
 from triage.priority.records import NO_LIST
@@ -263,8 +264,8 @@ def _likeness(match: Match) -> str:
         return f"{match.detail.get('frames')} of its {match.detail.get('of_file')} frames"
     if match.how == "partial":
         return "its first 64 KiB are equal"
-    turned = match.detail.get("turned")
-    return f"{match.distance} of 256 bits differ" + (f", turned: {turned}" if turned else "")
+    turned = TURN_WORDS.get(str(match.detail.get("turned")))
+    return f"{match.distance} of 256 bits differ" + (f", {turned}" if turned else "")
 
 
 def _few(words: Iterable[str]) -> str:

@@ -1,0 +1,1 @@
+"""What compiled sets are written as for other programs, one file a format."""
