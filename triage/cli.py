@@ -35,6 +35,7 @@ COMMANDS = {
     "queue": "queue:queue",
     "report": "report:report",
     "run": "run:run",
+    "sample": "sample:sample",
     "status": "status:status",
     "verify": "verify:verify",
 }

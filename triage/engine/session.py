@@ -9,7 +9,7 @@ import struct
 import time
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, NamedTuple, Self
 
 from triage import errors
 from triage.engine.frames import MAX_FRAME
@@ -29,6 +29,13 @@ _STARTING = 60.0
 _RECORD = 16 << 20
 """Bytes of JSON that an evidence record may take: an E01 set may have thousands of segments."""
 _VOLUMES = 100_000
+
+
+class Sampled(NamedTuple):
+    """Known blocks at some places: where on the medium, the set's record, the place in the known file; and places that cannot be read."""
+
+    hits: list[tuple[int, int, int]]
+    unreadable: int
 
 
 class Session:
@@ -115,6 +122,19 @@ class Session:
             if any(a >= b or b > end for a, b in ranges) or any(b > c for (_, b), (c, _) in itertools.pairwise(ranges)):
                 raise ValueError("ranges that are none")
             return ranges, str(answer["note"])[:1000]
+
+    def sample(self, evidence: Evidence, hashset: Path, places: Sequence[int], length: int) -> Sampled:
+        """Read ``length`` bytes from each place on, in order, and hold the block that begins in the first 4,096 against a set's."""
+        what = "reading random places"
+        command = {"do": "sample", "evidence": evidence.id, "set": str(hashset.resolve()), "places": list(places), "length": length}
+        answer, _ = self._ask(command, what)
+        with self._believing(what):
+            small(answer, _RECORD)
+            hits = [(int(a), int(b), int(c)) for a, b, c in answer["hits"]]
+            unreadable = int(answer["unreadable"])
+            if not 0 <= unreadable <= len(places) or any(min(hit) < 0 for hit in hits):
+                raise ValueError("places that were not asked for")
+            return Sampled(hits, unreadable)
 
     def verify(self, evidence: Evidence, progress: Callable[[int], None]) -> Json:
         """Recompute the medium's digests and compare them with the stored ones."""

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from triage.case.items import Work
 from triage.engine import testhook
-from triage.engine.phases import ANALYZING, EXPORTING, HASHING, LISTING, OPENING, READING, VERIFYING
+from triage.engine.phases import ANALYZING, EXPORTING, HASHING, LISTING, OPENING, READING, SAMPLING, VERIFYING
 from triage.evidence import opening, verify
 from triage.filesystem.checks import VolumeReader
 from triage.filesystem.image import tsk_image, tsk_reason
@@ -64,6 +64,7 @@ class Tasks:
             "carve": self._carve,
             "export": self._export,
             "hash": self._hash,
+            "sample": self._sample,
         }[command["do"]](command)
 
     def _state(self, command: dict[str, Any]) -> None:
@@ -277,6 +278,27 @@ class Tasks:
 
         digests = export(zip(readers, sizes, strict=True), self._send_bytes, announce)
         self._send({"done": "export", "batch": command["batch"], "items": digests})
+
+    def _sample(self, command: dict[str, Any]) -> None:
+        """Read random places and say which known blocks begin there."""
+        from triage.hashsets.blockscan import BlockStore  # noqa: PLC0415 - only sampling needs it
+        from triage.hashsets.store import Hashset  # noqa: PLC0415
+
+        _, medium, _ = self._evidence[command["evidence"]]
+        hits: list[list[int]] = []
+        unreadable = 0
+        with Hashset(Path(command["set"])) as hashset:
+            blocks = BlockStore([(0, hashset)])
+            for number, place in enumerate(command["places"]):
+                self._slot.announce(SAMPLING, 0, number)
+                try:
+                    data = medium.read_at(place, min(command["length"], medium.size - place))
+                except OSError:
+                    unreadable += 1
+                    continue
+                here = [one for one in blocks.look(data, place) if one.offset < place + blocks.size]
+                hits += [[one.offset, int(one.file.split(":")[1]), one.position] for one in here]
+        self._send({"done": "sample", "hits": hits, "unreadable": unreadable})
 
     def _hash(self, command: dict[str, Any]) -> None:
         """Hash some of an agency's own files for a list."""

@@ -53,7 +53,7 @@ def chunks_of(rows: int, exact: int = EXACT, brute: int = BRUTE_ROWS) -> list[tu
     """
     if rows <= brute:
         return []
-    widths = (width for width in _WIDTHS if width <= rows.bit_length() + 1)
+    widths = [width for width in _WIDTHS if width <= rows.bit_length() + 1] or [_WIDTHS[0]]
     count = min((-(-BITS // width) for width in widths), key=lambda chunks: _cost(chunks, rows, exact))
     edges = [BITS * n // count for n in range(count + 1)]
     near, more = divmod(exact, count)
