@@ -48,6 +48,8 @@ NO_PARSER = {
     "triage.hashsets.categories": "the lab's own table",
     "triage.hashsets.likematch": "look-ups in what the store's target reads",
     "triage.hashsets.videolike": "look-ups in what the store's target reads",
+    "triage.hashsets.photodna": "what it compares is the lab's own",
+    "triage.hashsets.blockscan": "look-ups in what the store's target reads",
     "triage.hashsets.sparing": "look-ups in what the store's target reads",
     "triage.hashsets.alike": "arithmetic on hashes of our own making",
     "triage.artifacts.structure": "no parser",

@@ -56,8 +56,8 @@ class MatchRows:
             one = row.comparable
             if one is None:
                 continue
-            values = (key, one.pdq or None, one.phash or None, one.quality, len(one.frames), one.reason)
-            self._db.execute("INSERT OR REPLACE INTO comparable VALUES (?, ?, ?, ?, ?, ?)", values)
+            values = (key, one.pdq or None, one.phash or None, one.quality, len(one.frames), one.reason, one.photodna or None)
+            self._db.execute("INSERT OR REPLACE INTO comparable VALUES (?, ?, ?, ?, ?, ?, ?)", values)
             self._db.execute("DELETE FROM frame WHERE content = ?", (key,))
             self._db.executemany(
                 "INSERT INTO frame VALUES (?, ?, ?, ?, ?)", [(key, n, f.time_ms, f.pdq, f.quality) for n, f in enumerate(one.frames)]
@@ -76,7 +76,7 @@ class MatchRows:
         while True:
             rows = self._db.execute(
                 "SELECT c.key, c.size, c.md5, c.sha1, c.sha256, c.md5_512, c.md5_64k, c.spared, "
-                "m.pdq, m.phash, m.quality, m.frames, m.reason "
+                "m.pdq, m.phash, m.quality, m.frames, m.reason, m.photodna "
                 "FROM content c LEFT JOIN comparable m ON m.content = c.key WHERE c.key > ? ORDER BY c.key LIMIT ?",
                 (last, _PAGE),
             ).fetchall()
@@ -92,7 +92,7 @@ class MatchRows:
         if row["frames"]:
             found = self._db.execute("SELECT time_ms, pdq, quality FROM frame WHERE content = ? ORDER BY n", (row["key"],))
             frames = tuple(Frame(*f) for f in found)
-        return Comparable(row["pdq"] or b"", row["phash"] or b"", row["quality"], frames, row["reason"])
+        return Comparable(row["pdq"] or b"", row["phash"] or b"", row["quality"], frames, row["reason"], row["photodna"] or b"")
 
     def by_content(self) -> dict[str, tuple[Match, ...]]:
         """Return all matches, keyed by content."""

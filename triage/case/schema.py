@@ -47,9 +47,10 @@ CREATE TABLE content (
 CREATE TABLE plugin_set (n INTEGER PRIMARY KEY, keys TEXT NOT NULL UNIQUE);
 
 -- What a picture is compared by: PDQ hashes (32 bytes) and pHashes (8 bytes) of its eight orientations, end to end; NULL with a reason.
--- Of a video: how many frames it has in the table frame, and why the others are not there.
+-- Of a video: how many frames it has in the table frame, and why the others are not there. photodna: of a licensed comparison, if any.
 CREATE TABLE comparable (
-    content TEXT PRIMARY KEY, pdq BLOB, phash BLOB, quality INTEGER NOT NULL, frames INTEGER NOT NULL, reason TEXT NOT NULL
+    content TEXT PRIMARY KEY, pdq BLOB, phash BLOB, quality INTEGER NOT NULL, frames INTEGER NOT NULL, reason TEXT NOT NULL,
+    photodna BLOB
 ) WITHOUT ROWID;
 CREATE TABLE frame (
     content TEXT NOT NULL, n INTEGER NOT NULL, time_ms INTEGER NOT NULL, pdq BLOB NOT NULL, quality INTEGER NOT NULL,

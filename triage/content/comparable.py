@@ -35,29 +35,37 @@ class Frame(NamedTuple):
 
 
 class Comparable(NamedTuple):
-    """The hashes of a picture in its eight orientations, or of a video's frames; ``reason``: why there are none, or not all."""
+    """The hashes of a picture in its eight orientations, or of a video's frames; ``reason``: why there are none, or not all.
+
+    ``photodna``: what a licensed comparison makes of the picture, when one is installed.
+    """
 
     pdq: bytes = b""
     phash: bytes = b""
     quality: int = 0
     frames: tuple[Frame, ...] = ()
     reason: str = ""
+    photodna: bytes = b""
 
     def pack(self) -> list[Any]:
         """Return the fields as JSON values."""
         frames = [[f.time_ms, f.pdq.hex(), f.quality] for f in self.frames]
-        return [base64.b64encode(self.pdq).decode("ascii"), base64.b64encode(self.phash).decode("ascii"), self.quality, frames, self.reason]
+        pdq, phash, photodna = (base64.b64encode(raw).decode("ascii") for raw in (self.pdq, self.phash, self.photodna))
+        return [pdq, phash, self.quality, frames, self.reason, photodna]
 
     @classmethod
     def unpack(cls, values: Any) -> Comparable:
         """Build it from :meth:`pack`'s form; raise ``TypeError`` or ``ValueError`` for what does not fit."""
-        pdq, phash, quality, frames, reason = values
+        pdq, phash, quality, frames, reason, photodna = values
         hashes = base64.b64decode(pdq, validate=True), base64.b64decode(phash, validate=True)
         if (len(hashes[0]), len(hashes[1])) not in ((0, 0), (_PDQ, _PHASH)) or len(frames) > MAX_DENSE:
             raise ValueError("not the hashes of a picture")
         if type(quality) is not int or not 0 <= quality <= 100 or type(reason) is not str or len(reason) > _MAX_REASON:
             raise ValueError("not the quality of a hash, or not a reason")
-        return cls(*hashes, quality, tuple(_frame(frame) for frame in frames), reason)
+        vector = base64.b64decode(photodna, validate=True)
+        if len(vector) not in (0, 144):
+            raise ValueError("not the vector of a picture")
+        return cls(*hashes, quality, tuple(_frame(frame) for frame in frames), reason, vector)
 
 
 def _frame(values: Any) -> Frame:
@@ -80,6 +88,7 @@ def comparable_of(
     videos: bool,
     beat: Callable[[], None],
     dense: bool = False,
+    photodna: Callable[[bytes], bytes | None] | None = None,
 ) -> Comparable | None:
     """Return what an item is compared by, ``None`` if it is no picture and no video, or those are not to be compared.
 
@@ -88,7 +97,7 @@ def comparable_of(
     """
     category = kind.category if kind else ""
     if category == "picture" and pictures:
-        return _of_picture(data, read_at, size)
+        return _of_picture(data, read_at, size, photodna)
     if category == "video" and videos:
         found = videoframes.frames_of(read_at, size, dense=dense, limit=MAX_DENSE if dense else MAX_FRAMES, beat=beat)
         if isinstance(found, str):
@@ -97,12 +106,23 @@ def comparable_of(
     return None
 
 
-def _of_picture(data: bytes | None, read_at: ReadAt, size: int) -> Comparable:
+def _of_picture(data: bytes | None, read_at: ReadAt, size: int, photodna: Callable[[bytes], bytes | None] | None) -> Comparable:
     if data is None:
         if size > LARGEST_PICTURE:
             return Comparable(reason=f"larger than {LARGEST_PICTURE >> 20} MiB")
         data = read_at(0, size)
+    vector = _vector(photodna, data)
     found = picture_hash(data)
     if isinstance(found, str):
-        return Comparable(reason=found[:_MAX_REASON])
-    return Comparable(found.pdq, found.phash, found.quality)
+        return Comparable(reason=found[:_MAX_REASON], photodna=vector)
+    return Comparable(found.pdq, found.phash, found.quality, photodna=vector)
+
+
+def _vector(photodna: Callable[[bytes], bytes | None] | None, data: bytes) -> bytes:
+    """Return what a licensed comparison makes of a picture; nothing when it fails, whatever its reason: it is not ours."""
+    if photodna is None:
+        return b""
+    try:
+        return photodna(data) or b""
+    except Exception:
+        return b""

@@ -31,6 +31,7 @@ SIDE = 64
 _LOW, _TOP = 16, 8
 _LEAST = 5  # pixels a side; smaller pictures have the zero hash of quality 0
 _BITS = 20  # binary places of the whole numbers that stand for the reduced picture and the transform
+_NOTHING = 1e-9
 _SIZES = 64  # sizes of pictures whose matrices are kept: some 100 KB each
 
 
@@ -62,11 +63,24 @@ def hash_of(luma: NDArray[Any]) -> PictureHash:
 def _reduced(luma: NDArray[Any]) -> Floats:
     """Return the blurred picture at 64 x 64 places."""
     height, width = luma.shape
-    values = luma.astype(np.float64)
     if (height, width) == (SIDE, SIDE):
-        return values
-    found: Floats = _places(height) @ values @ _places(width).T
+        return luma.astype(np.float64)
+    values = luma.astype(np.float64)
+    # A place has only the rows around it in it: a fortieth of the products that the whole matrix would take.
+    rows = np.stack([weights @ values[first : first + len(weights)] for first, weights in _bands(height)])
+    found: Floats = rows @ _places(width).T
     return found
+
+
+@lru_cache(maxsize=_SIZES)
+def _bands(length: int) -> tuple[tuple[int, Floats], ...]:
+    """Return, for each of the 64 places, the first row that is in it, and the weights of that and the following ones."""
+    found = []
+    for row in _places(length):
+        some = np.flatnonzero(row)
+        first, last = int(some[0]), int(some[-1])
+        found.append((first, row[first : last + 1].copy()))
+    return tuple(found)
 
 
 @lru_cache(maxsize=_SIZES)
@@ -86,6 +100,7 @@ def _places(length: int) -> Floats:
             np.add.at(row, low, share)
             np.subtract.at(row, high, share)
         rows = np.cumsum(ends, axis=1)[:, :length]
+        rows[np.abs(rows) < _NOTHING] = 0.0  # what is left of differences of equal shares
     return rows
 
 

@@ -10,6 +10,7 @@ from triage.content.magic import Libmagic
 from triage.content.stream import analyze_content
 from triage.engine import testhook
 from triage.engine.items import pack_content
+from triage.hashsets.photodna import load_comparer
 from triage.hashsets.sparing import Sparing
 from triage.model import Content, Finding, Outcome, Problem, Severity
 from triage.plugin import Item, run_plugin
@@ -32,6 +33,8 @@ class Analyzer:
         self._limit = int(settings["item_bytes"])
         self._libmagic = Libmagic()
         self._sparing = Sparing(settings.get("lists", ()), settings.get("categories", ()))
+        comparer = load_comparer() if settings.get("compare", {}).get("photodna") else None
+        self._photodna = comparer.vector if comparer is not None else None
         self._pictures, self._videos = (bool(settings.get("compare", {}).get(name)) for name in ("pictures", "videos"))
         registry = find_plugins([Path(p) for p in settings.get("plugin_paths", ())])
         self._plugins: list[tuple[str, Plugin]] = []
@@ -97,7 +100,14 @@ class Analyzer:
         """Return what a picture or a video is compared by; what keeps it from being compared is its reason."""
         try:
             return comparable_of(
-                result.type, result.data, read_at, work.size, pictures=self._pictures, videos=self._videos, beat=self._beat
+                result.type,
+                result.data,
+                read_at,
+                work.size,
+                pictures=self._pictures,
+                videos=self._videos,
+                beat=self._beat,
+                photodna=self._photodna,
             )
         except MemoryError:
             return Comparable(reason="the memory limit was reached while it was decoded")

@@ -17,17 +17,20 @@ if TYPE_CHECKING:
 
     from triage.case.writer import CaseWriter
     from triage.hashsets.matching import Matcher
+    from triage.hashsets.photodna import Comparer
     from triage.priority.records import Compare
 
 _PICTURES, _VIDEOS = "compare-pictures@1", "compare-videos@1"
 
 
-def comparing_keys(compare: Compare) -> list[str]:
+def comparing_keys(compare: Compare, comparer: Comparer | None) -> list[str]:
     """Return the keys of the work that comparing asks for, as plugins have theirs: what ended without them is work again.
 
     What cannot be done here, for want of a library, is not asked for.
     """
     keys = [_PICTURES] if compare.pictures and pictures.available() else []
+    if keys and comparer is not None:
+        keys.append(f"photodna-{comparer.name}@{comparer.version}")
     return keys + ([_VIDEOS] if compare.videos and videoframes.available() else [])
 
 
@@ -41,7 +44,7 @@ def missing(compare: Compare) -> list[str]:
     return said
 
 
-def compare_in_case(writer: CaseWriter, compare: Compare, matcher: Matcher) -> None:
+def compare_in_case(writer: CaseWriter, compare: Compare, matcher: Matcher, comparer: Comparer | None) -> None:
     """Put the pictures of a case that look alike into groups, over all its evidence, and note what could not be compared."""
     if compare.pictures:
         writer.group(compare.quality, lambda hashes: _groups(hashes, compare.match))
@@ -51,7 +54,7 @@ def compare_in_case(writer: CaseWriter, compare: Compare, matcher: Matcher) -> N
     if not compare.videos:
         not_done.append("videos were not compared by their frames (profile)")
     not_done += not_exhaustive(matcher.hashsets, matcher.thresholds)
-    writer.set_fact("compare", {"not_done": not_done})
+    writer.set_fact("compare", {"not_done": not_done, "photodna": f"{comparer.name} {comparer.version}" if comparer is not None else ""})
 
 
 def _groups(hashes: NDArray[np.uint8], radius: int) -> Iterable[list[int]]:

@@ -30,6 +30,7 @@ from triage.hashsets.categories import Categories
 from triage.hashsets.library import HashsetLibrary
 from triage.hashsets.likematch import Thresholds
 from triage.hashsets.matching import open_matcher
+from triage.hashsets.photodna import load_comparer
 from triage.model import Encryption, Entry, Evidence, Problem, Severity, Volume
 from triage.registry import find_plugins
 
@@ -117,14 +118,15 @@ def run(options: RunOptions, observer: Observer) -> RunResult:
     profile = options.profile
     registry = find_plugins(options.plugin_paths)
     plugins = profile.enabled_plugins()
-    keys = [registry.get(name).key(given) for name, given in plugins.items()] + comparing_keys(profile.compare)
+    comparer = load_comparer()
+    keys = [registry.get(name).key(given) for name, given in plugins.items()] + comparing_keys(profile.compare, comparer)
     jobs = options.jobs or profile.limits.jobs or max(1, os.cpu_count() or 1)
     settings: Json = {
         "memory": profile.limits.memory,
         "item_bytes": profile.limits.item_bytes,
         "plugins": plugins,
         "plugin_paths": [str(p.resolve()) for p in options.plugin_paths],
-        "compare": {"pictures": profile.compare.pictures, "videos": profile.compare.videos},
+        "compare": {"pictures": profile.compare.pictures, "videos": profile.compare.videos, "photodna": comparer is not None},
         "categories": _rows(profile),
     }
     check_types(profile.carve.types)
@@ -150,7 +152,12 @@ def run(options: RunOptions, observer: Observer) -> RunResult:
             integrity.compare_with_last_run(writer, evidence, before)
             uses = (*options.hashsets, *(u.name if u.meaning is None else f"{u.name}:{u.meaning}" for u in profile.hashsets))
             with open_matcher(
-                uses, HashsetLibrary(), options.case / "hashsets", categories=Categories(_rows(profile)), thresholds=_thresholds(profile)
+                uses,
+                HashsetLibrary(),
+                options.case / "hashsets",
+                categories=Categories(_rows(profile)),
+                thresholds=_thresholds(profile),
+                comparer=comparer,
             ) as matcher:
                 if options.verify:
                     begun = True
@@ -178,7 +185,7 @@ def run(options: RunOptions, observer: Observer) -> RunResult:
                         engine, writer, sink, evidence, profile.carve, plan, matcher, deadline=deadline, observer=observer
                     )
                 observer.stage("comparing pictures with each other")
-                compare_in_case(writer, profile.compare, matcher)
+                compare_in_case(writer, profile.compare, matcher, comparer)
             engine.close()
             result.stopped = engine.stopped or ("" if result.complete else "the time budget was used up")
             writer.add_problems(budget.refusal(*refused) for refused in writer.skipped_for(budget.REASON))

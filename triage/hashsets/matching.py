@@ -15,6 +15,7 @@ from triage.hashsets.categories import Categories
 from triage.hashsets.intake import compile_list
 from triage.hashsets.library import check_name
 from triage.hashsets.likematch import TURNS, Thresholds, pictures_like
+from triage.hashsets.photodna import vectors_like
 from triage.hashsets.records import ALGORITHMS, EMPTY_FILE, KEYS, LENGTHS, PARTIAL, TRACED
 from triage.hashsets.source import Source
 from triage.hashsets.store import Hashset
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from triage.hashsets.facts import SetFacts
     from triage.hashsets.library import HashsetLibrary
     from triage.hashsets.likematch import Like
+    from triage.hashsets.photodna import Comparer
     from triage.hashsets.videolike import LikeVideo
     from triage.model import Content
 
@@ -50,12 +52,14 @@ class Matcher:
         *,
         categories: Categories | None = None,
         thresholds: Thresholds | None = None,
+        comparer: Comparer | None = None,
     ) -> None:
         """``facts`` replace the sets' own, one for one: another meaning, or a name that is not taken."""
         self._sets = list(zip(hashsets, facts or [h.facts for h in hashsets], strict=True))
         self._known: dict[tuple[int, str, int], Match] = {}
         self._categories = categories or Categories()
         self.thresholds = thresholds or Thresholds()
+        self._comparer = comparer
         self._hints = [BloomHint(blob) if (blob := h.blob("hashlookup")) is not None else None for h in hashsets]
 
     @property
@@ -86,7 +90,7 @@ class Matcher:
         compared by, one for one. The empty file's digests match nothing. Raises ``HashsetError`` for a set that turns out to be damaged.
         """
         asked = {name: _packed(contents, name) for name in _STRONGEST_FIRST}
-        alike = {at: one for at, one in enumerate(comparables) if one is not None and (one.pdq or one.frames)}
+        alike = {at: one for at, one in enumerate(comparables) if one is not None and (one.pdq or one.frames or one.photodna)}
         found: dict[int, list[Match]] = {}
         for number, (hashset, facts) in enumerate(self._sets):
             done: set[int] = set()
@@ -100,6 +104,9 @@ class Matcher:
             left = {at: one for at, one in alike.items() if at not in done}
             for at, like in pictures_like(hashset, left, self.thresholds).items():
                 found.setdefault(at, []).append(self._like(number, like))
+            for at, near in vectors_like(self._comparer, hashset, left).items():
+                match = self._match(number, "photodna", int(hashset.codes("photodna", np.array([near.row]))[0]))
+                found.setdefault(at, []).append(match.replace(distance=near.distance, tier=MatchTier.MATCH))
             for at, video in videos_like(hashset, left, self.thresholds).items():
                 found.setdefault(at, []).append(self._video(number, video))
         return [tuple(found.get(position, ())) for position in range(len(contents))]
@@ -205,6 +212,7 @@ def open_matcher(
     *,
     categories: Categories | None = None,
     thresholds: Thresholds | None = None,
+    comparer: Comparer | None = None,
 ) -> Matcher:
     """Open the sets that a run uses: each a name in the library or a list file.
 
@@ -236,7 +244,7 @@ def open_matcher(
         for hashset in opened:
             hashset.close()
         raise
-    return Matcher(opened, facts, categories=categories, thresholds=thresholds)
+    return Matcher(opened, facts, categories=categories, thresholds=thresholds, comparer=comparer)
 
 
 def _check_hint(facts: SetFacts, meaning: Meaning | None) -> None:

@@ -46,6 +46,8 @@ def not_compared(counts: dict[str, Any], compare: dict[str, Any] | None, hashset
         said.append(f"of {cut:,} video{'s' if cut != 1 else ''} only a part of the frames was compared")
     for facts in hashsets:
         for kind, count in sorted((facts.get("uncompared") or {}).items()):
+            if kind == "photodna" and compare is not None and compare.get("photodna"):
+                continue  # a licensed comparison is installed
             only = _UNCOMPARED.get(kind, kind)
             said.append(f"the list {facts['name']} has {count:,} record{'s' if count != 1 else ''} with nothing but {only}")
     return said
