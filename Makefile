@@ -22,7 +22,7 @@ DEV_INSTALLED = $(VENV)/dev-installed
 PYTEST = $(BIN)/python -m pytest -q -n $(TEST_JOBS)
 
 .DELETE_ON_ERROR:
-.PHONY: help demo test test-fast lint types check bench bench-carve mutants images docs wheel-check clean
+.PHONY: help demo test test-fast lint types check bench bench-carve bench-lists mutants images docs wheel-check clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' Makefile
@@ -54,6 +54,12 @@ bench-carve: $(DEV_INSTALLED) ## carving against foremost, scalpel and photorec 
 	@$(BIN)/python bench/carve.py quality --samples $(wildcard ../shared/evidence/pictures ../shared/evidence/types ../shared/evidence/artifacts)
 	@$(BIN)/python bench/carve.py hostile
 	@$(BIN)/python bench/carve.py memory
+
+bench-lists: $(DEV_INSTALLED) ## hash lists, likeness and blocks against their peers where these are installed (half an hour, 25 GB of disk)
+	@$(BIN)/python bench/hashsets.py
+	@$(BIN)/python bench/likeness.py
+	@$(BIN)/python bench/pictures.py $(addprefix --samples ,$(wildcard ../shared/evidence/pictures))
+	@$(BIN)/python bench/blocks.py
 
 mutants: $(DEV_INSTALLED) ## 3,000 damaged media and 450 damaged E01 sets: nothing crashes, nothing is lost in silence (half an hour)
 	@$(BIN)/python bench/mutants.py run --raw $(MUTANTS_ARGS)

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 FIRST = "0" * 64
 NAME = "audit.jsonl"
 TORN = "is not a whole record"
+_HINT = "make room, or choose a folder that you may write to, then run the same command again"
 
 
 class AuditLog:
@@ -33,7 +34,7 @@ class AuditLog:
         try:
             self._file = open_private(path)
         except OSError as error:
-            raise OutputError(f"{path} cannot be written: {error.strerror or error}") from error
+            raise OutputError(f"{path} cannot be written: {error.strerror or error}", hint=_HINT) from error
         try:
             _lock(self._file.fileno(), path)
         except CaseError:
@@ -67,7 +68,7 @@ class AuditLog:
             append(self._file, line)
             os.fsync(self._file.fileno())
         except OSError as error:
-            raise OutputError(f"{self._path} cannot be written: {error.strerror or error}") from error
+            raise OutputError(f"{self._path} cannot be written: {error.strerror or error}", hint=_HINT) from error
 
     def close(self) -> None:
         """Close the log and let go of the lock."""

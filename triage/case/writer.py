@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from triage.model import Finding, Json, Match, Problem
 
 
+_HINT = "make room, then run the same command again: it resumes"
 _INSERT_ENTRY = (
     f"INSERT OR IGNORE INTO entry ({', '.join(COLUMNS)}, state, content, skip, tier) VALUES ({', '.join('?' * (len(COLUMNS) + 4))})"
 )
@@ -55,7 +56,7 @@ class CaseWriter:
         try:
             self._findings = open_private(folder / "findings.jsonl")
         except OSError as error:
-            raise OutputError(f"{folder} cannot be written: {error.strerror or error}") from error
+            raise OutputError(f"{folder} cannot be written: {error.strerror or error}", hint=_HINT) from error
 
     @classmethod
     def create(cls, folder: Path) -> CaseWriter:
@@ -484,9 +485,7 @@ class CaseWriter:
         try:
             append(self._findings, "".join(lines).encode())
         except OSError as error:
-            raise OutputError(
-                f"{self.folder} cannot be written: {error.strerror or error}", hint="make room, then run the same command again: it resumes"
-            ) from error
+            raise OutputError(f"{self.folder} cannot be written: {error.strerror or error}", hint=_HINT) from error
 
     def _plugin_set(self, plugins: Sequence[str]) -> int:
         text = compact(sorted(plugins))
@@ -550,7 +549,7 @@ class CaseWriter:
             new.replace(self.folder / "findings.jsonl")
             self._findings = open_private(self.folder / "findings.jsonl")
         except OSError as error:
-            raise OutputError(f"{self.folder} cannot be written: {error.strerror or error}") from error
+            raise OutputError(f"{self.folder} cannot be written: {error.strerror or error}", hint=_HINT) from error
 
     def abandon(self) -> None:
         """Close; take back a case that was made for this run, which ended before it began."""

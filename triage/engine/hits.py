@@ -33,8 +33,8 @@ def known_of(matches: Iterable[Match]) -> str | None:
 
 
 def alike_of(matches: Iterable[Match]) -> str | None:
-    """Return the best tier in which a content is like something on a notable list."""
-    tiers = {m.tier for m in matches if m.meaning is Meaning.NOTABLE}
+    """Return the best tier in which a content is like something on a notable list. A filter that can be wrong says nothing of likeness."""
+    tiers = {m.tier for m in matches if m.meaning is Meaning.NOTABLE and m.how != "hint"}
     return next((tier.value for tier in _TIERS if tier in tiers), None)
 
 
