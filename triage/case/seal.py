@@ -83,7 +83,7 @@ def seal(folder: Path, key: Ed25519PrivateKey) -> Json:
             os.fsync(file.fileno())
         new.replace(folder / NAME)
     except OSError as error:
-        raise OutputError(f"{folder / NAME} cannot be written: {error.strerror or error}", hint="make room, or see who may write there") from error
+        raise OutputError(f"{folder / NAME} cannot be written: {error.strerror or error}", hint="make room there") from error
     return signed
 
 

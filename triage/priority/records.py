@@ -18,7 +18,7 @@ from triage.priority import forms
 from triage.priority.forms import Form, Json, place, record, several
 
 NO_LIST = "none"
-"""In ``known:``, what stands for an item that is on no list."""
+"""In ``known:`` and ``alike:``, what stands for an item that is on no list, and like nothing there."""
 FIELDS = frozenset({"set", "category", "type", "extension", "folder", "finding", "likeness"})
 """What a rule's text may name in braces."""
 
@@ -216,14 +216,18 @@ class When:
     entropy: NumberRange = place(_NUMBERS, "entropy in bits a byte, 0 to 8", default=NumberRange())
     copies: NumberRange = place(_NUMBERS, "entries with the same content", default=NumberRange())
     alike: tuple[str, ...] = place(
-        several(forms.choice((MatchTier.MATCH, MatchTier.LIKELY, MatchTier.WEAK), "tier")),
-        "like something on a notable list, in one of these tiers",
+        several(forms.choice((MatchTier.MATCH, MatchTier.LIKELY, MatchTier.WEAK, NO_LIST), "tier")),
+        "like something on a notable list, in one of these tiers; none: like nothing there",
         default=(),
     )
     alike_notable: bool | None = place(forms.flag(), "looks like a picture of this case that is on a notable list", default=None)
     near_notable: bool | None = place(forms.flag(), "a file of the same folder is on a notable list", default=None)
     after: int | None = place(forms.moment(), "changed at this time or later (mtime)", default=None)
     before: int | None = place(forms.moment(), "changed before this time (mtime)", default=None)
+
+    def tiers(self) -> tuple[str, ...]:
+        """Return the tiers of likeness of which an item must have one; none when it may be like nothing."""
+        return () if NO_LIST in self.alike else self.alike
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -237,9 +241,9 @@ class Rule:
 
     def __post_init__(self) -> None:
         named = template_fields(self.text)
-        if "set" in named and not self.when.alike and (not self.when.known or NO_LIST in self.when.known):
+        if "set" in named and not self.when.tiers() and (not self.when.known or NO_LIST in self.when.known):
             raise ValueError("{set} needs a 'known:' condition that names a list's meaning, or an 'alike:' condition")
-        if "likeness" in named and not self.when.alike:
+        if "likeness" in named and not self.when.tiers():
             raise ValueError("{likeness} needs an 'alike:' condition")
         if "finding" in named and not self.when.findings:
             raise ValueError("{finding} needs a 'findings:' condition")

@@ -161,7 +161,7 @@ def compile_rules(rules: Iterable[Rule]) -> Scorer:
 
 def _group(when: When) -> tuple[tuple[int, frozenset[Any]], ...]:
     """Return the conditions on :meth:`Scorer.score`'s ``group``: the place in it and the values wanted."""
-    known = frozenset(None if word == NO_LIST else word for word in when.known)
+    known, alike = (frozenset(None if word == NO_LIST else word for word in words) for words in (when.known, when.alike))
     wanted: tuple[Iterable[Any], ...] = (
         known,
         when.categories,
@@ -170,7 +170,7 @@ def _group(when: When) -> tuple[tuple[int, frozenset[Any]], ...]:
         when.recoverability,
         () if when.extension_mismatch is None else (when.extension_mismatch,),
         () if when.near_notable is None else (when.near_notable,),
-        when.alike,
+        alike,
         () if when.alike_notable is None else (when.alike_notable,),
     )
     return tuple((at, frozenset(values)) for at, values in enumerate(wanted) if values)
@@ -234,14 +234,15 @@ def _reason(rule: Rule) -> Callable[[ScoreInput], Reason]:
 
 
 def _field(name: str, when: When) -> Callable[[ScoreInput], str]:
-    if name == "set" and when.alike:
-        return lambda row: _few({match.set for match in row.matches if match.tier in when.alike}) or "an unnamed list"
+    tiers = when.tiers()
+    if name == "set" and tiers:
+        return lambda row: _few({match.set for match in row.matches if match.tier in tiers}) or "an unnamed list"
     if name == "likeness":
-        return lambda row: _few({_likeness(match) for match in row.matches if match.tier in when.alike}) or "alike"
+        return lambda row: _few({_likeness(match) for match in row.matches if match.tier in tiers}) or "alike"
     if name == "set":
         return lambda row: _few({match.set for match in row.matches if match.meaning in when.known}) or "an unnamed list"
-    if name == "category" and when.alike:
-        return lambda row: _few({m.label or m.category for m in row.matches if m.tier in when.alike and m.category}) or "no category"
+    if name == "category" and tiers:
+        return lambda row: _few({m.label or m.category for m in row.matches if m.tier in tiers and m.category}) or "no category"
     if name == "category" and when.known and NO_LIST not in when.known:
         return lambda row: (
             _few({m.label or m.category for m in row.matches if m.meaning in when.known and m.category}) or "no category"
