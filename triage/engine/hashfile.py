@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 def hash_file(path: Path, flags: Json, beat: Callable[[], None]) -> Json:
     """Return a file's digests, blocks and what it is compared by, as JSON values; ``error`` says why there are none.
 
-    ``flags``: ``blocks``, ``pictures`` and ``videos``, whether those are wanted.
+    ``flags``: ``blocks``, ``pictures`` and ``videos``, whether those are wanted. ``MemoryError`` is raised.
     """
     try:
         handle = os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0))
@@ -34,8 +34,6 @@ def hash_file(path: Path, flags: Json, beat: Callable[[], None]) -> Json:
         return _hashed(handle, facts.st_size, flags, beat)
     except OSError as error:
         return {"error": f"it cannot be read: {error.strerror or error}"}
-    except MemoryError:
-        return {"error": "the memory limit was reached"}
     finally:
         os.close(handle)
 

@@ -309,8 +309,11 @@ class Tasks:
         for position, name in enumerate(command["files"]):
             self._slot.announce(HASHING, command["batch"], position)
             path = root / os.fsdecode(base64.b64decode(name))
-            testhook.touch(str(path), "hash-")
-            found.append(hash_file(path, command["flags"], self._slot.beat))
+            try:
+                testhook.touch(str(path), "hash-")
+                found.append(hash_file(path, command["flags"], self._slot.beat))
+            except MemoryError:
+                found.append({"error": "the memory limit was reached"})
         self._send({"done": "hash", "batch": command["batch"], "items": found})
 
     def _carve(self, command: dict[str, Any]) -> None:
