@@ -41,6 +41,7 @@ ONLY_IN = {
     "pylibmagic": {"content"},
     "PIL": {"content"},
     "simplejpeg": {"content"},
+    "av": {"content"},
     "hyperscan": {"carving"},
     "cryptography": {"case"},
     "re2": {"artifacts"},

@@ -101,10 +101,10 @@ def test_an_exported_set_is_imported_again(triage: Run, own: Path, tmp_path: Pat
 def test_mistakes_are_one_line(triage: Run, own: Path, tmp_path: Path) -> None:
     (tmp_path / "list").write_text(f"{1:032x}\n")
     assert is_refused(triage("hashset", "build", tmp_path / "none", "--name", "x", "--as", "known"), 2, "not a folder")
-    assert is_refused(triage("hashset", "import", tmp_path / "list", "--name", "x", "--add"), 2, "x")
+    assert is_refused(triage("hashset", "import", tmp_path / "list", "--name", "x", "--add"), 5, "no hash set")
     assert is_refused(triage("hashset", "import", tmp_path / "list", "--name", "x"), 2, "--as")
     assert is_refused(triage("hashset", "export", "own", "--format", "kdb"), 2, "--out")
-    assert is_refused(triage("hashset", "export", "none", "--format", "csv"), 2, "none")
+    assert is_refused(triage("hashset", "export", "none", "--format", "csv"), 5, "none")
 
 
 def test_a_sample_meets_blocks_of_known_files_and_says_where(triage: Run, own: Path, tmp_path: Path) -> None:

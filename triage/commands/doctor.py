@@ -14,7 +14,8 @@ from triage.commands.output import emit, format_option
 from triage.content.magic import Libmagic
 from triage.engine.run import versions
 from triage.engine.session import Session
-from triage.errors import EngineError, TriageError
+from triage.errors import EngineError, PluginError, TriageError
+from triage.hashsets.photodna import load_comparer
 from triage.registry import find_plugins
 
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ def doctor(fmt: str | None) -> None:
     Example:
       triage doctor
     """
-    rows = [*_libraries(), _libmagic(), _worker(), *_plugins()]
+    rows = [*_libraries(), _libmagic(), _photodna(), _worker(), *_plugins()]
     emit(rows, ["check", "state", "detail"], fmt)
     if any(r["state"] == "FAILED" for r in rows):
         raise EngineError("something that is needed does not work", hint="the table says what")
@@ -65,7 +66,8 @@ _NO_RESULT = {
 
 def _absent(name: str) -> tuple[str, str]:
     costs = {
-        "Pillow": "reports have no pictures (pip install 'triage[pictures]')",
+        "Pillow": "pictures are not compared by likeness, reports have none (pip install 'triage[pictures]')",
+        "av": "videos are not compared by their frames (pip install 'triage[video]')",
         "deflate": "E01 images are read half as fast",
         "libewf-python": "Ex01 and odd E01 variants are not read",
         "pylibmagic": "libmagic must come with the system",
@@ -83,6 +85,16 @@ def _libmagic() -> Json:
         "state": "missing",
         "detail": f"types come from the signature table alone ({library.reason}); pip install pylibmagic, or the system's libmagic",
     }
+
+
+def _photodna() -> Json:
+    try:
+        comparer = load_comparer()
+    except PluginError as error:
+        return {"check": "PhotoDNA comparison", "state": "FAILED", "detail": str(error)}
+    if comparer is None:
+        return {"check": "PhotoDNA comparison", "state": "missing", "detail": "PhotoDNA values of lists are kept and not compared"}
+    return {"check": "PhotoDNA comparison", "state": "ok", "detail": f"{comparer.name} {comparer.version}"}
 
 
 def _worker() -> Json:
