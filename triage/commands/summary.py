@@ -49,6 +49,9 @@ def print_summary(case: Path, result: RunResult, *, report: bool) -> None:
         f"({_size(coverage['bytes']['content_read'])}) in {result.seconds:.1f} s" + (" (resumed)" if result.resumed else "")
     )
     click.echo(f"on notable lists: {result.notable:,}   to review: {counts['queue']:,}   problems: {result.problems:,}")
+    if alike := counts["by_alike"]:
+        tiers = ", ".join(f"{alike[tier]:,} {tier}" for tier in ("match", "likely", "weak") if tier in alike)
+        click.echo(f"like something on a notable list: {sum(alike.values()):,} ({tiers})")
     carved = sum(coverage["carving"]["found"].values()) - coverage["carving"]["already_listed"]
     if carved:
         click.echo(f"carved: {carved:,} file{'' if carved == 1 else 's'} that no name leads to")

@@ -136,7 +136,9 @@ def _notable(document: Document) -> Tile:
     hits = (document.counts.get("by_known") or {}).get("notable") or 0
     if not lists:
         return Tile("Notable hits", number(hits), "no list of notable files was used", "bad" if hits else "warn")
-    return Tile("Notable hits", number(hits), f"on {plural(len(lists), 'notable list')}", "bad" if hits else "")
+    alike = sum((document.counts.get("by_alike") or {}).values())
+    more = f"; {plural(alike, 'item')} more like something there" if alike else ""
+    return Tile("Notable hits", number(hits), f"on {plural(len(lists), 'notable list')}{more}", "bad" if hits or alike else "")
 
 
 def _queue(document: Document) -> Tile:
