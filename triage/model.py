@@ -17,8 +17,10 @@ from types import UnionType
 from typing import Any, ClassVar, Self, get_args, get_origin, get_type_hints
 
 Json = dict[str, Any]
-MAX_FINDINGS, MAX_FINDING, MAX_TITLE = 1000, 64 << 10, 300
+MAX_FINDINGS, MAX_FINDING, MAX_TITLE = 30_000, 64 << 10, 300
 """What a plugin may say of one item: findings, bytes of one's data as JSON, characters of one's title."""
+MAX_CHILDREN, MAX_PROBLEMS, MAX_SAID = 30_000, 1000, 24 << 20
+"""Files inside one item that a plugin may name, problems that it may have with it, and bytes of all that it says of it."""
 
 
 class Kind(StrEnum):

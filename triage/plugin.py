@@ -8,17 +8,36 @@ import json
 import re
 import types
 import typing
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import MISSING, asdict, dataclass, field, fields, is_dataclass
 from typing import Any, BinaryIO, ClassVar, Protocol, runtime_checkable
 
+from triage.artifacts.child import Beside, Child, child_of
+from triage.artifacts.recipe import follow
 from triage.content.catalog import FileType
 from triage.content.fileview import FileView
 from triage.content.stream import analyze_content
-from triage.model import MAX_FINDING, MAX_FINDINGS, MAX_TITLE, Content, Entry, Finding, Json, Kind, Problem, Severity
+from triage.model import (
+    MAX_CHILDREN,
+    MAX_FINDING,
+    MAX_FINDINGS,
+    MAX_PROBLEMS,
+    MAX_SAID,
+    MAX_TITLE,
+    Content,
+    Entry,
+    Finding,
+    Json,
+    Kind,
+    Problem,
+    Severity,
+    TimeBasis,
+)
 
 __all__ = [
     "Accepts",
+    "Beside",
+    "Child",
     "Content",
     "Entry",
     "FileType",
@@ -31,6 +50,7 @@ __all__ = [
     "Plugin",
     "Problem",
     "Severity",
+    "TimeBasis",
     "build_options",
     "options_to_json",
     "run_plugin",
@@ -64,6 +84,9 @@ class Accepts:
     item of no known type has the type "" and the category ``unknown``. ``paths`` are globs on the display
     path, case-insensitive, matched from any ``/`` to the end: ``*`` and ``?`` stay within a component, ``**``
     does not. Sizes are in bytes.
+
+    ``beside``: globs, from the item's folder on, of other files that the plugin reads with it (``data_?``, ``fsCachedData/*``);
+    ``{name}`` stands for the item's name (``{name}-wal``). Needs ``paths``: which items have neighbours is told by their path.
     """
 
     types: tuple[str, ...] = ()
@@ -72,6 +95,7 @@ class Accepts:
     kinds: tuple[Kind, ...] = ()
     min_size: int = 1
     max_size: int | None = None
+    beside: tuple[str, ...] = ()
     _endings: tuple[str, ...] = field(init=False, repr=False, compare=False, default=())
     _globs: tuple[_Glob, ...] = field(init=False, repr=False, compare=False, default=())
     _types: frozenset[str] = field(init=False, repr=False, compare=False, default=frozenset())
@@ -85,6 +109,26 @@ class Accepts:
         object.__setattr__(self, "_types", frozenset(self.types))
         object.__setattr__(self, "_categories", frozenset(self.categories))
         object.__setattr__(self, "_kinds", frozenset(self.kinds))
+        if self.beside and not self.paths:
+            raise ValueError("a plugin that reads what lies beside an item says by paths which items those are")
+
+    def fits_path(self, path: str) -> bool:
+        """Whether an item's path is one that the plugin wants, or it wants any."""
+        if not self.paths:
+            return True
+        lowered = path.lower()
+        return lowered.endswith(self._endings) and any(glob.matches(lowered) for glob in self._globs)
+
+    def reads_beside(self, name: str) -> Callable[[str], bool]:
+        """Return what says of a path, from the folder of an item of this name on, whether the plugin reads it with the item."""
+        exact = {pattern.replace("{name}", name).lower() for pattern in self.beside if "{name}" in pattern}
+        globs = [(_Glob(pattern), pattern.count("/")) for pattern in self.beside if "{name}" not in pattern]
+
+        def fits(path: str) -> bool:
+            lowered = path.lower()
+            return lowered in exact or any(path.count("/") == depth and glob.matches(lowered) for glob, depth in globs)
+
+        return fits
 
     def matches(self, entry: Placed, kind: FileType | None) -> bool:
         """Whether the plugin wants this item."""
@@ -96,10 +140,7 @@ class Accepts:
             return False
         if self._kinds and entry.kind not in self._kinds:
             return False
-        if not self.paths:
-            return True
-        lowered = entry.path.lower()
-        return lowered.endswith(self._endings) and any(glob.matches(lowered) for glob in self._globs)
+        return self.fits_path(entry.path)
 
 
 class _Glob:
@@ -147,7 +188,7 @@ class Item:
     Reading may raise ``OSError`` where the medium is damaged: :func:`run_plugin` turns that into a Problem.
     """
 
-    __slots__ = ("_data", "_entry", "_head", "_read_at", "content", "plugin", "size", "type")
+    __slots__ = ("_data", "_entry", "_head", "_read_at", "beside", "content", "plugin", "room", "size", "type")
 
     def __init__(
         self,
@@ -160,12 +201,18 @@ class Item:
         read_at: ReadAt,
         size: int | None = None,
         plugin: str = "",
+        beside: Sequence[Beside] = (),
+        room: int = MAX_CHILDREN,
     ) -> None:
         self._entry = entry  # or what makes it: most plugins look at bytes and say nothing
         self.content = content
         self.type = type
         self.size = self.entry.size if size is None else size
         self.plugin = plugin
+        self.beside = beside
+        """What lies beside the item and fits the plugin's globs, in the order of names."""
+        self.room = room
+        """Children that the item may have at most."""
         self._head = head if data is None else data
         self._data = data
         self._read_at = read_at
@@ -233,6 +280,21 @@ class Item:
         )
 
 
+    def child(self, name: str | bytes, steps: Iterable[Iterable[Any]], size: int, **facts: Any) -> Child:
+        """Return a file inside this one: a cached picture, a member of an archive, an attachment.
+
+        ``name`` as the item calls it, folders before it with ``/``; ``steps``: how its bytes are had
+        (:mod:`triage.artifacts.recipe`); ``size`` of what comes out. ``facts`` are fields of :class:`Child`.
+        """
+        return child_of(name, steps, size, **facts)
+
+    def measure(self, steps: Iterable[Iterable[Any]], beside: Beside | None = None) -> tuple[int, str]:
+        """Follow a child's steps; return the size of what comes out, and why it is not all, "" if it is."""
+        read_at = self.read_at if beside is None else beside.read_at
+        _, size, why = follow(read_at, tuple(tuple(step) for step in steps))
+        return size, why
+
+
 def sample_item(data: bytes, path: str = "vol1/sample", kind: Kind = Kind.FILE) -> Item:
     """Return an item that is ``data``, analysed as a run would: for tests and for trying a plugin out."""
 
@@ -257,8 +319,8 @@ class Plugin(Protocol):
     version: ClassVar[str]
     accepts: ClassVar[Accepts]
 
-    def analyze(self, item: Item) -> Iterator[Finding | Problem]:
-        """Yield what is to be said about the item, the same for the same bytes on every run."""
+    def analyze(self, item: Item) -> Iterator[Finding | Problem | Child]:
+        """Yield what is to be said about the item and the files inside it, the same for the same bytes on every run."""
         ...
 
 
@@ -325,38 +387,56 @@ def options_to_json(options: Any) -> Json:
     return plain
 
 
-def run_plugin(plugin: Plugin, key: str, item: Item) -> list[Finding | Problem]:
+def run_plugin(plugin: Plugin, key: str, item: Item) -> list[Finding | Problem | Child]:
     """Run one plugin over one item and return what it says.
 
     Whatever the plugin raises becomes a Problem: hostile bytes that break an analyzer are a fact about the
     item, and the run goes on. ``MemoryError`` passes through, for the worker to deal with. Findings whose
-    data is no JSON or too large become Problems, and no more than ``MAX_FINDINGS`` are taken.
+    data is no JSON or too large become Problems; how many findings and children are taken is bounded, and how large they are together.
     """
     item.plugin = key
-    results: list[Finding | Problem] = []
+    results: list[Finding | Problem | Child] = []
+    said = children = left = problems = 0
     try:
         for result in plugin.analyze(item):
-            if len(results) >= MAX_FINDINGS:
-                results.append(item.problem(f"more than {MAX_FINDINGS} findings; the rest is left out"))
+            if isinstance(result, Child) and children >= item.room:
+                left += 1
+                if left >= MAX_CHILDREN:
+                    break
+                continue
+            checked, weight = _checked(result, item)
+            said += weight
+            children += isinstance(checked, Child)
+            problems += isinstance(checked, Problem)
+            if len(results) - children - problems >= MAX_FINDINGS or said > MAX_SAID or problems > MAX_PROBLEMS:
+                results.append(item.problem(f"more than {len(results):,} findings, problems and files inside: the rest is left out"))
                 break
-            results.append(_checked(result, item))
+            results.append(checked)
     except MemoryError:
         raise
     except Exception as error:
         detail = f"{type(error).__name__}: {error}"
         results.append(item.problem("the plugin failed on this item", Severity.ERROR, detail))
+    if left:
+        more = f"{left:,} or more" if left >= MAX_CHILDREN else f"{left:,}"
+        results.append(item.problem(f"{more} files inside were left out: an item may have {item.room:,} here"))
     return results
 
 
-def _checked(result: Finding | Problem, item: Item) -> Finding | Problem:
+def _checked(result: object, item: Item) -> tuple[Finding | Problem | Child, int]:
+    """Return a result, or the problem with it, and about how many bytes it is."""
     if isinstance(result, Problem):
-        return result
-    if not isinstance(result, Finding):
-        return item.problem(f"the plugin yielded a {type(result).__name__}", Severity.ERROR)
-    try:
-        length = len(json.dumps(result.data, allow_nan=False))
-    except (TypeError, ValueError, RecursionError) as error:
-        return item.problem(f"a finding's data is not JSON: {result.kind}", Severity.ERROR, str(error))
-    if length > MAX_FINDING:
-        return item.problem(f"a finding is larger than {MAX_FINDING} bytes and was left out: {result.kind}")
-    return result
+        return result, len(result.message) + len(result.detail)
+    if not isinstance(result, Finding | Child):
+        return item.problem(f"the plugin yielded a {type(result).__name__}", Severity.ERROR), 0
+    said = [(result.kind, result.data)] if isinstance(result, Finding) else [(f.kind, f.data) for f in result.findings]
+    weight = 400
+    for kind, data in said:
+        try:
+            length = len(json.dumps(data, allow_nan=False))
+        except (TypeError, ValueError, RecursionError) as error:
+            return item.problem(f"a finding's data is not JSON: {kind}", Severity.ERROR, str(error)), 0
+        if length > MAX_FINDING:
+            return item.problem(f"a finding is larger than {MAX_FINDING} bytes and was left out: {kind}"), 0
+        weight += length
+    return result, weight

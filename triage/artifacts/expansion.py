@@ -12,12 +12,16 @@ import zlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
+import brotli
+import zstandard
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 PIECE = 64 << 10
 _STREAMS = 10_000  # that follow each other in one gzip, bzip2 or xz file
 _LZMA_MEMORY = 128 << 20
+_ZSTD_WINDOW = 128 << 20
 _FAULTS = (zlib.error, lzma.LZMAError, OSError, EOFError, ValueError)
 
 
@@ -115,6 +119,89 @@ def gzip_decoder() -> Decoder:
 def deflate_decoder() -> Decoder:
     """Return a decoder of raw deflate (RFC 1951), as ZIP members have it."""
     return Inflate(-15)
+
+
+def zlib_decoder() -> Decoder:
+    """Return a decoder of a zlib stream (RFC 1950), which HTTP calls ``deflate``."""
+    return Inflate(15)
+
+
+class Brotli:
+    """brotli's decoder in the shape of the others (RFC 7932)."""
+
+    __slots__ = ("_stream",)
+
+    def __init__(self) -> None:
+        self._stream = brotli.Decompressor()
+
+    @property
+    def eof(self) -> bool:
+        """Whether the stream's end mark was met."""
+        return bool(self._stream.is_finished())
+
+    @property
+    def needs_input(self) -> bool:
+        """Whether all that was given has come out."""
+        return bool(self._stream.can_accept_more_data())
+
+    @property
+    def unused_data(self) -> bytes:
+        """What was given behind the end mark: brotli does not say."""
+        return b""
+
+    def decompress(self, data: bytes, max_length: int) -> bytes:
+        """Take data and return about ``max_length`` bytes."""
+        try:
+            out: bytes = self._stream.process(data, output_buffer_limit=max_length)
+        except brotli.error as error:
+            raise ValueError(str(error)) from error
+        return out
+
+
+class Zstandard:
+    """zstandard's decoder in the shape of the others (RFC 8878): it takes little bites, so that what comes out is bounded."""
+
+    __slots__ = ("_held", "_stream")
+
+    _BITE = 1 << 10
+
+    def __init__(self) -> None:
+        self._stream = zstandard.ZstdDecompressor(max_window_size=_ZSTD_WINDOW).decompressobj()
+        self._held = b""
+
+    @property
+    def eof(self) -> bool:
+        """Whether the frame's end was met."""
+        return bool(self._stream.eof)
+
+    @property
+    def needs_input(self) -> bool:
+        """Whether all that was given has been taken."""
+        return not self._held
+
+    @property
+    def unused_data(self) -> bytes:
+        """What was given behind the frame's end."""
+        return bytes(self._stream.unused_data) + self._held
+
+    def decompress(self, data: bytes, max_length: int) -> bytes:
+        """Take data and return what comes out of the next bite, which is at most 128 KiB a block that begins in it."""
+        held = self._held + data
+        bite, self._held = held[: self._BITE], held[self._BITE :]
+        try:
+            return self._stream.decompress(bite)
+        except zstandard.ZstdError as error:
+            raise ValueError(str(error)) from error
+
+
+def brotli_decoder() -> Decoder:
+    """Return a decoder of a brotli stream."""
+    return Brotli()
+
+
+def zstd_decoder() -> Decoder:
+    """Return a decoder of one zstd frame with a window of at most 128 MiB."""
+    return Zstandard()
 
 
 def bzip2_decoder() -> Decoder:

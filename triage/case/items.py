@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from triage.model import Entry, Kind, Locator
+from triage.model import MAX_CHILDREN, Entry, Kind, Locator
 
 if TYPE_CHECKING:
     import sqlite3
@@ -50,9 +50,21 @@ _FLAGS = [COLUMNS.index(n) for n in ("name_allocated", "meta_allocated", "orphan
 _RUNS, _LOCATOR, _KIND, _SIZE = (COLUMNS.index(n) for n in ("runs", "locator", "kind", "size"))
 
 
+class Neighbour(NamedTuple):
+    """A file that lies beside an item: its name from the item's folder on, size, and where its bytes are."""
+
+    name: str
+    size: int
+    locator: Locator
+
+
 @dataclass(frozen=True, slots=True)
 class WorkItem:
-    """What the parent keeps of an item while a worker has it. ``columns`` are the entry's, as the case holds them."""
+    """What the parent keeps of an item while a worker has it. ``columns`` are the entry's, as the case holds them.
+
+    ``root``: the id of the entry that it is inside of in the end, its own for one that is inside of nothing; ``room``: how many files
+    inside of it are listed; ``beside``: what lies beside it, if a plugin reads that with it.
+    """
 
     id: str
     key: str
@@ -61,6 +73,9 @@ class WorkItem:
     volume: int | None
     recoverability: str
     columns: list[Any]
+    root: str = ""
+    room: int = MAX_CHILDREN
+    beside: tuple[Neighbour, ...] = ()
 
 
 class Work:
@@ -76,17 +91,22 @@ class Work:
         self.path: str = columns[3]
         self.kind = Kind(columns[_KIND])
         self.size: int = columns[_SIZE]
-        place = json.loads(columns[_LOCATOR])
-        if type(place) is list:
-            self.locator = Locator(
-                evidence=self.evidence, volume_offset=place[0], meta_addr=place[1], meta_seq=place[2], attr_type=place[3], attr_id=place[4]
-            )
-        else:
-            self.locator = Locator.from_json(place)
+        self.locator = locator_of(self.evidence, columns[_LOCATOR])
 
     def entry(self) -> Entry:
         """Return the whole entry."""
         return entry_of(self._columns)
+
+
+def locator_of(evidence: str, text: str) -> Locator:
+    """Build a locator from its column in the case."""
+    place = json.loads(text)
+    if type(place) is list:
+        offset, address, sequence, kind, number = place
+        return Locator(
+            evidence=evidence, volume_offset=offset, meta_addr=address, meta_seq=sequence, attr_type=kind, attr_id=number
+        )
+    return Locator.from_json(place)
 
 
 def entry_of(columns: list[Any]) -> Entry:

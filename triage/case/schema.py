@@ -4,7 +4,7 @@ Times are nanoseconds since 1970 UTC, sizes and offsets bytes, digests raw bytes
 clock values of the run itself (``run_time``) and paths on the examiner's disk differ between two runs of the same evidence.
 """
 
-VERSION = 3
+VERSION = 4
 
 SCHEMA = """
 -- One row a fact about the case: schema version, profile, versions of tools, plugins, lists used. JSON values.
@@ -35,6 +35,10 @@ CREATE TABLE entry (
     parent TEXT, depth INTEGER NOT NULL, locator TEXT,
     state TEXT NOT NULL, content TEXT, skip TEXT, tier INTEGER NOT NULL
 );
+
+-- Which entries are files inside of other ones: the plugin that found them, the id of the entry that all of them are inside of in the end,
+-- and how many children each may have.
+CREATE TABLE inside (entry INTEGER PRIMARY KEY, plugin TEXT NOT NULL, root TEXT NOT NULL, room INTEGER NOT NULL DEFAULT 30000);
 
 -- The ledger: one row a content item whose work has ended, in which outcome, and with which set of plugins (plugin_set.n).
 -- md5_512, md5_64k: of the first bytes of what is longer. spared: on an ignorable list and no notable one, not looked into further.

@@ -13,14 +13,16 @@ from triage.case import database, schema
 from triage.case.audit import AuditLog
 from triage.case.carved import CarveRows
 from triage.case.database import NAME, append, open_private, writing
-from triage.case.items import COLUMNS, WorkItem, compact, finding_row, first_byte, row_values, unpack_row
+from triage.case.inside import InsideRows
+from triage.case.items import COLUMNS, compact, finding_row, row_values, unpack_row
 from triage.case.ledger import medium_ledger
 from triage.case.matches import MatchRows
+from triage.case.work import WorkRows
 from triage.errors import CaseError, OutputError
 from triage.model import Entry, Evidence, Meaning, Outcome, Volume
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Collection, Iterable, Sequence
     from pathlib import Path
 
     import numpy as np
@@ -53,6 +55,8 @@ class CaseWriter:
         self._plugin_sets: dict[str, int] = {}
         self.carving = CarveRows(connection)
         self.matches = MatchRows(connection)
+        self.inside = InsideRows(connection)
+        self.work = WorkRows(connection)
         try:
             self._findings = open_private(folder / "findings.jsonl")
         except OSError as error:
@@ -201,7 +205,7 @@ class CaseWriter:
         added = self._db.executemany(_INSERT_ENTRY, values).rowcount
         if added == len(values):
             return list(range(first, first + added))
-        numbers = self.rows_of([v[0] for v in values])
+        numbers = self.work.rows_of([v[0] for v in values])
         return [numbers[v[0]] for v in values]
 
     def add_carved(
@@ -266,23 +270,12 @@ class CaseWriter:
 
     # ---- content work ------------------------------------------------------------------------------------------------------
 
-    def pending(self, plugins: Sequence[str], *, retry: Sequence[str] = ()) -> Iterator[tuple[int, int, int, int, str, int | None, str]]:
-        """Yield content work that has not ended with these plugins, one a content key.
-
-        ``(tier, first byte, entry row, size, evidence, volume, key)``. ``retry`` names outcomes to forget and do again.
-        """
-        if retry:
-            with writing(self.folder, self._db):
-                self._db.execute("BEGIN IMMEDIATE")
-                self._forget(retry)
-                self._db.execute("COMMIT")
-        rows = self._db.execute(
-            f"SELECT min(n) AS n, tier, runs, size, evidence, volume, content FROM entry e WHERE content IS NOT NULL "
-            f"AND skip IS NULL AND NOT EXISTS (SELECT 1 FROM content c WHERE c.key = e.content AND c.plugin_set IN "
-            f"({self._sets_with(plugins)})) GROUP BY content"
-        ).fetchall()
-        for row in rows:
-            yield (row["tier"], first_byte(json.loads(row["runs"])), row["n"], row["size"], row["evidence"], row["volume"], row["content"])
+    def retry(self, outcomes: Sequence[str]) -> None:
+        """Forget content work that ended so: it is to be done again."""
+        with writing(self.folder, self._db):
+            self._db.execute("BEGIN IMMEDIATE")
+            self._forget(outcomes)
+            self._db.execute("COMMIT")
 
     def _forget(self, outcomes: Sequence[str]) -> None:
         """Forget content work that ended so, and what was said about it."""
@@ -294,26 +287,19 @@ class CaseWriter:
         )
         self._db.execute(f"DELETE FROM content WHERE outcome IN ({marks})", tuple(outcomes))
 
-    def ended_keys(self, plugins: Sequence[str]) -> set[str]:
-        """Return the keys of content work that has ended with these plugins."""
-        return {r[0] for r in self._db.execute(f"SELECT key FROM content WHERE plugin_set IN ({self._sets_with(plugins)})")}
-
-    def _sets_with(self, plugins: Sequence[str]) -> str:
-        """Return the numbers of the plugin sets that hold all of these, as SQL."""
-        wanted = set(plugins)
-        sets = self._db.execute("SELECT n, keys FROM plugin_set").fetchall()
-        return ", ".join(str(int(n)) for n, keys in sets if wanted <= set(json.loads(keys)))
-
     def reclassify(self, decide: Callable[[Entry], tuple[str | None, int]]) -> None:
         """Decide anew for every entry with content why it is not read, and its tier: the profile has changed.
 
         What was larger than the old profile's limit is looked at again.
         """
-        rows = self._db.execute(f"SELECT n, {', '.join(COLUMNS)} FROM entry WHERE content IS NOT NULL ORDER BY n")
+        rows = self._db.execute(
+            f"SELECT n, {', '.join(COLUMNS)} FROM entry WHERE content IS NOT NULL AND n NOT IN (SELECT entry FROM inside) ORDER BY n"
+        )
         changes = [(*decide(unpack_row(row)), row["n"]) for row in rows]
         with writing(self.folder, self._db):
             self._db.execute("BEGIN IMMEDIATE")
             self._db.executemany("UPDATE entry SET skip = ?, tier = ? WHERE n = ?", changes)
+            self.inside.wait_again()
             self._forget([Outcome.SKIPPED.value])
             self._db.execute("COMMIT")
 
@@ -343,7 +329,7 @@ class CaseWriter:
                     elif hits:
                         self._db.execute("UPDATE content SET known = ?, alike = ? WHERE key = ?", (known, alike, content.key))
                         self.matches.insert_matches(content.key, hits)
-                        entry = self.entries_at([first[content.key]])[0]
+                        entry = self.work.entries_at([first[content.key]])[0]
                         if entry.recoverability.value != "overwritten":
                             self._insert_findings([(f.replace(entry=entry.id), entry.path) for f in findings])
             for finding, path in self.matches.naming():
@@ -373,6 +359,7 @@ class CaseWriter:
         with writing(self.folder, self._db):
             self._db.execute(f"DELETE FROM finding WHERE plugin NOT IN ('hashsets', 'carving') AND plugin NOT IN ({marks})", tuple(plugins))
             self._db.execute(f"DELETE FROM problem WHERE stage = 'plugin' AND plugin NOT IN ({marks})", tuple(plugins))
+            self.inside.forget_of_other_plugins(plugins)
 
     def skipped_for(self, reason: str) -> list[tuple[str, int | None, int, int]]:
         """Return evidence, volume, names and bytes of what is not read for this reason, a row a volume."""
@@ -389,38 +376,18 @@ class CaseWriter:
             self._db.execute("SELECT count(*) FROM problem").fetchone()[0],
         )
 
-    def entries_at(self, numbers: Sequence[int]) -> list[Entry]:
-        """Return the entries in these rows, in the order asked for."""
-        marks = ", ".join("?" * len(numbers))
-        rows = {r[0]: r for r in self._db.execute(f"SELECT n, {', '.join(COLUMNS)} FROM entry WHERE n IN ({marks})", tuple(numbers))}
-        return [unpack_row(rows[n]) for n in numbers]
-
-    def items_at(self, numbers: Sequence[int]) -> list[WorkItem]:
-        """Return what workers need of the entries in these rows, in the order asked for."""
-        marks = ", ".join("?" * len(numbers))
-        rows = {
-            r[0]: r for r in self._db.execute(f"SELECT n, content, {', '.join(COLUMNS)} FROM entry WHERE n IN ({marks})", tuple(numbers))
-        }
-        return [
-            WorkItem(row["id"], row["content"], row["path"], row["evidence"], row["volume"], row["recoverability"], list(row)[2:])
-            for row in (rows[n] for n in numbers)
-        ]
-
-    def rows_of(self, ids: Sequence[str]) -> dict[str, int]:
-        """Return the row numbers of entries by their ids."""
-        marks = ", ".join("?" * len(ids))
-        return dict(self._db.execute(f"SELECT id, n FROM entry WHERE id IN ({marks})", tuple(ids)).fetchall())
-
     def add_results(
         self,
         rows: Sequence[Looked],
         findings: Sequence[tuple[Finding, str]],
         problems: Sequence[Problem],
         plugins: Sequence[str],
+        inside: Sequence[tuple[tuple[list[Any], str, str | None, str | None, int], str, str]] = (),
     ) -> None:
         """Store a batch's results in one transaction: what came of each content, and what was seen, with its path.
 
-        Findings are appended to ``findings.jsonl`` once they are safe.
+        ``inside``: rows of the files inside them, as of :meth:`add_entries`, each with its plugin and what it is inside of. Findings are
+        appended to ``findings.jsonl`` once they are safe.
         """
         plugin_set = self._plugin_set(plugins)
         lines: list[str] = []
@@ -452,6 +419,9 @@ class CaseWriter:
                 ],
             )
             self.matches.insert(rows)
+            if inside:
+                numbers = self._insert_entries([row_values(packed, *rest) for (packed, *rest), _, _ in inside])
+                self.inside.insert(numbers, [(plugin, root) for _, plugin, root in inside])
             if findings:
                 lines = self._insert_findings(findings)
             if problems:
@@ -528,6 +498,18 @@ class CaseWriter:
     def settle_ledger(self) -> None:
         """Store to whom the media's bytes belong and how many were read."""
         self.set_fact("ledger", medium_ledger(self._db))
+
+    def index_paths(self) -> None:
+        """Make looking for what lies beside an item fast: when all names are in."""
+        with writing(self.folder, self._db):
+            self._db.execute("CREATE INDEX IF NOT EXISTS entry_path ON entry (path)")
+
+    def decide_inside(self, rows: Sequence[tuple[str | None, int, int, int]]) -> None:
+        """Store which children of a generation are read: ``(why it is not, tier, children it may have, row number)``."""
+        with writing(self.folder, self._db):
+            self._db.execute("BEGIN IMMEDIATE")
+            self.inside.decide(rows)
+            self._db.execute("COMMIT")
 
     def build_indexes(self) -> None:
         """Make the indexes that only reading commands need."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from triage.artifacts.child import Beside, Child, to_json
 from triage.content.comparable import Comparable, comparable_of
 from triage.content.magic import Libmagic
 from triage.content.stream import analyze_content
@@ -12,12 +13,12 @@ from triage.engine import testhook
 from triage.engine.items import pack_content
 from triage.hashsets.photodna import load_comparer
 from triage.hashsets.sparing import Sparing
-from triage.model import Content, Finding, Outcome, Problem, Severity
+from triage.model import MAX_CHILDREN, Content, Finding, Outcome, Problem, Severity
 from triage.plugin import Item, run_plugin
 from triage.registry import find_plugins
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from triage.case.items import Work
     from triage.content.stream import ReadResult
@@ -42,8 +43,14 @@ class Analyzer:
             info = registry.get(name)
             self._plugins.append((info.key(options), info.load(options)))
 
-    def run(self, work: Work, open_reader: Callable[[Locator], Callable[[int, int], bytes]]) -> Json:
-        """Return the item's content, findings and problems as JSON values; damage is among them, never raised."""
+    def run(
+        self,
+        work: Work,
+        open_reader: Callable[[Locator], Callable[[int, int], bytes]],
+        beside: Sequence[Beside] = (),
+        room: int = MAX_CHILDREN,
+    ) -> Json:
+        """Return the item's content, findings, problems and the files inside it as JSON values; damage is among them, never raised."""
         key = work.locator.key
         try:
             testhook.touch(work.path)
@@ -71,6 +78,7 @@ class Analyzer:
         if content.outcome is Outcome.SKIPPED:
             problems.append(_problem(work, Severity.WARNING, "content", f"the content was not read: {content.reason}"))
         findings: list[Finding] = []
+        inside: list[Json] = []
         kind = result.type
         alike = None
         if not content.spared and content.outcome not in (Outcome.FAILED, Outcome.SKIPPED):
@@ -81,12 +89,24 @@ class Analyzer:
             if content.outcome in (Outcome.FAILED, Outcome.SKIPPED) or not plugin.accepts.matches(work, kind):
                 continue
             try:
-                item = Item(work.entry, content, kind, head=result.head, data=result.data, read_at=read_at, size=work.size)
+                near = [one for one in beside if plugin.accepts.reads_beside(work.path.rpartition("/")[2])(one.name)]
+                item = Item(
+                    work.entry,
+                    content,
+                    kind,
+                    head=result.head,
+                    data=result.data,
+                    read_at=read_at,
+                    size=work.size,
+                    beside=near,
+                    room=room - len(inside),
+                )
                 seen = run_plugin(plugin, name, item)
             except MemoryError:
                 seen = [_problem(work, Severity.ERROR, "content", f"the memory limit was reached in the plugin {name}")]
             findings += [s for s in seen if isinstance(s, Finding)]
             problems += [s for s in seen if isinstance(s, Problem)]
+            inside += [to_json(s, name) for s in seen if isinstance(s, Child)]
             self._beat()
         return {
             "content": pack_content(content),
@@ -94,6 +114,7 @@ class Analyzer:
             "alike": alike.pack() if alike is not None else None,
             "findings": [f.to_json() for f in findings],
             "problems": [p.to_json() for p in problems],
+            "inside": inside,
         }
 
     def _compare(self, work: Work, result: ReadResult, read_at: Callable[[int, int], bytes]) -> Comparable | None:
@@ -124,6 +145,7 @@ def _failed(entry: Work, key: str, reason: str) -> Json:
         "alike": None,
         "findings": [],
         "problems": [_problem(entry, Severity.ERROR, "content", reason).to_json()],
+        "inside": [],
     }
 
 

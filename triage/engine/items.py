@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from triage.model import MAX_FINDING, MAX_FINDINGS, MAX_TITLE, Content, Entry, Finding, Outcome, Problem
+from triage.model import MAX_FINDING, MAX_FINDINGS, MAX_PROBLEMS, MAX_TITLE, Content, Entry, Finding, Outcome, Problem
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -123,8 +123,8 @@ def unpack_entries(volume: Volume, rows: Sequence[list[Any]]) -> list[Entry]:
 
 def check_counts(result: Json, plugins: Collection[str]) -> None:
     """Raise ``ValueError`` when an item has more findings or problems than its plugins may have."""
-    most = (MAX_FINDINGS + 1) * len(plugins)
-    if len(result["findings"]) > most or len(result["problems"]) > most + _PROBLEMS:
+    most_problems = (MAX_PROBLEMS + 3) * len(plugins) + _PROBLEMS
+    if len(result["findings"]) > (MAX_FINDINGS + 1) * len(plugins) or len(result["problems"]) > most_problems:
         raise ValueError("more findings or problems than an item can have")
 
 
@@ -137,4 +137,5 @@ def lost(item: WorkItem, outcome: Outcome, reason: str) -> Json:
         "alike": None,
         "findings": [],
         "problems": [{"severity": "error", "stage": "engine", "message": reason, "evidence": item.evidence, "volume": item.volume}],
+        "inside": [],
     }

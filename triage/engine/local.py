@@ -19,7 +19,7 @@ from triage.engine.process import Event, WorkerProcess
 from triage.engine.session import Session
 from triage.errors import EngineError
 from triage.filesystem import walkphases
-from triage.model import Evidence, Outcome, Problem, Severity, Volume
+from triage.model import MAX_CHILDREN, Evidence, Outcome, Problem, Severity, Volume
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -96,6 +96,7 @@ class _Seat:
     ready: bool = False
     stalled: bool = False
     swollen: bool = False
+    results: list[Json] = field(default_factory=list)  # of the first batch, as far as they have come
 
     @property
     def busy(self) -> bool:
@@ -259,7 +260,14 @@ class LocalEngine:
         if not seat.batches:
             seat.worker.slot.reset()
         seat.batches.append(batch)
-        seat.worker.send({"do": "analyze", "batch": batch.number, "items": [i.columns for i in batch.items]})
+        command: Json = {"do": "analyze", "batch": batch.number, "items": [i.columns for i in batch.items]}
+        if beside := {
+            str(n): [[b.name, b.size, b.locator.to_json()] for b in item.beside] for n, item in enumerate(batch.items) if item.beside
+        }:
+            command["beside"] = beside
+        if room := {str(n): item.room for n, item in enumerate(batch.items) if item.room != MAX_CHILDREN}:
+            command["room"] = room
+        seat.worker.send(command)
 
     def _watch(self) -> None:
         """Kill whoever has been silent for too long or takes too much memory; its end comes as an event."""
@@ -319,8 +327,13 @@ class LocalEngine:
             if totals is not None:
                 self._sink.walked(walk.volume, totals)
                 seat.walk = None
+        elif seat.batches and message.get("part") == "analyze":
+            seat.results += message["results"]
+            if not message["results"] or len(seat.results) > len(seat.batches[0].items):
+                raise ValueError("more results than items")
         elif seat.batches and message.get("done") == "analyze":
-            batch, results = seat.batches[0], message["results"]
+            batch, results = seat.batches[0], [*seat.results, *message["results"]]
+            seat.results = []
             if message["batch"] != batch.number or len(results) != len(batch.items):
                 raise ValueError("results of another batch")
             self._sink.results(batch.items, results)

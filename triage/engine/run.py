@@ -16,12 +16,14 @@ from triage.carving.choice import check_types
 from triage.case.writer import CaseWriter
 from triage.engine import budget, integrity
 from triage.engine.carvecase import carve_case, forget_other_formats
+from triage.engine.children import read_inside
+from triage.engine.classify import classify
 from triage.engine.comparing import compare_in_case, comparing_keys
 from triage.engine.hits import judge, named_findings
 from triage.engine.local import LocalEngine
 from triage.engine.plan import Plan
 from triage.engine.scoring import score_case
-from triage.engine.sink import CaseSink, classify
+from triage.engine.sink import CaseSink
 from triage.errors import EvidenceError
 from triage.evidence.opening import SALVAGED
 from triage.evidence.segments import find_segments, group
@@ -164,7 +166,8 @@ def run(options: RunOptions, observer: Observer) -> RunResult:
                     _verify(session, writer, evidence, observer, result)
                 plan = Plan(profile.limits.item_bytes)
                 allowed = budget.ReadBudget({e.id: e.size for e in evidence}, profile.limits.item_bytes)
-                sink = CaseSink(writer, profile, matcher, plan, keys, observer, allowed)
+                wanting = [accepts for name in plugins if (accepts := registry.get(name).accepts).beside]
+                sink = CaseSink(writer, profile, matcher, plan, keys, observer, allowed, wanting)
                 engine.attach(evidence, sink, matcher.lists)
                 _begin(writer, options, _facts(options, registry.plugins, plugins, keys), matcher, evidence, before, held)
                 begun = True
@@ -178,11 +181,19 @@ def run(options: RunOptions, observer: Observer) -> RunResult:
                         names=sink.names, items_done=sink.items_done, items=plan.items, bytes_done=sink.bytes_done, bytes_total=plan.bytes
                     )
 
+                def inside() -> bool:
+                    return read_inside(engine, writer, sink, profile, plan, {e.id: e.size for e in evidence}, deadline=deadline, tick=tick)
+
                 result.complete = engine.run(walks, plan, deadline=deadline, tick=tick)
                 if result.complete:
+                    sink.listed()
+                    observer.stage("reading files inside files")
+                    result.complete = engine.run([], plan, deadline=deadline, tick=tick) and inside()
+                if result.complete:
                     observer.stage("carving")
-                    result.complete = carve_case(
-                        engine, writer, sink, evidence, profile.carve, plan, matcher, deadline=deadline, observer=observer
+                    result.complete = (
+                        carve_case(engine, writer, sink, evidence, profile.carve, plan, matcher, deadline=deadline, observer=observer)
+                        and inside()
                     )
                 observer.stage("comparing pictures with each other")
                 compare_in_case(writer, profile.compare, matcher, comparer)

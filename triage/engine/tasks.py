@@ -8,6 +8,8 @@ import struct
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from triage.artifacts.child import Beside
+from triage.artifacts.recipe import follow, unpack_recipe
 from triage.case.items import Work
 from triage.engine import testhook
 from triage.engine.phases import ANALYZING, EXPORTING, HASHING, LISTING, OPENING, READING, SAMPLING, VERIFYING
@@ -17,7 +19,7 @@ from triage.filesystem.image import tsk_image, tsk_reason
 from triage.filesystem.overlay import facts_of, found_by_fact, volume_image
 from triage.filesystem.tsk import Avoid, Walker
 from triage.filesystem.volumes import list_volumes, open_file_system
-from triage.model import Entry, Evidence, Locator, Problem, Severity, Volume
+from triage.model import MAX_CHILDREN, Entry, Evidence, Locator, Problem, Severity, Volume
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -29,7 +31,7 @@ if TYPE_CHECKING:
 
 _ROWS = 400
 _WEIGHT = 4 << 20
-"""Characters that a pack of a walk's rows holds at most, or little more: frames are limited."""
+"""Characters that a pack of a walk's rows, or of items' results, holds at most, or little more: frames are limited."""
 _OPEN_FILE_SYSTEMS = 8
 
 
@@ -173,6 +175,8 @@ class Tasks:
 
     def reader(self, locator: Locator) -> Callable[[int, int], bytes]:
         """Return ``read_at(offset, length)`` over the bytes that a locator names; raises ``OSError`` as it reads."""
+        if locator.member is not None:
+            return follow(self.reader(locator.replace(member=None)), unpack_recipe(locator.member))[0]
         if locator.meta_addr is None:
             return self._run_reader(locator)
         file = self._file_system(locator.evidence, locator.volume_offset).open_meta(locator.meta_addr)
@@ -213,9 +217,20 @@ class Tasks:
             self._analyzer = Analyzer(self._settings, self._slot.beat)
         results = []
         announce = self._slot.announce
+        besides, rooms = command.get("beside", {}), command.get("room", {})
+        weight = 0
         for position, data in enumerate(command["items"]):
             announce(ANALYZING, command["batch"], position)
-            results.append(self._analyzer.run(Work(data), self.reader))
+            beside = [
+                Beside(name, size, self.reader(Locator.from_json(place)), number)
+                for number, (name, size, place) in enumerate(besides.get(str(position), ()))
+            ]
+            result = self._analyzer.run(Work(data), self.reader, beside, rooms.get(str(position), MAX_CHILDREN))
+            results.append(result)
+            weight += sum(len(str(f["data"])) + 500 for f in result["findings"]) + 1000 * len(result["inside"])
+            if weight > _WEIGHT:
+                self._send({"part": "analyze", "batch": command["batch"], "results": results})
+                results, weight = [], 0
         self._send({"done": "analyze", "batch": command["batch"], "results": results})
 
     def _prepare(self, command: dict[str, Any]) -> None:

@@ -1,0 +1,105 @@
+"""Which content work is left in a case, and what workers need to do it: reads only."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, NamedTuple
+
+from triage.case.items import COLUMNS, Neighbour, WorkItem, first_byte, locator_of, unpack_row
+from triage.model import MAX_CHILDREN
+
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Iterator, Sequence
+
+    from triage.model import Entry
+
+
+class Left(NamedTuple):
+    """Content work that has not ended. ``offset``: its first byte on the medium; ``row``: its entry's."""
+
+    tier: int
+    offset: int
+    row: int
+    size: int
+    evidence: str
+    volume: int | None
+    key: str
+    path: str
+
+
+class WorkRows:
+    """Asks the tables ``entry``, ``content`` and ``inside``."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._db = connection
+
+    def pending(self, plugins: Sequence[str]) -> Iterator[Left]:
+        """Yield content work that has not ended with these plugins, one a content key."""
+        rows = self._db.execute(
+            f"SELECT min(n) AS n, tier, runs, size, evidence, volume, content, path FROM entry e WHERE content IS NOT NULL "
+            f"AND skip IS NULL AND NOT EXISTS (SELECT 1 FROM content c WHERE c.key = e.content AND c.plugin_set IN "
+            f"({self._sets_with(plugins)})) GROUP BY content"
+        ).fetchall()
+        for row in rows:
+            first = first_byte(json.loads(row["runs"]))
+            yield Left(row["tier"], first, row["n"], row["size"], row["evidence"], row["volume"], row["content"], row["path"])
+
+    def ended_keys(self, plugins: Sequence[str]) -> set[str]:
+        """Return the keys of content work that has ended with these plugins."""
+        return {r[0] for r in self._db.execute(f"SELECT key FROM content WHERE plugin_set IN ({self._sets_with(plugins)})")}
+
+    def _sets_with(self, plugins: Sequence[str]) -> str:
+        """Return the numbers of the plugin sets that hold all of these, as SQL."""
+        wanted = set(plugins)
+        sets = self._db.execute("SELECT n, keys FROM plugin_set").fetchall()
+        return ", ".join(str(int(n)) for n, keys in sets if wanted <= set(json.loads(keys)))
+
+    def entries_at(self, numbers: Sequence[int]) -> list[Entry]:
+        """Return the entries in these rows, in the order asked for."""
+        marks = ", ".join("?" * len(numbers))
+        rows = {r[0]: r for r in self._db.execute(f"SELECT n, {', '.join(COLUMNS)} FROM entry WHERE n IN ({marks})", tuple(numbers))}
+        return [unpack_row(rows[n]) for n in numbers]
+
+    def items_at(self, numbers: Sequence[int]) -> list[WorkItem]:
+        """Return what workers need of the entries in these rows, in the order asked for."""
+        marks = ", ".join("?" * len(numbers))
+        rows = {
+            r[0]: r
+            for r in self._db.execute(
+                f"SELECT n, content, root, room, {', '.join(COLUMNS)} FROM entry LEFT JOIN inside ON entry = n WHERE n IN ({marks})",
+                tuple(numbers),
+            )
+        }
+        return [
+            WorkItem(
+                id=row["id"],
+                key=row["content"],
+                path=row["path"],
+                evidence=row["evidence"],
+                volume=row["volume"],
+                recoverability=row["recoverability"],
+                columns=list(row)[4:],
+                root=row["root"] or row["id"],
+                room=MAX_CHILDREN if row["room"] is None else row["room"],
+            )
+            for row in (rows[n] for n in numbers)
+        ]
+
+    def rows_of(self, ids: Sequence[str]) -> dict[str, int]:
+        """Return the row numbers of entries by their ids."""
+        marks = ", ".join("?" * len(ids))
+        return dict(self._db.execute(f"SELECT id, n FROM entry WHERE id IN ({marks})", tuple(ids)).fetchall())
+
+    def beside(self, evidence: str, volume: int | None, folder: str) -> list[Neighbour]:
+        """Return the files with bytes of their own in a folder and below it; of two with one name the one that is allocated."""
+        rows = self._db.execute(
+            "SELECT path, size, locator FROM entry WHERE path > ? AND path < ? AND evidence = ? AND volume IS ? AND kind = 'file' "
+            "AND locator IS NOT NULL AND recoverability != 'overwritten' ORDER BY path, state, id",
+            (f"{folder}/", f"{folder}0", evidence, volume),
+        )
+        found: dict[str, Neighbour] = {}
+        for row in rows:
+            name = row["path"][len(folder) + 1 :]
+            found.setdefault(name, Neighbour(name, row["size"], locator_of(evidence, row["locator"])))
+        return list(found.values())
