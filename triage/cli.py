@@ -37,6 +37,7 @@ COMMANDS = {
     "run": "run:run",
     "sample": "sample:sample",
     "status": "status:status",
+    "urllist": "urllist:urllist",
     "verify": "verify:verify",
 }
 INTERRUPTED = 130

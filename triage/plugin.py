@@ -58,6 +58,7 @@ __all__ = [
 ]
 
 ReadAt = Callable[[int, int], bytes]
+_NAME = re.compile(r"\{name((?:[-.][a-z]+)?)\}")
 
 
 class Placed(Protocol):
@@ -86,7 +87,8 @@ class Accepts:
     does not. Sizes are in bytes.
 
     ``beside``: globs, from the item's folder on, of other files that the plugin reads with it (``data_?``, ``fsCachedData/*``);
-    ``{name}`` stands for the item's name (``{name}-wal``). Needs ``paths``: which items have neighbours is told by their path.
+    ``{name}`` stands for the item's name (``{name}-wal``), ``{name-wal}`` for it without that end. Needs ``paths``: which items have
+    neighbours is told by their path.
     """
 
     types: tuple[str, ...] = ()
@@ -121,8 +123,9 @@ class Accepts:
 
     def reads_beside(self, name: str) -> Callable[[str], bool]:
         """Return what says of a path, from the folder of an item of this name on, whether the plugin reads it with the item."""
-        exact = {pattern.replace("{name}", name).lower() for pattern in self.beside if "{name}" in pattern}
-        globs = [(_Glob(pattern), pattern.count("/")) for pattern in self.beside if "{name}" not in pattern]
+        filled = [(_NAME.sub(lambda m: name.removesuffix(m[1]), pattern), "{name" in pattern) for pattern in self.beside]
+        exact = {pattern.lower() for pattern, named in filled if named}
+        globs = [(_Glob(pattern), pattern.count("/")) for pattern, named in filled if not named]
 
         def fits(path: str) -> bool:
             lowered = path.lower()

@@ -274,3 +274,43 @@ def test_records_that_need_a_comparison_that_is_not_here_are_counted(library: Ha
     run_case(image, tmp_path / "case", hashsets=(f"{tmp_path / 'list.json'}:notable",))
     said = coverage(tmp_path / "case")["not_done"]
     assert any("1 record with nothing but PhotoDNA, for which no comparison is installed" in line for line in said)
+
+
+ADDRESSES = '''
+"""Addresses that a trace names."""
+
+from triage.plugin import Accepts
+
+
+class Named:
+    name = "named"
+    version = "1"
+    accepts = Accepts(paths=("*.MET",))
+
+    def analyze(self, item):
+        for line in item.read(1 << 16).decode().split():
+            yield item.finding("visit", "visited", {"url": line})
+
+
+PLUGIN = Named
+'''
+
+
+def test_an_address_on_a_list_is_a_finding_of_its_own_also_with_a_list_that_comes_later(library: HashsetLibrary, tmp_path: Path) -> None:
+    plugin = tmp_path / "plugins" / "named.py"
+    plugin.parent.mkdir()
+    plugin.write_text(ADDRESSES)
+    (tmp_path / "sites.txt").write_text("bad.example\n")
+    library.import_list(tmp_path / "sites.txt", "sites", Meaning.NOTABLE, "4711", "urls")
+    path = medium(tmp_path / "exhibit.raw", {"A.MET": b"https://www.bad.example/x https://good.example/\n"})
+    full = load_profile("full")
+    profile = dataclasses.replace(full, plugins={**full.plugins, "named": {}})
+    run_case(path, tmp_path / "case", plugin_paths=(plugin,), profile=profile)
+    assert findings(tmp_path / "case", "url-match") == []
+    run_case(path, tmp_path / "case", hashsets=("sites",), plugin_paths=(plugin,), profile=profile)
+    run_case(path, tmp_path / "once", hashsets=("sites",), plugin_paths=(plugin,), profile=profile)
+    (found,) = findings(tmp_path / "case", "url-match")
+    assert (found["data"]["url"], found["data"]["detail"]["entry"]) == ("https://www.bad.example/x", "bad.example")
+    assert found["title"] == "an address on the list sites as notable (4711)"
+    assert named(tmp_path / "case")["A.MET"]["reasons"][0]["rule"] == "listed-address"
+    assert digest(tmp_path / "case") == digest(tmp_path / "once")

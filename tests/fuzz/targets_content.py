@@ -17,7 +17,7 @@ from triage.content.pictures import thumbnail
 from triage.content.stream import analyze_content
 from triage.content.types import TAIL, extension_mismatch, extension_of, identify
 from triage.model import Finding, Kind, Problem
-from triage.plugin import run_plugin, sample_item
+from triage.plugin import Child, run_plugin, sample_item
 from triage.registry import find_plugins
 
 sys.path.append(str(Path(__file__).resolve().parents[1] / "plugins"))
@@ -120,7 +120,7 @@ def _plugins(data: bytes) -> None:
             info = _PLUGINS[name]
             if info.accepts.matches(item.entry, item.type):
                 for result in run_plugin(info.load(), info.key(), item):
-                    assert isinstance(result, Finding | Problem)
+                    assert isinstance(result, Finding | Problem | Child)
                     assert not (isinstance(result, Problem) and "the plugin failed" in result.message), result.detail
 
 

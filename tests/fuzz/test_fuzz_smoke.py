@@ -55,6 +55,7 @@ NO_PARSER = {
     "triage.hashsets.exports.joined": "look-ups in what the store's target reads",
     "triage.hashsets.exports.written": "writes",
     "triage.hashsets.exports.file": "writes",
+    "triage.hashsets.urls": "tests/hashsets/test_hashsets_urls.py gives it any text",
     "triage.hashsets.alike": "arithmetic on hashes of our own making",
     "triage.artifacts.structure": "no parser",
     "triage.filesystem.walkphases": "constants",

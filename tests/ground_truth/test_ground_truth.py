@@ -147,6 +147,8 @@ def rows_by_place(files: list[dict[str, Any]], volumes: list[dict[str, Any]]) ->
     listed = [v["number"] for v in volumes if v["state"] in ("listed", "partly listed")]
     placed = defaultdict(list)
     for row in files:
+        if row["kind"] in ("cached", "derived"):
+            continue  # a file inside of a file: the truth has those of file systems
         placed[listed.index(row["volume"]), row["path"].partition("/")[2]].append(row)
     return placed
 

@@ -67,6 +67,16 @@ CASES = {
         item(alike_notable=True, known="ignorable"),
         "looks like a picture of this case that is on a notable list",
     ),
+    "listed-address": (
+        item(finding_kinds=found("url-match")),
+        item(finding_kinds=found("visit")),
+        "names an address on a list of notable ones",
+    ),
+    "named-notable": (
+        item(finding_kinds=found("named-match")),
+        item(finding_kinds=found("shared-file")),
+        "names a file on a notable list, which may be gone",
+    ),
     "near-notable": (
         item(near_notable=True),
         item(near_notable=True, known="known"),

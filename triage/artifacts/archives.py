@@ -14,7 +14,7 @@ that the archive chose; links and devices are listed and never made. What was cu
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from triage.artifacts import expansion, tars, zips
 from triage.artifacts.expansion import Budget, Expansion, Limits
@@ -86,7 +86,8 @@ class Archive:
         def opened() -> Expansion:
             return Expansion(zips.pieces_of(self._read_at, 0, self._size), self.budget, make, again=magic)
 
-        yield Member(name=name, packed=self._size, mtime=mtime, method=self.kind, opener=opened)
+        steps: list[list[Any]] = [["cut", 0, self._size], ["undo", self.kind, self.budget.limits.member]]
+        yield Member(name=name, packed=self._size, mtime=mtime, method=self.kind, opener=opened, placer=lambda: steps)
 
 
 def open_archive(read_at: ReadAt, size: int, kind: str = "", *, limits: Limits | None = None) -> Archive:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from triage.artifacts.expansion import Budget, Expansion, Limits
 from triage.model import TimeBasis
@@ -47,6 +47,13 @@ class Member:
     refused: str = ""
     above: tuple[bytes, ...] = ()
     opener: Callable[[], Expansion] | None = field(default=None, repr=False, compare=False)
+    placer: Callable[[], list[list[Any]] | str] | None = field(default=None, repr=False, compare=False)
+
+    def steps(self) -> list[list[Any]] | str:
+        """Return the recipe of the member's bytes out of the archive's (:mod:`triage.artifacts.recipe`), or why there is none."""
+        if self.refused or self.placer is None:
+            return self.refused or f"no file but a {self.kind.value}"
+        return self.placer()
 
     def open(self) -> Expansion:
         """Return the member's bytes. Those of a member that streams by (in ``.tar.gz``) can be had once, before the next member."""

@@ -38,7 +38,7 @@ _DECODERS: dict[str, Callable[[], expansion.Decoder]] = {
     "zstd": expansion.zstd_decoder,
 }
 _AGAIN = {"gzip": b"\x1f\x8b\x08", "bzip2": b"BZh", "xz": b"\xfd7zXZ\0"}
-_TEXTS = ("base64", "quoted")
+_TEXTS = ("base64", "quoted", "uu")
 UNDONE = (*_DECODERS, *_TEXTS, "lzma")
 """Names of what can be undone. ``lzma`` has the five bytes of its properties behind a colon, in hexadecimal."""
 MOST_STEPS, MOST_CUTS = 16, 100_000
@@ -84,17 +84,53 @@ def _is_place(value: Any) -> bool:
     return type(value) is int and 0 <= value < 1 << 62
 
 
-def follow(read_at: ReadAt, steps: Recipe) -> tuple[ReadAt, int, str]:
+class Held:
+    """What was undone last, for those who follow recipes that begin alike: the members of one compressed archive, say.
+
+    ``most``: bytes that are kept; the oldest go first.
+    """
+
+    def __init__(self, most: int = 256 << 20) -> None:
+        self._most = most
+        self._size = 0
+        self._found: dict[tuple[str, Recipe], tuple[bytes, str]] = {}
+
+    def get(self, key: tuple[str, Recipe]) -> tuple[bytes, str] | None:
+        """Return what was undone before, and why not all of it."""
+        found = self._found.pop(key, None)
+        if found is not None:
+            self._found[key] = found
+        return found
+
+    def put(self, key: tuple[str, Recipe], found: tuple[bytes, str]) -> None:
+        """Keep what was undone, if it is not more than may be kept."""
+        if len(found[0]) > self._most:
+            return
+        while self._found and self._size + len(found[0]) > self._most:
+            self._size -= len(self._found.pop(next(iter(self._found)))[0])
+        self._found[key] = found
+        self._size += len(found[0])
+
+
+def follow(read_at: ReadAt, steps: Recipe, held: Held | None = None, base: str = "") -> tuple[ReadAt, int, str]:
     """Follow a recipe; return ``read_at`` over the inner bytes, how many there are, and why not all of them, "" if all.
 
-    Raises ``OSError`` when there is no way to them; ``read_at``'s ``OSError`` passes through.
+    ``held`` keeps what is undone on the way to something further inside; ``base`` names the outer bytes there. Raises ``OSError`` when
+    there is no way to them; ``read_at``'s ``OSError`` passes through.
     """
     size, why = 0, ""
-    for word, *rest in steps:
+    last = len(steps) - 1
+    for number, (word, *rest) in enumerate(steps):
         if word == "cut":
             read_at, size = _cut(read_at, rest)
             continue
-        data, reason = undo(read_at, size, rest[0], rest[1])
+        key = (base, steps[: number + 1])
+        found = held.get(key) if held is not None and number < last else None
+        if found is None:
+            found = undo(read_at, size, rest[0], rest[1])
+            if held is not None and number < last:
+                held.put(key, found)
+        data, reason = found
         why = why or reason
         read_at, size = _of(data), len(data)
     return read_at, size, why
@@ -163,6 +199,8 @@ def _pieces(read_at: ReadAt, size: int) -> Iterator[bytes]:
 def _text(data: bytes, name: str, limit: int) -> tuple[bytes, str]:
     if name == "quoted":
         return quopri.decodestring(data)[:limit], ""
+    if name == "uu":
+        return _uu(data, limit)
     letters = data.translate(None, b" \t\r\n")
     try:
         return base64.b64decode(letters, validate=True)[:limit], ""
@@ -170,6 +208,30 @@ def _text(data: bytes, name: str, limit: int) -> tuple[bytes, str]:
         kept = bytes(c for c in letters if c in _BASE64)
         kept = kept[: len(kept) // 4 * 4]
         return base64.b64decode(kept)[:limit], "its Base64 is damaged"
+
+
+def _uu(data: bytes, limit: int) -> tuple[bytes, str]:
+    """Undo uuencoding: lines between ``begin`` and ``end``, each with its length before it."""
+    found: list[bytes] = []
+    size, why, inside = 0, "", False
+    for line in data.splitlines():
+        if not inside:
+            inside = line.startswith(b"begin ")
+        elif line.rstrip() == b"end":
+            return b"".join(found)[:limit], why
+        elif size <= limit:
+            try:
+                piece = binascii.a2b_uu(line)
+            except binascii.Error:
+                # Some programs count or pad a line otherwise than it is long: as many bytes as its length says.
+                length = (line[0] - 32) & 63 if line else 0
+                try:
+                    piece = binascii.a2b_uu(line[: 1 + (length * 4 + 5) // 3].ljust(1 + (length + 2) // 3 * 4))
+                except binascii.Error:
+                    piece, why = b"", "its uuencoding is damaged"
+            found.append(piece)
+            size += len(piece)
+    return b"".join(found)[:limit], why or "its uuencoding has no end"
 
 
 _BASE64 = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/")

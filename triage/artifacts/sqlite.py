@@ -33,6 +33,8 @@ MAX_VALUE = 64 << 20
 """Bytes of the largest text or blob; a row with a larger one ends the scan."""
 MAX_STEPS = 200_000_000
 """Steps that one scan may take; a row takes about as many as it has columns, plus ten."""
+VIRTUAL = "a virtual table of a database is not asked: what it keeps stands in plain tables, which are read"
+"""A note that costs nothing."""
 _STEPS_AT_ONCE = 10_000
 _MOST_TABLES = 5000
 _LONG = 1024  # bytes or characters
@@ -276,7 +278,7 @@ class _State:
         """Return the tables, and note what was left out of the schema."""
         notes.add("a table of a database cannot be read", self._unreadable)
         notes.add("a table, index or column of a database has a name that is not UTF-8 and is not read", self._nameless)
-        notes.add("a virtual table of a database is not asked: what it keeps stands in plain tables, which are read", self._virtual)
+        notes.add(VIRTUAL, self._virtual)
         notes.add("a column of a database that would be computed is not read", self._generated)
         return self.columns
 

@@ -77,6 +77,11 @@ class FileSource:
         self._at += length
         return length
 
+    @property
+    def position(self) -> int:
+        """Where the next byte stands in the item."""
+        return self._at
+
     def refusal(self) -> str:
         """Return why the last read gave nothing."""
         return self._reason
@@ -268,6 +273,8 @@ class _Body:
         self._source = source
         self._left = stored
         self._padding = -stored % BLOCK
+        self.place = source.position if isinstance(source, FileSource) else None
+        """Where the member's bytes begin in the item; ``None`` for one that streams by."""
         self.missing = False
         self.taken = False
 
@@ -297,6 +304,8 @@ def _member(header: _Header, body: _Body, budget: Budget) -> Member:
         body.taken = True
         return Expansion(body.pieces(), budget, expected=Expected(size=header.stored))
 
+    place = body.place
+
     return Member(
         name=header.name,
         kind=header.kind,
@@ -309,6 +318,7 @@ def _member(header: _Header, body: _Body, budget: Budget) -> Member:
         method="stored",
         refused="a sparse member, whose pieces are not put together" if header.sparse else "",
         opener=opened if header.kind is MemberKind.FILE else None,
+        placer=(lambda: [["cut", place, header.stored]]) if header.kind is MemberKind.FILE and place is not None else None,
     )
 
 

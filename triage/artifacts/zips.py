@@ -10,10 +10,10 @@ import stat
 import struct
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from triage.artifacts import expansion
-from triage.artifacts.expansion import PIECE, Budget, Expansion, Expected
+from triage.artifacts.expansion import PIECE, Budget, Expansion, Expected, Limits
 from triage.artifacts.members import Member, MemberKind, refusal
 from triage.model import TimeBasis
 
@@ -292,32 +292,61 @@ def to_member(entry: ZipEntry, read_at: ReadAt, budget: Budget) -> Member:
         method=_METHODS.get(entry.method, str(entry.method)),
         refused=refused,
         opener=(lambda: _open(entry, read_at, budget)) if kind in (MemberKind.FILE, MemberKind.SYMLINK) else None,
+        placer=(lambda: _steps(entry, read_at)) if kind is MemberKind.FILE else None,
     )
 
 
-def _open(entry: ZipEntry, read_at: ReadAt, budget: Budget) -> Expansion:
+class _Place(NamedTuple):
+    """Where a member's packed bytes are, and the properties that LZMA needs."""
+
+    start: int
+    end: int
+    properties: bytes = b""
+
+
+def _place(entry: ZipEntry, read_at: ReadAt) -> _Place | str:
+    """Return where a member's bytes are, or why they cannot be had."""
     try:
         head = read_at(entry.offset, 30)
         if len(head) < 30 or not head.startswith(LOCAL):
-            return refusal("there is no member where the archive's list says")
+            return "there is no member where the archive's list says"
         _, _, flags, method, _, _, _, _, _, name_length, extra_length = _LOCAL.unpack(head)
         start = entry.offset + 30 + name_length + extra_length
         end = start + entry.packed
         if method != entry.method or flags & 1:
-            return refusal("its two headers contradict each other")
+            return "its two headers contradict each other"
         if end > entry.end:
-            return refusal("it runs into what follows it")
-        decoder = _DECODERS[method]
-        if method == 14:  # 5.8.8: version, length of properties, properties
-            properties = read_at(start, 9)
-            decoder = expansion.lzma1_decoders(properties[4:]) if len(properties) == 9 and properties[2:4] == b"\5\0" else None
-            if decoder is None:
-                return refusal("its LZMA properties are not ones that are read")
-            start += 9
+            return "it runs into what follows it"
+        if end < start or entry.size >= 1 << 48:
+            return "its size cannot be"
+        if method != 14:
+            return _Place(start, end)
+        properties = read_at(start, 9)  # 5.8.8: version, length of properties, properties
+        if len(properties) < 9 or start + 9 > end or properties[2:4] != b"\5\0" or expansion.lzma1_decoders(properties[4:]) is None:
+            return "its LZMA properties are not ones that are read"
+        return _Place(start + 9, end, properties[4:])
     except OSError as error:
-        return refusal(f"cannot be read: {error.strerror or error}"[:200])
+        return f"cannot be read: {error.strerror or error}"[:200]
+
+
+def _steps(entry: ZipEntry, read_at: ReadAt) -> list[list[Any]] | str:
+    place = _place(entry, read_at)
+    if isinstance(place, str):
+        return place
+    cut: list[Any] = ["cut", place.start, place.end - place.start]
+    if entry.method == 0:
+        return [cut]
+    name = f"lzma:{place.properties.hex()}" if entry.method == 14 else _METHODS[entry.method]
+    return [cut, ["undo", name, entry.size if entry.size >= 0 else Limits().member]]
+
+
+def _open(entry: ZipEntry, read_at: ReadAt, budget: Budget) -> Expansion:
+    place = _place(entry, read_at)
+    if isinstance(place, str):
+        return refusal(place)
+    decoder = expansion.lzma1_decoders(place.properties) if entry.method == 14 else _DECODERS[entry.method]
     expected = Expected(size=entry.size if entry.size >= 0 else None, crc32=entry.crc32 if entry.crc32 >= 0 else None)
-    return Expansion(pieces_of(read_at, start, end), budget, decoder, open_ended=method == 14, expected=expected)
+    return Expansion(pieces_of(read_at, place.start, place.end), budget, decoder, open_ended=entry.method == 14, expected=expected)
 
 
 def pieces_of(read_at: ReadAt, start: int, end: int) -> Iterator[bytes]:
@@ -335,5 +364,6 @@ _DECODERS: dict[int, Callable[[], expansion.Decoder] | None] = {
     8: expansion.deflate_decoder,
     12: expansion.bzip2_decoder,
     14: expansion.deflate_decoder,  # replaced once the member's properties are known
+    93: expansion.zstd_decoder,
     95: expansion.xz_decoder,
 }

@@ -44,9 +44,10 @@ class CarveRows:
             yield Place(volume, json.loads(runs), size, kind)
 
     def gone(self, evidence: str) -> Iterator[Place]:
-        """Yield where every deleted or orphaned file that has a name or an address had its bytes."""
+        """Yield where every deleted or orphaned file that has a name or an address had its bytes, and what is inside of files has them."""
         rows = self._db.execute(
-            "SELECT volume, runs, size, kind FROM entry WHERE evidence = ? AND state IN ('deleted', 'orphan') AND kind = 'file' "
+            "SELECT volume, runs, size, kind FROM entry WHERE evidence = ? AND "
+            "((state IN ('deleted', 'orphan') AND kind = 'file') OR state IN ('cached', 'derived')) "
             "AND runs != '[]' AND locator IS NOT NULL ORDER BY n",
             (evidence,),
         )

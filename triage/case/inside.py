@@ -22,24 +22,24 @@ class InsideRows:
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._db = connection
 
-    def insert(self, numbers: Sequence[int], found: Sequence[tuple[str, str]]) -> None:
-        """Store of new entries by which plugin they were found and inside of what."""
+    def insert(self, numbers: Sequence[int], found: Sequence[tuple[str, str, int]]) -> None:
+        """Store of new entries by which plugin they were found, inside of what and how deep."""
         self._db.executemany(
-            "INSERT OR IGNORE INTO inside (entry, plugin, root) VALUES (?, ?, ?)",
-            [(n, plugin, root) for n, (plugin, root) in zip(numbers, found, strict=True)],
+            "INSERT OR IGNORE INTO inside (entry, plugin, root, level) VALUES (?, ?, ?, ?)",
+            [(n, *rest) for n, rest in zip(numbers, found, strict=True)],
         )
 
     def waiting(self) -> int | None:
-        """Return the least depth at which a child waits, ``None`` when none does."""
-        row = self._db.execute("SELECT min(depth) FROM entry WHERE skip = ?", (WAITING,)).fetchone()
+        """Return the least level at which a child waits, ``None`` when none does."""
+        row = self._db.execute("SELECT min(level) FROM entry JOIN inside ON entry = n WHERE skip = ?", (WAITING,)).fetchone()
         return row[0] if row[0] is not None else None
 
-    def generation(self, depth: int) -> list[tuple[int, Entry, str]]:
-        """Return all children of a depth with their row numbers and what they are inside of, in the order of their paths."""
+    def generation(self, level: int) -> list[tuple[int, Entry, str]]:
+        """Return all children of a level with their row numbers and what they are inside of, in the order of their paths."""
         rows = self._db.execute(
             f"SELECT i.root, e.n, {', '.join(f'e.{c}' for c in COLUMNS)} FROM inside i JOIN entry e ON e.n = i.entry "
-            "WHERE e.depth = ? ORDER BY e.evidence, e.volume, e.path, e.id",
-            (depth,),
+            "WHERE i.level = ? ORDER BY e.evidence, e.volume, e.path, e.id",
+            (level,),
         )
         return [(row["n"], unpack_row(row), row["root"]) for row in rows]
 

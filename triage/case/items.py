@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from triage.model import MAX_CHILDREN, Entry, Kind, Locator
+from triage.model import MAX_CHILDREN, Entry, Kind, Locator, Run
 
 if TYPE_CHECKING:
     import sqlite3
@@ -56,14 +56,15 @@ class Neighbour(NamedTuple):
     name: str
     size: int
     locator: Locator
+    runs: tuple[Run, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class WorkItem:
     """What the parent keeps of an item while a worker has it. ``columns`` are the entry's, as the case holds them.
 
-    ``root``: the id of the entry that it is inside of in the end, its own for one that is inside of nothing; ``room``: how many files
-    inside of it are listed; ``beside``: what lies beside it, if a plugin reads that with it.
+    ``root``: the id of the entry that it is inside of in the end, its own for one that is inside of nothing; ``level``: how deep
+    it is there; ``room``: how many files inside of it are listed; ``beside``: what lies beside it, if a plugin reads that with it.
     """
 
     id: str
@@ -74,6 +75,7 @@ class WorkItem:
     recoverability: str
     columns: list[Any]
     root: str = ""
+    level: int = 0
     room: int = MAX_CHILDREN
     beside: tuple[Neighbour, ...] = ()
 

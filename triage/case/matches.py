@@ -102,11 +102,11 @@ class MatchRows:
         return {key: tuple(rows) for key, rows in found.items()}
 
     def naming(self) -> list[tuple[Finding, str]]:
-        """Return the findings that name files by their digests, with their entries' paths."""
+        """Return the findings that name files by their digests, or addresses, with their entries' paths."""
         rows = self._db.execute(
             "SELECT f.entry, f.plugin, f.kind, f.title, f.data, coalesce(e.path, '') AS path "
             "FROM finding f LEFT JOIN entry e ON e.id = f.entry "
-            "WHERE f.plugin != 'hashsets' AND json_type(f.data, '$.digests') = 'array' ORDER BY f.id"
+            "WHERE f.plugin != 'hashsets' AND (json_type(f.data, '$.digests') = 'array' OR f.data LIKE '%://%') ORDER BY f.id"
         )
         names = ("entry", "plugin", "kind", "title")
         return [(Finding(**{name: r[name] for name in names}, data=json.loads(r["data"])), r["path"]) for r in rows]

@@ -37,8 +37,10 @@ CREATE TABLE entry (
 );
 
 -- Which entries are files inside of other ones: the plugin that found them, the id of the entry that all of them are inside of in the end,
--- and how many children each may have.
-CREATE TABLE inside (entry INTEGER PRIMARY KEY, plugin TEXT NOT NULL, root TEXT NOT NULL, room INTEGER NOT NULL DEFAULT 30000);
+-- how deep they are in it (1 and more), and how many children each may have.
+CREATE TABLE inside (
+    entry INTEGER PRIMARY KEY, plugin TEXT NOT NULL, root TEXT NOT NULL, level INTEGER NOT NULL, room INTEGER NOT NULL DEFAULT 30000
+);
 
 -- The ledger: one row a content item whose work has ended, in which outcome, and with which set of plugins (plugin_set.n).
 -- md5_512, md5_64k: of the first bytes of what is longer. spared: on an ignorable list and no notable one, not looked into further.

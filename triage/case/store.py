@@ -257,6 +257,7 @@ class Case:
                 compared=self._read(comparison_counts),
                 compare=self._fact("compare"),
                 hashsets=tuple(self._fact("hashsets") or ()),
+                plugins=frozenset(p["name"] for p in run["plugins"]) if (run := self._fact("run")) is not None else None,
             )
         )
 

@@ -6,7 +6,7 @@ import json
 from typing import TYPE_CHECKING, NamedTuple
 
 from triage.case.items import COLUMNS, Neighbour, WorkItem, first_byte, locator_of, unpack_row
-from triage.model import MAX_CHILDREN
+from triage.model import MAX_CHILDREN, Run
 
 if TYPE_CHECKING:
     import sqlite3
@@ -67,7 +67,7 @@ class WorkRows:
         rows = {
             r[0]: r
             for r in self._db.execute(
-                f"SELECT n, content, root, room, {', '.join(COLUMNS)} FROM entry LEFT JOIN inside ON entry = n WHERE n IN ({marks})",
+                f"SELECT n, content, root, level, room, {', '.join(COLUMNS)} FROM entry LEFT JOIN inside ON entry = n WHERE n IN ({marks})",
                 tuple(numbers),
             )
         }
@@ -79,8 +79,9 @@ class WorkRows:
                 evidence=row["evidence"],
                 volume=row["volume"],
                 recoverability=row["recoverability"],
-                columns=list(row)[4:],
+                columns=list(row)[5:],
                 root=row["root"] or row["id"],
+                level=row["level"] or 0,
                 room=MAX_CHILDREN if row["room"] is None else row["room"],
             )
             for row in (rows[n] for n in numbers)
@@ -94,12 +95,13 @@ class WorkRows:
     def beside(self, evidence: str, volume: int | None, folder: str) -> list[Neighbour]:
         """Return the files with bytes of their own in a folder and below it; of two with one name the one that is allocated."""
         rows = self._db.execute(
-            "SELECT path, size, locator FROM entry WHERE path > ? AND path < ? AND evidence = ? AND volume IS ? AND kind = 'file' "
-            "AND locator IS NOT NULL AND recoverability != 'overwritten' ORDER BY path, state, id",
+            "SELECT path, size, locator, runs FROM entry WHERE path > ? AND path < ? AND evidence = ? AND volume IS ? "
+            "AND kind IN ('file', 'derived') AND locator IS NOT NULL AND recoverability != 'overwritten' ORDER BY path, state, id",
             (f"{folder}/", f"{folder}0", evidence, volume),
         )
         found: dict[str, Neighbour] = {}
         for row in rows:
             name = row["path"][len(folder) + 1 :]
-            found.setdefault(name, Neighbour(name, row["size"], locator_of(evidence, row["locator"])))
+            runs = tuple(Run(image_offset=at, length=n) for at, n in json.loads(row["runs"]))
+            found.setdefault(name, Neighbour(name, row["size"], locator_of(evidence, row["locator"]), runs))
         return list(found.values())

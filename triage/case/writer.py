@@ -382,12 +382,12 @@ class CaseWriter:
         findings: Sequence[tuple[Finding, str]],
         problems: Sequence[Problem],
         plugins: Sequence[str],
-        inside: Sequence[tuple[tuple[list[Any], str, str | None, str | None, int], str, str]] = (),
+        inside: Sequence[tuple[tuple[list[Any], str, str | None, str | None, int], tuple[str, str, int]]] = (),
     ) -> None:
         """Store a batch's results in one transaction: what came of each content, and what was seen, with its path.
 
-        ``inside``: rows of the files inside them, as of :meth:`add_entries`, each with its plugin and what it is inside of. Findings are
-        appended to ``findings.jsonl`` once they are safe.
+        ``inside``: rows of the files inside them, as of :meth:`add_entries`, each with its plugin, what it is inside of, and how deep.
+        Findings are appended to ``findings.jsonl`` once they are safe.
         """
         plugin_set = self._plugin_set(plugins)
         lines: list[str] = []
@@ -420,8 +420,8 @@ class CaseWriter:
             )
             self.matches.insert(rows)
             if inside:
-                numbers = self._insert_entries([row_values(packed, *rest) for (packed, *rest), _, _ in inside])
-                self.inside.insert(numbers, [(plugin, root) for _, plugin, root in inside])
+                numbers = self._insert_entries([row_values(packed, *rest) for (packed, *rest), _ in inside])
+                self.inside.insert(numbers, [where for _, where in inside])
             if findings:
                 lines = self._insert_findings(findings)
             if problems:

@@ -15,7 +15,7 @@ from triage.artifacts.recipe import Recipe, check_recipe, pack_recipe, unpack_re
 from triage.case.items import Work
 from triage.engine.budget import ReadBudget
 from triage.engine.classify import classify
-from triage.model import MAX_CHILDREN, MAX_FINDING, MAX_TITLE, Entry, Finding, Kind, TimeBasis
+from triage.model import MAX_CHILDREN, MAX_FINDING, MAX_TITLE, Entry, Finding, Kind, Run, TimeBasis
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
@@ -37,19 +37,19 @@ TOO_DEEP = f"more than {DEEPEST} files inside of each other"
 TOO_MANY = f"more than {MOST_INSIDE:,} files inside of one file"
 _LONGEST, _TEXT = 4 << 10, 16 << 10
 _TIME = 1 << 62
+_MOST_RUNS = 1000
 
 
 class Inside(NamedTuple):
-    """A child: its entry, the key of the plugin that found it, and the file that all of them are inside of."""
+    """A child: its entry, the key of the plugin that found it, the file that all of them are inside of, and how deep in that it is."""
 
     entry: Entry
     plugin: str
     root: str
+    level: int
 
 
-def unpack_children(
-    item: WorkItem, values: Sequence[Json], plugins: Collection[str], root: str
-) -> tuple[list[Inside], list[tuple[Finding, str]]]:
+def unpack_children(item: WorkItem, values: Sequence[Json], plugins: Collection[str]) -> tuple[list[Inside], list[tuple[Finding, str]]]:
     """Build an item's children from a worker's answer, with what is said of them.
 
     Raises ``TypeError``, ``LookupError`` or ``ValueError`` for what does not fit.
@@ -65,7 +65,7 @@ def unpack_children(
         entry = _entry(parent, item, value)
         if entry.id in found:
             continue
-        found[entry.id] = Inside(entry, value["plugin"], root)
+        found[entry.id] = Inside(entry, value["plugin"], item.root, item.level + 1)
         for kind, title, data in value["findings"]:
             if type(kind) is not str or type(title) is not str or type(data) is not dict or max(len(kind), len(title)) > MAX_TITLE:
                 raise TypeError("what is said of a child is of the wrong types")
@@ -97,6 +97,8 @@ def _entry(parent: Entry, item: WorkItem, value: Json) -> Entry:
     if base.member is not None:
         steps = joined(unpack_recipe(base.member), steps)
     locator = base.replace(member=pack_recipe(steps))
+    outer = parent.runs if beside is None else item.beside[beside].runs
+    runs = _runs(outer, check_recipe(value["steps"]))
     named = repr((parent.id, locator.key, name))
     return Entry(
         id=hashlib.blake2b(named.encode(), digest_size=12).hexdigest(),
@@ -116,9 +118,32 @@ def _entry(parent: Entry, item: WorkItem, value: Json) -> Entry:
         crtime=times[3],
         time_basis=TimeBasis(value["time_basis"]),
         parent=parent.id,
+        runs=runs if sum(run.length for run in runs) == size else (),
         depth=parent.depth + 1,
         locator=locator,
     )
+
+
+def _runs(runs: tuple[Run, ...], steps: Recipe) -> tuple[Run, ...]:
+    """Return where on the medium the bytes are that a recipe cuts out of a file of these runs; nothing when anything is undone."""
+    for word, *rest in steps:
+        if word != "cut" or len(rest) > 2 * _MOST_RUNS:
+            return ()
+        runs = tuple(piece for offset, length in zip(rest[::2], rest[1::2], strict=True) for piece in _within(runs, offset, length))
+    return runs if len(runs) <= _MOST_RUNS else ()
+
+
+def _within(runs: tuple[Run, ...], offset: int, length: int) -> list[Run]:
+    found, start = [], 0
+    for run in runs:
+        skip = offset - start
+        if 0 <= skip < run.length and length > 0:
+            take = min(length, run.length - skip)
+            found.append(Run(image_offset=None if run.image_offset is None else run.image_offset + skip, length=take))
+            offset += take
+            length -= take
+        start += run.length
+    return found
 
 
 def joined(outer: Recipe, inner: Recipe) -> Recipe:
@@ -138,11 +163,11 @@ def read_inside(
     tick: Callable[[], None],
 ) -> bool:
     """Read what is inside of all that was read, a generation after the other; return whether all of it was done."""
-    while (depth := writer.inside.waiting()) is not None:
-        children = writer.inside.generation(depth)
+    while (level := writer.inside.waiting()) is not None:
+        children = writer.inside.generation(level)
         roots: dict[str, int] = {}
         budget = ReadBudget(media, profile.limits.item_bytes)
-        decided = list(admit([(entry, root) for _, entry, root in children], profile, budget, roots))
+        decided = list(admit([(entry, root) for _, entry, root in children], level, profile, budget, roots))
         writer.decide_inside(
             [(skip, tier, room(roots.get(root, 0)), row) for (row, _, root), (skip, tier) in zip(children, decided, strict=True)]
         )
@@ -153,12 +178,12 @@ def read_inside(
 
 
 def admit(
-    children: Iterable[tuple[Entry, str]], profile: Profile, budget: ReadBudget, roots: dict[str, int]
+    children: Iterable[tuple[Entry, str]], level: int, profile: Profile, budget: ReadBudget, roots: dict[str, int]
 ) -> Iterable[tuple[str | None, int]]:
     """Yield for each child of a generation, in its order, why it is not read and its tier. ``roots`` counts what is inside of each."""
     for entry, root in children:
         _, skip, tier = classify(entry, profile)
-        if skip is None and entry.depth > DEEPEST:
+        if skip is None and level > DEEPEST:
             skip = TOO_DEEP
         if skip is None and roots.get(root, 0) >= MOST_INSIDE:
             skip = TOO_MANY
@@ -172,4 +197,3 @@ def admit(
 def room(inside: int) -> int:
     """Return how many children each item may have where so many others are inside of the same file."""
     return MAX_CHILDREN if inside <= 1 else max(FEWEST, min(MAX_CHILDREN, MOST_INSIDE // inside))
-

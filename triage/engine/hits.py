@@ -16,6 +16,9 @@ _PLUGIN = "hashsets"
 _TIERS = (MatchTier.MATCH, MatchTier.LIKELY, MatchTier.WEAK)
 _MOST_NAMED = 100_000
 """Files that one finding may name, at most: what a plugin may send bounds it long before."""
+_MOST_URLS = 1000
+URL_KEYS = ("url", "urls", "chain", "referrer", "referrer_url", "host_url", "trackers", "site_url", "tab_url")
+"""The keys under which a finding's data has addresses."""
 NAMED = "digests"
 """The key under which a finding's data lists files that are only named, each as ``{kind: digest in hexadecimal}``."""
 
@@ -81,3 +84,29 @@ def named_findings(matcher: Matcher, findings: Sequence[Finding]) -> list[Findin
                     title = f"names a file on the list {match.set} as notable{category}, by its {match.how}"
                     found.append(Finding(entry=finding.entry, plugin=_PLUGIN, kind="named-match", title=title[:MAX_TITLE], data=data))
     return found
+
+
+def url_findings(matcher: Matcher, findings: Sequence[Finding]) -> list[Finding]:
+    """Return findings about addresses that other findings name, where these stand on a list of notable ones."""
+    found = []
+    for finding in findings:
+        if finding.plugin == _PLUGIN:
+            continue
+        urls = list(dict.fromkeys(_urls(finding.data)))[:_MOST_URLS]
+        for url, matches in zip(urls, matcher.match_urls(urls) if urls else (), strict=True):
+            for match in matches:
+                if match.meaning is Meaning.NOTABLE:
+                    category = f" ({match.label or match.category})" if match.label or match.category else ""
+                    title = f"an address on the list {match.set} as notable{category}"
+                    data = {**match.to_json(), "url": url, "by": finding.title}
+                    found.append(Finding(entry=finding.entry, plugin=_PLUGIN, kind="url-match", title=title[:MAX_TITLE], data=data))
+    return found
+
+
+def _urls(data: dict[str, Any]) -> Iterable[str]:
+    """Yield the addresses in a finding's data: texts, and lists of them, under the keys that plugins use for those."""
+    for key in URL_KEYS:
+        value = data.get(key)
+        for one in value if isinstance(value, list) else [value]:
+            if isinstance(one, str) and one:
+                yield one

@@ -19,7 +19,7 @@ from triage.engine.carvecase import carve_case, forget_other_formats
 from triage.engine.children import read_inside
 from triage.engine.classify import classify
 from triage.engine.comparing import compare_in_case, comparing_keys
-from triage.engine.hits import judge, named_findings
+from triage.engine.hits import judge, named_findings, url_findings
 from triage.engine.local import LocalEngine
 from triage.engine.plan import Plan
 from triage.engine.scoring import score_case
@@ -336,7 +336,8 @@ def _begin(
 
             writer.reclassify(decide)
         if writer.fact("hashsets") != sets:
-            writer.rematch(matcher, lambda hits: judge("", hits), lambda findings: named_findings(matcher, findings))
+            named = lambda findings: [*named_findings(matcher, findings), *url_findings(matcher, findings)]  # noqa: E731
+            writer.rematch(matcher, lambda hits: judge("", hits), named)
         writer.drop_findings_of_other_plugins([p["key"] for p in facts["plugins"]])
     writer.set_fact("run", facts)
     writer.set_fact("profile", profile.to_json())

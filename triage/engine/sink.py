@@ -11,7 +11,7 @@ from triage.content.catalog import CATEGORIES
 from triage.content.comparable import Comparable
 from triage.engine.children import Inside, unpack_children
 from triage.engine.classify import classify, key_of
-from triage.engine.hits import judge, named_findings
+from triage.engine.hits import judge, named_findings, url_findings
 from triage.engine.items import check_counts, unpack_content, unpack_finding, unpack_problem
 from triage.engine.plan import Pending, Plan
 from triage.model import Content, Entry, Finding, MatchTier, Meaning, Outcome, Problem, Volume
@@ -159,7 +159,7 @@ class CaseSink:
             check_counts(result, self._plugin_keys)
             contents.append(unpack_content(item.key, result["content"]))
             findings += [(unpack_finding(item, f, self._plugin_keys), item.path) for f in result["findings"]]
-            children, said = unpack_children(item, result["inside"], self._plugin_keys, item.root)
+            children, said = unpack_children(item, result["inside"], self._plugin_keys)
             inside += children
             findings += said
             problems += [
@@ -179,9 +179,12 @@ class CaseSink:
             self.bytes_done += content.size
         if self._matcher.sets:
             paths = {item.id: item.path for item in items} | {finding.entry: path for finding, path in findings}
-            findings += [(f, paths[f.entry]) for f in named_findings(self._matcher, [finding for finding, _ in findings])]
+            seen = [finding for finding, _ in findings]
+            findings += [(f, paths[f.entry]) for f in (*named_findings(self._matcher, seen), *url_findings(self._matcher, seen))]
         self.items_done += len(items)
-        below = [((one.entry.pack(), one.entry.state.value, key_of(one.entry), WAITING, 0), one.plugin, one.root) for one in inside]
+        below = [
+            ((one.entry.pack(), one.entry.state.value, key_of(one.entry), WAITING, 0), (one.plugin, one.root, one.level)) for one in inside
+        ]
         self._writer.add_results(rows, findings, problems, self._plugin_keys, below)
         self.names += len(inside)
 

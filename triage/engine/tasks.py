@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from triage.artifacts.child import Beside
-from triage.artifacts.recipe import follow, unpack_recipe
+from triage.artifacts.recipe import Held, follow, unpack_recipe
 from triage.case.items import Work
 from triage.engine import testhook
 from triage.engine.phases import ANALYZING, EXPORTING, HASHING, LISTING, OPENING, READING, SAMPLING, VERIFYING
@@ -46,6 +46,7 @@ class Tasks:
         self._evidence: dict[str, tuple[Evidence, Medium, Any]] = {}
         self._file_systems: dict[tuple[str, int], Any] = {}
         self._analyzer: Analyzer | None = None
+        self._undone = Held()
         self._carving: CarveTasks | None = None
 
     def run(self, command: dict[str, Any]) -> None:
@@ -176,7 +177,8 @@ class Tasks:
     def reader(self, locator: Locator) -> Callable[[int, int], bytes]:
         """Return ``read_at(offset, length)`` over the bytes that a locator names; raises ``OSError`` as it reads."""
         if locator.member is not None:
-            return follow(self.reader(locator.replace(member=None)), unpack_recipe(locator.member))[0]
+            base = locator.replace(member=None)
+            return follow(self.reader(base), unpack_recipe(locator.member), self._undone, base.key)[0]
         if locator.meta_addr is None:
             return self._run_reader(locator)
         file = self._file_system(locator.evidence, locator.volume_offset).open_meta(locator.meta_addr)

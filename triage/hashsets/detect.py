@@ -18,6 +18,7 @@ from triage.hashsets.formats import (
     nsrlsql,
     plain,
     sums,
+    urls,
     vics,
 )
 
@@ -44,7 +45,7 @@ _FORMATS = {
     "csv": delimited,
     "hashlookup": hashlookup,
 }
-_NAMED_ONLY: dict[str, Callable[[Source], Iterator[Event]]] = {"nsrl-sql-deleted": nsrlsql.read_deleted}
+_NAMED_ONLY: dict[str, Callable[[Source], Iterator[Event]]] = {"nsrl-sql-deleted": nsrlsql.read_deleted, "urls": urls.read}
 """Forms that are read only when they are named."""
 FORMATS = (*_FORMATS, *_NAMED_ONLY)
 

@@ -25,6 +25,7 @@ from triage.hashsets.records import (
     KEYS,
     LENGTHS,
     ROWS,
+    URLS,
     Blob,
     HashRecord,
     Note,
@@ -52,7 +53,9 @@ KEPT_REJECTS = 1000
 MAX_LABELS = 1 << 20
 _PROGRESS_EVERY = 1 << 14  # events
 _STEP = 1 << 17  # rows of the old set that are copied at once
-_STRENGTH = ("sha256", "sha1", "md5", "sha512", "tth", "aich", "btih", "ed2k", "pdq", "frame", "photodna", "md5_64k", "md5_512", "block")
+_STRENGTH = (
+    "sha256", "sha1", "md5", "sha512", "tth", "aich", "btih", "ed2k", "pdq", "frame", "photodna", "md5_64k", "md5_512", "block", *URLS,
+)  # fmt: skip
 """Kinds in the order in which a record is counted by them."""
 
 

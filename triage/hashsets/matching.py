@@ -16,9 +16,10 @@ from triage.hashsets.intake import compile_list
 from triage.hashsets.library import check_name
 from triage.hashsets.likematch import TURNS, Thresholds, pictures_like
 from triage.hashsets.photodna import vectors_like
-from triage.hashsets.records import ALGORITHMS, EMPTY_FILE, KEYS, LENGTHS, PARTIAL, TRACED
+from triage.hashsets.records import ALGORITHMS, EMPTY_FILE, KEYS, LENGTHS, PARTIAL, TRACED, URLS
 from triage.hashsets.source import Source
 from triage.hashsets.store import Hashset
+from triage.hashsets.urls import forms, key_of, spellings
 from triage.hashsets.videolike import videos_like
 from triage.model import Match, MatchTier, Meaning
 
@@ -127,6 +128,20 @@ class Matcher:
                     if code >= 0:
                         hits.append(self._match(number, kind, code))
                         break
+        return [tuple(hits) for hits in found]
+
+    def match_urls(self, urls: Sequence[str]) -> list[tuple[Match, ...]]:
+        """Return the matches of addresses, at most one a set: the most particular form that a list has, else one of its digests."""
+        found: list[list[Match]] = [[] for _ in urls]
+        for number, (hashset, _) in enumerate(self._sets):
+            if not any(hashset.count(kind) for kind in URLS):
+                continue
+            for url, hits in zip(urls, found, strict=True):
+                hit = _address(hashset, url)
+                if hit is not None:
+                    kind, code, form = hit
+                    match = self._match(number, kind, code)
+                    hits.append(match.replace(detail={**match.detail, "entry": form}))
         return [tuple(hits) for hits in found]
 
     def _exact(self, number: int, name: str, asked: tuple[list[int], bytes], done: set[int], found: dict[int, list[Match]]) -> None:
@@ -326,3 +341,20 @@ def _packed(contents: Sequence[Content], name: str) -> tuple[list[int], bytes]:
             positions.append(position)
             digests.append(digest)
     return positions, bytes.fromhex("".join(digests))
+
+
+def _address(hashset: Hashset, url: str) -> tuple[str, int, str] | None:
+    """Return the kind, the label's number and the form under which a set has an address."""
+    if hashset.count("url") and (asked := forms(url)):
+        codes = hashset.lookup("url", b"".join(key_of(form) for form in asked))
+        hit = np.flatnonzero(codes >= 0)
+        if len(hit):
+            return "url", int(codes[hit[0]]), asked[int(hit[0])]
+    for kind, algorithm in (("url_sha256", "sha256"), ("url_sha1", "sha1"), ("url_md5", "md5")):
+        if hashset.count(kind):
+            spelled = spellings(url)
+            codes = hashset.lookup(kind, b"".join(hashlib.new(algorithm, one, usedforsecurity=False).digest() for one in spelled))
+            hit = np.flatnonzero(codes >= 0)
+            if len(hit):
+                return kind, int(codes[hit[0]]), spelled[int(hit[0])].decode("utf-8", "replace")
+    return None

@@ -25,15 +25,17 @@ LENGTHS = {"md5": 16, "sha1": 20, "sha256": 32}  # in bytes
 TRACED = {"sha512": 64, "ed2k": 16, "aich": 20, "btih": 20, "tth": 24}
 PARTIAL = {"md5_512": 512, "md5_64k": 65536}
 """MD5 of so many first bytes, which only files of more bytes have."""
-KEYS = {**LENGTHS, **TRACED, **dict.fromkeys(PARTIAL, 16), "block": 16, "pdq": 32, "frame": 32, "photodna": 144}
+URLS = {"url": 32, "url_sha256": 32, "url_sha1": 20, "url_md5": 16}
+"""Addresses: SHA-256 of a form (:mod:`triage.hashsets.urls`), and the digests of addresses that lists have."""
+KEYS = {**LENGTHS, **TRACED, **dict.fromkeys(PARTIAL, 16), "block": 16, "pdq": 32, "frame": 32, "photodna": 144, **URLS}
 """Every kind of row, with how many of its first bytes are compared."""
 ROWS = KEYS | {"pdq": 41, "frame": 36, "block": 24}
 """How many bytes a row has. ``pdq``: hash, 1 or 0, 64-bit pHash or zeros. ``frame``: hash, record. ``block``: key, record,
 number of the block in its file. Numbers are 32-bit, big-endian."""
 LIKENESS = ("pdq", "frame")
 """Kinds that are compared by the bits that differ."""
-COMPARED = (*ALGORITHMS, *PARTIAL, "block", *LIKENESS)
-"""Kinds that files are compared with."""
+COMPARED = (*ALGORITHMS, *PARTIAL, "block", *LIKENESS, *URLS)
+"""Kinds that files, and the addresses that traces name, are compared with."""
 
 # The digest of no bytes at all stands on many lists and matches every empty file: it is never stored and
 # never matched.

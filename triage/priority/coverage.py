@@ -20,10 +20,17 @@ NO_CONTENT_PREFIX = "no content"
 """How the reasons begin that leave nothing out: a directory has no content to read."""
 
 _NEVER = (
-    "files inside archives, mailboxes, documents and disk images were not opened one by one",
+    "files inside 7z and RAR archives, PDF documents, Outlook's mailboxes and disk images were not opened one by one",
     "text was not searched for words",
 )
 """What no run of this version does."""
+_WITHOUT = {
+    "archives": "files inside archives and office documents were not opened one by one (profile)",
+    "mail": "mailboxes were not opened (profile)",
+    "app_databases": "browsers' histories, messages and contacts were not read (profile)",
+    "chromium_cache": "browsers' caches were not read (profile)",
+}
+"""What a run does not do that lacks a plugin."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,7 +58,7 @@ class CoverageInput:
     has searched for files by their content, ``None`` until the run comes to that; ``carving``: how far, one row an area
     (:func:`triage.case.carved.carving_rows`). ``compared``: what can be compared by likeness
     (:func:`triage.case.matches.comparison_counts`); ``compare``: what the run was to compare and could not, ``None`` until it comes to
-    that; ``hashsets``: the facts of the lists.
+    that; ``hashsets``: the facts of the lists; ``plugins``: those of the run.
     """
 
     entries: int = 0
@@ -71,6 +78,7 @@ class CoverageInput:
     compared: dict[str, Any] = field(default_factory=dict)
     compare: dict[str, Any] | None = None
     hashsets: tuple[dict[str, Any], ...] = ()
+    plugins: frozenset[str] | None = None
 
 
 def coverage(counted: CoverageInput) -> dict[str, Any]:
@@ -168,7 +176,8 @@ def _not_done(counted: CoverageInput, locked: list[str], unreadable: list[str], 
         )
     if count := counted.problems[Severity.ERROR]:
         said.append(f"{count:,} error{'s' if count != 1 else ''} recorded: see the problems")
-    return [*said, *_NEVER]
+    without = [sentence for name, sentence in _WITHOUT.items() if counted.plugins is not None and name not in counted.plugins]
+    return [*said, *without, *_NEVER]
 
 
 def _items(count: int) -> str:
