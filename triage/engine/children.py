@@ -94,11 +94,12 @@ def _entry(parent: Entry, item: WorkItem, value: Json) -> Entry:
     base = parent.locator if beside is None else item.beside[beside].locator
     if base is None:
         raise ValueError("a child of what has no bytes")
-    if base.member is not None:
-        steps = joined(unpack_recipe(base.member), steps)
-    locator = base.replace(member=pack_recipe(steps))
-    outer = parent.runs if beside is None else item.beside[beside].runs
-    runs = _runs(outer, check_recipe(value["steps"]))
+    outer, whole = (parent.runs, parent.size) if beside is None else (item.beside[beside].runs, item.beside[beside].size)
+    runs = _runs(outer, steps)
+    if steps == (("cut", 0, whole),) and whole == size and beside is not None:
+        locator = base  # all of a file: its content is read once, whatever it is called
+    else:
+        locator = base.replace(member=pack_recipe(joined(unpack_recipe(base.member), steps) if base.member is not None else steps))
     named = repr((parent.id, locator.key, name))
     return Entry(
         id=hashlib.blake2b(named.encode(), digest_size=12).hexdigest(),
