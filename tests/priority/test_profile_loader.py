@@ -47,7 +47,7 @@ RULE = "rules:\n  - name: r\n    points: 5\n    text: t\n"
         (
             "limts:\n  stall: 5s\n",
             "p.yaml:3: unknown key in profile: 'limts' (did you mean 'limits'? known: carve, categories, compare, description, "
-            "extends, fingerprint, hashsets, limits, name, plugins, rules, schema, select, tiers)",
+            "extends, fingerprint, hashsets, limits, name, plugins, programs, rules, schema, select, tiers)",
         ),
         (
             "select:\n  kind: [file]\n",

@@ -28,6 +28,17 @@ class Left(NamedTuple):
     path: str
 
 
+class Seen(NamedTuple):
+    """An entry's place, state and time."""
+
+    id: str
+    evidence: str
+    volume: int | None
+    path: str
+    state: str
+    mtime: int | None
+
+
 class WorkRows:
     """Asks the tables ``entry``, ``content`` and ``inside``."""
 
@@ -91,6 +102,14 @@ class WorkRows:
         """Return the row numbers of entries by their ids."""
         marks = ", ".join("?" * len(ids))
         return dict(self._db.execute(f"SELECT id, n FROM entry WHERE id IN ({marks})", tuple(ids)).fetchall())
+
+    def places(self) -> Iterator[Seen]:
+        """Yield every file's place, those of each volume in the order of their paths."""
+        rows = self._db.execute(
+            "SELECT id, evidence, volume, path, state, mtime FROM entry WHERE kind NOT IN ('directory', 'link') "
+            "ORDER BY evidence, volume, path, id"
+        )
+        return (Seen(*row) for row in rows)
 
     def beside(self, evidence: str, volume: int | None, folder: str) -> list[Neighbour]:
         """Return the files with bytes of their own in a folder and below it; of two with one name the one that is allocated."""

@@ -344,6 +344,15 @@ class CaseWriter:
             self._db.execute("COMMIT")
         self._append(lines)
 
+    def replace_findings(self, plugin: str, findings: Sequence[tuple[Finding, str]]) -> None:
+        """Store what is said of the case as a whole, instead of what an earlier run said."""
+        with writing(self.folder, self._db):
+            self._db.execute("BEGIN IMMEDIATE")
+            self._db.execute("DELETE FROM finding WHERE plugin = ?", (plugin,))
+            lines = self._insert_findings(findings)
+            self._db.execute("COMMIT")
+        self._append(lines)
+
     def group(self, least_quality: int, grouped: Callable[[NDArray[np.uint8]], Iterable[Sequence[int]]]) -> None:
         """Put the case's pictures that look alike into groups; ``grouped`` returns the positions of those of two or more."""
         keys, hashes = self.matches.hashes(least_quality)
@@ -357,7 +366,8 @@ class CaseWriter:
         """Forget what plugins saw that are not used any more, or were in another version or with other options."""
         marks = ", ".join("?" * len(plugins))
         with writing(self.folder, self._db):
-            self._db.execute(f"DELETE FROM finding WHERE plugin NOT IN ('hashsets', 'carving') AND plugin NOT IN ({marks})", tuple(plugins))
+            ours = "'hashsets', 'carving', 'programs'"
+            self._db.execute(f"DELETE FROM finding WHERE plugin NOT IN ({ours}) AND plugin NOT IN ({marks})", tuple(plugins))
             self._db.execute(f"DELETE FROM problem WHERE stage = 'plugin' AND plugin NOT IN ({marks})", tuple(plugins))
             self.inside.forget_of_other_plugins(plugins)
 

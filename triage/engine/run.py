@@ -22,6 +22,7 @@ from triage.engine.comparing import compare_in_case, comparing_keys
 from triage.engine.hits import judge, named_findings, url_findings
 from triage.engine.local import LocalEngine
 from triage.engine.plan import Plan
+from triage.engine.programs import note_programs
 from triage.engine.scoring import score_case
 from triage.engine.sink import CaseSink
 from triage.errors import EvidenceError
@@ -200,6 +201,7 @@ def run(options: RunOptions, observer: Observer) -> RunResult:
             engine.close()
             result.stopped = engine.stopped or ("" if result.complete else "the time budget was used up")
             writer.add_problems(budget.refusal(*refused) for refused in writer.skipped_for(budget.REASON))
+            note_programs(writer, profile)
             observer.stage("scoring")
             score_case(writer, profile)
             writer.build_indexes()

@@ -26,6 +26,7 @@ from triage.priority.records import (
     HashsetUse,
     Limits,
     Paths,
+    Program,
     Rule,
     Select,
     SizeRange,
@@ -75,6 +76,9 @@ class Profile:
     )
     categories: tuple[CategoryRow, ...] = place(
         several(record(CategoryRow, where="categories"), alone=False), "what the categories of lists are called and mean", default=()
+    )
+    programs: tuple[Program, ...] = place(
+        several(record(Program, where="programs"), alone=False), "programs that are noted when they are, or were, there", default=()
     )
     compare: Compare = place(record(Compare, where="compare"), "what is compared by likeness", default=Compare())
     carve: Carve = place(record(Carve, where="carve"), "what is looked for by content where no file is", default=Carve())
@@ -234,9 +238,10 @@ def _resolve(chain: list[_Source]) -> Profile:
 def _with_parent(parent: Value, child: Value) -> Value:
     handed_down = {key: value for key, value in _keys(parent).items() if key not in _OWN}
     merged = _keys(_merge(replace(parent, data=handed_down), child))
-    rules, own = handed_down.get("rules"), _keys(child).get("rules")
-    if rules is not None and own is not None:
-        merged["rules"] = _merge_rules(rules, own)
+    for key in ("rules", "programs"):
+        rows, own = handed_down.get(key), _keys(child).get(key)
+        if rows is not None and own is not None:
+            merged[key] = _merge_named(rows, own)
     return replace(child, data=merged)
 
 
@@ -255,8 +260,8 @@ def _merge(parent: Value, child: Value) -> Value:
     return replace(child, data={**ordered, **both})
 
 
-def _merge_rules(parent: Value, child: Value) -> Value:
-    """Merge rules by their names: one of a parent's name changes that rule, another is added at the end."""
+def _merge_named(parent: Value, child: Value) -> Value:
+    """Merge rows by their names: one of a parent's name changes that row, another is added at the end."""
     if not isinstance(parent.data, list) or not isinstance(child.data, list):
         return parent if child.is_absent() else child
     rules = list(parent.data)
@@ -285,6 +290,7 @@ __all__ = [
     "Limits",
     "Paths",
     "Profile",
+    "Program",
     "Rule",
     "Select",
     "SizeRange",

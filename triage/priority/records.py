@@ -171,6 +171,20 @@ class CategoryRow:
     meaning: str | None = place(forms.choice(Meaning, "meaning"), "what being in it means; else what the set means", default=None)
 
 
+PROGRAM_KINDS = (
+    "peer-to-peer", "anonymity", "vpn", "encryption", "vault", "wiping", "cloud", "messenger", "virtual machine", "remote control", "other",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Program:
+    """A program that is of interest when it was there: told by where its files lie."""
+
+    name: str = place(forms.text(longest=100), "what it is called")
+    kind: str = place(forms.choice(PROGRAM_KINDS, "kind"), "what it is for", default="other")
+    paths: tuple[str, ...] = place(_GLOBS, "where its files lie; none switches it off", default=())
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HashsetUse:
     """A hash list to match with: the name of an imported one, or a file, relative to the profile's folder."""
@@ -322,6 +336,7 @@ __all__ = [
     "Limits",
     "NumberRange",
     "Paths",
+    "Program",
     "Rule",
     "Select",
     "SizeRange",
