@@ -19,6 +19,7 @@ class AppDatabaseLogs:
 
     name = "app_database_logs"
     version = "1"
+    tried_on = "made samples"
     accepts = Accepts(paths=("*-wal", "*-journal"), min_size=32, max_size=MAX_BYTES, beside=("{name-wal}", "{name-journal}"))
 
     def analyze(self, item: Item) -> Iterator[Finding | Problem]:

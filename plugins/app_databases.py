@@ -17,11 +17,13 @@ if TYPE_CHECKING:
 class AppDatabases:
     """A finding a row: ``visit``, ``history-url``, ``search-term``, ``download``, ``message``, ``call``, ``contact``, ``account`` and more.
 
-    What stands in a write-ahead log beside the database is said of the log (``app_database_logs``).
+    Rows that were deleted and are still there say so (``state``: ``deleted row``). What stands in a write-ahead log beside the database is
+    said of the log (``app_database_logs``).
     """
 
     name = "app_databases"
     version = "1"
+    tried_on = "real samples"
     accepts = Accepts(types=("sqlite",), max_size=MAX_BYTES)
 
     def analyze(self, item: Item) -> Iterator[Finding | Problem]:
@@ -33,9 +35,11 @@ class AppDatabases:
             return
         mine = whose(item.entry.path)
         with database:
-            for store, trace in read_stores(database):
+            for store, trace in read_stores(database, deleted=True):
                 program = {"application": store.program} if store.program else {}
-                yield item.finding(trace.kind, trace.title, {"store": store.name, **program, **mine, **trace.data})
+                state = {"state": "deleted row"} if trace.source == "deleted" else {}
+                title = f"{trace.title} (deleted row)" if state else trace.title
+                yield item.finding(trace.kind, title, {"store": store.name, **program, **mine, **trace.data, **state})
             for line in database.notes.lines():
                 if line.startswith(VIRTUAL):
                     continue

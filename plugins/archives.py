@@ -25,6 +25,7 @@ class Archives:
 
     name = "archives"
     version = "1"
+    tried_on = "real samples"
     accepts = Accepts(types=(*_ON_ZIP, "tar", "gzip", "bzip2", "xz"))
 
     def analyze(self, item: Item) -> Iterator[Finding | Problem | Child]:

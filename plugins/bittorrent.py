@@ -23,6 +23,7 @@ class Bittorrent:
 
     name = "bittorrent"
     version = "1"
+    tried_on = "real samples"
     accepts = Accepts(
         paths=("*.torrent", "*.torrent.*", "*resume.dat*", "*.fastresume", "*/BT_backup/*", "*/torrents/*"), max_size=bencode.MAX_BYTES
     )

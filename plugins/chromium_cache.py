@@ -23,6 +23,7 @@ class ChromiumCache:
 
     name = "chromium_cache"
     version = "1"
+    tried_on = "real samples"
     accepts = Accepts(paths=("*/data_1",), kinds=(Kind.FILE,), beside=("index", "data_?", "f_??????"))
 
     def analyze(self, item: Item) -> Iterator[Finding | Problem | Child]:

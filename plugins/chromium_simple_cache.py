@@ -18,6 +18,7 @@ class ChromiumSimpleCache:
 
     name = "chromium_simple_cache"
     version = "1"
+    tried_on = "made samples"
     accepts = Accepts(paths=("*/????????????????_0",), kinds=(Kind.FILE, Kind.CARVED, Kind.DERIVED), min_size=49)
 
     def analyze(self, item: Item) -> Iterator[Finding | Problem | Child]:

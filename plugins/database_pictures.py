@@ -25,6 +25,7 @@ class DatabasePictures:
 
     name = "database_pictures"
     version = "1"
+    tried_on = "real samples"
     accepts = Accepts(types=("sqlite",), max_size=MAX_BYTES)
 
     def analyze(self, item: Item) -> Iterator[Finding | Problem | Child]:

@@ -19,6 +19,7 @@ class Emule:
 
     name = "emule"
     version = "1"
+    tried_on = "real samples"
     accepts = Accepts(paths=("*known.met*", "*known2.met*", "*.part.met*"), min_size=25, max_size=_LARGEST)
 
     def analyze(self, item: Item) -> Iterator[Finding | Problem]:

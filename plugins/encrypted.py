@@ -19,6 +19,7 @@ class Encrypted:
 
     name = "encrypted"
     version = "1"
+    tried_on = "real samples"
     accepts = Accepts(types=TYPES, categories=("unknown",), min_size=8)
 
     @dataclass(frozen=True)

@@ -33,6 +33,7 @@ class ExifPlugin:
 
     name = "exif"
     version = "1"
+    tried_on = "real samples"
     accepts = Accepts(types=TYPES, min_size=32)
 
     @dataclass(frozen=True)

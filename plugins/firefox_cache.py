@@ -18,6 +18,7 @@ class FirefoxCache:
 
     name = "firefox_cache"
     version = "1"
+    tried_on = "real samples"
     accepts = Accepts(paths=("*/cache2/**",), kinds=(Kind.FILE, Kind.DERIVED), min_size=40)
 
     def analyze(self, item: Item) -> Iterator[Finding | Problem | Child]:

@@ -24,6 +24,7 @@ class Mail:
 
     name = "mail"
     version = "1"
+    tried_on = "real samples"
     accepts = Accepts(types=("eml", "mbox"))
 
     def analyze(self, item: Item) -> Iterator[Finding | Problem | Child]:

@@ -27,6 +27,7 @@ class NsurlCache:
 
     name = "nsurl_cache"
     version = "1"
+    tried_on = "real samples"
     accepts = Accepts(paths=("Cache.db", "*/Cache.db"), beside=("{name}-wal", "fsCachedData/*"), max_size=MAX_BYTES)
 
     def analyze(self, item: Item) -> Iterator[Finding | Problem | Child]:

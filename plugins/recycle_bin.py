@@ -21,6 +21,7 @@ class RecycleBin:
 
     name = "recycle_bin"
     version = "1"
+    tried_on = "real samples"
     accepts = Accepts(paths=("$I*", "INFO2*", "*/Recycled/INFO", "*/Recycler/**"), min_size=20, max_size=_LARGEST)
 
     def analyze(self, item: Item) -> Iterator[Finding | Problem]:

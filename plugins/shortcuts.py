@@ -24,6 +24,7 @@ class Shortcuts:
 
     name = "shortcuts"
     version = "1"
+    tried_on = "real samples"
     accepts = Accepts(types=("lnk", "jumplist"), max_size=_LARGEST)
 
     def analyze(self, item: Item) -> Iterator[Finding | Problem]:

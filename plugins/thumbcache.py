@@ -19,6 +19,7 @@ class Thumbcache:
 
     name = "thumbcache"
     version = "1"
+    tried_on = "made samples"
     accepts = Accepts(paths=("thumbcache_*.db", "iconcache_*.db"), min_size=24)
 
     def analyze(self, item: Item) -> Iterator[Finding | Problem | Child]:

@@ -24,6 +24,7 @@ class ThumbsDb:
 
     name = "thumbs_db"
     version = "1"
+    tried_on = "real samples"
     accepts = Accepts(types=("thumbs", "ole"))
 
     def analyze(self, item: Item) -> Iterator[Finding | Problem | Child]:

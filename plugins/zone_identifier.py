@@ -30,6 +30,7 @@ class ZoneIdentifier:
 
     name = "zone_identifier"
     version = "1"
+    tried_on = "made samples"
     accepts = Accepts(paths=("*:Zone.Identifier", "*:Zone.Identifier:$DATA"), kinds=(Kind.STREAM, Kind.FILE))
 
     def analyze(self, item: Item) -> Iterator[Finding | Problem]:

@@ -42,6 +42,12 @@ class PluginInfo:
         accepts: Accepts = self.cls.accepts
         return accepts
 
+    @property
+    def tried_on(self) -> str:
+        """What its authors tried it on: ``real samples``, ``made samples``; "" when they do not say."""
+        tried = getattr(self.cls, "tried_on", "")
+        return tried if isinstance(tried, str) else ""
+
     def options(self, given: Mapping[str, Any] | None = None) -> Any:
         """Return its options, filled from a profile's. Raises :class:`triage.plugin.OptionsError`."""
         return build_options(getattr(self.cls, "Options", NoOptions), given or {})

@@ -27,7 +27,7 @@ from cache_makers import PACKED, PACKED_PAGE, chromium_head
 from cache_makers import blockfile as made_blockfile
 from cache_makers import cache2 as made_cache2
 from cache_makers import simple as made_simple
-from plugin_samples import history
+from plugin_samples import deleted_rows, history
 from real_samples import item_of
 from test_plugin_bittorrent import TORRENT
 from test_plugin_emule import known, tag
@@ -74,7 +74,7 @@ def _mail(data: bytes) -> None:
 
 def _stores(data: bytes) -> None:
     with contextlib.suppress(StructureError), open_database(data) as database:
-        for _, trace in read_stores(database):
+        for _, trace in read_stores(database, deleted=True):
             assert trace.title
 
 
@@ -156,7 +156,8 @@ TARGETS = [
            tokens=(b"d1:a", b"l", b"i9e", b"\xff" * 4)),
     Target("mail", _mail, lambda: [MAIL, b"From x 10:00\n" + MAIL + b"\n\nFrom y 10:00\n" + MAIL], ("triage.artifacts.mime",),
            tokens=(b"--=_x\r\n", b"Content-Type: multipart/mixed; boundary=a\n", b"=?utf-8?b?", b"filename*0*=", b"\n\n")),
-    Target("stores", _stores, lambda: [history()[0]], ("triage.artifacts.stores*", "triage.artifacts.times")),
+    Target("stores", _stores, lambda: [history()[0], deleted_rows()],
+           ("triage.artifacts.stores*", "triage.artifacts.sqlitedeleted", "triage.artifacts.times")),
     Target("recipes", _recipe,
            lambda: [b'[["cut",0,50],["undo","gzip",99]]\n' + PACKED_PAGE, b'[["cut",0,9,4,5],["undo","base64",9]]\nQUJD'],
            ("triage.artifacts.recipe",), tokens=(b'["undo","zstd",9]', b'["undo","brotli",9]', b'["undo","uu",9]', b"]")),

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import importlib
 import sqlite3
 import tempfile
+from contextlib import closing
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,6 +21,7 @@ from test_plugin_shortcuts import shortcut
 if TYPE_CHECKING:
     from triage.plugin import Item
 
+HERE = Path(__file__).parent
 CHROME = "vol1/Users/kim/AppData/Local/Google/Chrome/User Data/Default"
 
 
@@ -43,8 +46,28 @@ def history() -> tuple[bytes, bytes]:
     return found
 
 
+@cache
+def deleted_rows() -> bytes:
+    """Return a history whose addresses were partly deleted."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "History"
+        with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+            for statement in (
+                "PRAGMA page_size=512",
+                "PRAGMA secure_delete=OFF",
+                "CREATE TABLE urls (id INTEGER PRIMARY KEY, url LONGVARCHAR, title LONGVARCHAR, last_visit_time INTEGER)",
+                "CREATE TABLE visits (id INTEGER PRIMARY KEY, url INTEGER, visit_time INTEGER, transition INTEGER)",
+            ):
+                connection.execute(statement)
+            for number in range(60):
+                url = f"https://example.org/page/{number}"
+                connection.execute("INSERT INTO urls VALUES (?, ?, 'a page', 13350000000000000)", [number, url])
+            connection.execute("DELETE FROM urls WHERE id % 3 = 0 OR id BETWEEN 20 AND 40")
+        return path.read_bytes()
+
+
 def made() -> list[Item]:
-    """Return the items."""
+    """Return the items: those below, and ``samples()`` of each plugin's test."""
     from test_plugin_archives import FILES, tar_of, zip_of
     from test_plugin_database_pictures import made as database
     from test_plugin_nsurl_cache import made as nsurl
@@ -61,6 +84,7 @@ def made() -> list[Item]:
         item_of(simple("https://example.org/page", PACKED, PACKED_PAGE), "vol1/home/kim/.cache/chromium/Default/Cache/0123456789abcdef_0"),
         item_of(cache2("https://example.org/page", PACKED, PACKED_PAGE), "vol1/x/cache2/entries/0123456789ABCDEF0123456789ABCDEF01234567"),
         item_of(main, f"{CHROME}/History"),
+        item_of(deleted_rows(), f"{CHROME}/History"),
         item_of(log, f"{CHROME}/History-wal", {"History": main}),
         item_of(known([[tag(1, "one"), tag(2, 1)]]), "vol1/eMule/config/known.met"),
         item_of(TORRENT, "vol1/x.torrent"),
@@ -74,4 +98,5 @@ def made() -> list[Item]:
         item_of(tar_of(FILES), "vol1/x.tar"),
         item_of(info2(["C:\\a.jpg"]), "vol1/RECYCLER/INFO2"),
         item_of(note("C:\\a.jpg", 1, 133_500_000_000_000_000), "vol1/$Recycle.Bin/S-1/$I123456.jpg"),
+        *(one for path in sorted(HERE.glob("test_plugin_*.py")) for one in getattr(importlib.import_module(path.stem), "samples", list)()),
     ]

@@ -17,6 +17,8 @@ from triage.registry import PluginInfo, find_plugins
 
 PLUGINS = find_plugins().plugins
 HERE = Path(__file__).parent
+ROOT = HERE.parents[1]
+OLDER = ("encrypted", "exif")  # their real samples are the pictures, types and images, in tests of their own
 ALLOWED = ("triage.plugin", "triage.model", "triage.artifacts")
 SAMPLES: list[Item] = [
     sample_item(
@@ -89,3 +91,13 @@ def test_every_plugin_finds_something_in_the_samples() -> None:
     for info in PLUGINS.values():
         wanted = [item for item in SAMPLES if info.accepts.matches(item.entry, item.type)]
         assert any(run_plugin(info.load(), info.key(), item) for item in wanted), info.name
+
+
+def test_it_says_what_it_was_tried_on_as_the_page_does(info: PluginInfo) -> None:
+    assert info.tried_on in ("real samples", "made samples")
+    row = next(line for line in (ROOT / "docs" / "plugins.md").read_text().splitlines() if line.startswith(f"| `{info.name}` |"))
+    told = row.rstrip("| ").rpartition("|")[2].strip()
+    assert told.startswith("made samples") or info.tried_on == "real samples", f"{info.name}: the page says {told!r}"
+    # Who says so runs over real ones in a test.
+    tests = (HERE / f"test_plugin_{info.name}.py").read_text()
+    assert info.tried_on == "made samples" or "needs_samples" in tests or "mark.evidence" in tests or info.name in OLDER

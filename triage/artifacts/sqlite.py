@@ -17,6 +17,7 @@ from collections import Counter
 from contextlib import closing
 from typing import TYPE_CHECKING, NamedTuple, Self
 
+from triage.artifacts.sqlitedeleted import DeletedRows, TableForm
 from triage.artifacts.sqlitelog import apply_journal, apply_wal, page_size_of
 from triage.artifacts.structure import Notes, StructureError
 from triage.escape import show
@@ -68,6 +69,7 @@ _LIMITS = {
 }
 # A schema's "type" may lie; what its SQL begins with is what SQLite goes by.
 _PLAIN_TABLE = re.compile(r"CREATE\s+TABLE\b", re.IGNORECASE)
+_WITHOUT_ROWID = re.compile(r"WITHOUT\s+ROWID", re.IGNORECASE)
 _VIRTUAL_TABLE = re.compile(r"CREATE\s+VIRTUAL\b", re.IGNORECASE)
 _STORED = (0, 3)  # table_xinfo's "hidden": of plain and of stored generated columns
 
@@ -75,7 +77,8 @@ _STORED = (0, 3)  # table_xinfo's "hidden": of plain and of stored generated col
 class Row(NamedTuple):
     """One row. ``values`` are in the order of the columns asked for; text that is not UTF-8 has its bytes as ``\\xNN``.
 
-    ``source`` says where it stands: ``main`` in the database file, ``wal`` or ``journal`` only in the state that the log makes.
+    ``source`` says where it stands: ``main`` in the database file, ``wal`` or ``journal`` only in the state that the log makes, ``deleted``
+    in the file's free space.
     ``live`` is False for a row of the main file that is not there, or not so, once the log is taken into account.
     """
 
@@ -88,8 +91,9 @@ class Row(NamedTuple):
 class Database:
     """An opened database. Close it, or use it in a ``with`` statement. ``notes`` says what was not read."""
 
-    def __init__(self, states: Sequence[_State], notes: Notes) -> None:
+    def __init__(self, states: Sequence[_State], notes: Notes, main: bytes = b"") -> None:
         self.notes = notes
+        self._main = main
         self._states = tuple(states)
         self._tables = {name: columns for state in states for name, columns in state.tables(notes).items()}
 
@@ -142,6 +146,26 @@ class Database:
                 unmatched[digest] -= 1
                 yield Row(*row, main.source, live=False)
 
+    def deleted(self) -> Iterator[tuple[str, Row]]:
+        """Yield rows that were deleted from the main file, with their tables (:mod:`triage.artifacts.sqlitedeleted`).
+
+        Their source is ``deleted``. Copies of rows that are there, which a page leaves behind when it is split, are left out.
+        """
+        forms = next((state.forms for state in self._states if state.source == "main"), [])
+        found = DeletedRows(self._main, forms)
+        numbered = {form.name: form.alias for form in forms}
+        there: dict[str, set[bytes]] = {}
+        for one in found:
+            column = numbered[one.table]
+            if one.table not in there:
+                there[one.table] = {_digest((None, _unnumbered(row.values, column))) for row in self.rows(one.table)}
+            digest = _digest((None, _unnumbered(one.values, column)))
+            if digest not in there[one.table]:
+                there[one.table].add(digest)
+                yield one.table, Row(one.rowid, one.values, "deleted", live=False)
+        if found.cut:
+            self.notes.add("more deleted rows of a database than are looked for: the rest is left out")
+
     def check(self) -> tuple[str, ...]:
         """Return what SQLite's own check finds wrong with the last state, at most ten lines; nothing when it is sound."""
         return self._states[-1].check()
@@ -179,7 +203,7 @@ def open_database(main: bytes, wal: bytes | None = None, journal: bytes | None =
             notes.add("the schema of a database cannot be read: nothing of that state was")
     if not usable:
         raise StructureError("the schema of the database cannot be read")
-    return Database(usable, notes)
+    return Database(usable, notes, main)
 
 
 class _State:
@@ -188,6 +212,7 @@ class _State:
     def __init__(self, source: str, data: bytearray) -> None:
         self.source = source
         self.columns: dict[str, tuple[str, ...]] = {}
+        self.forms: list[TableForm] = []
         self._steps = 0
         self._wrong_text = 0
         self._may_read: frozenset[str] = frozenset()
@@ -220,6 +245,7 @@ class _State:
             self._load()
         except _FAULTS:
             self.columns.clear()
+            self.forms.clear()
             self._generated = self._virtual = self._unreadable = self._nameless = 0
             try:
                 self._pragma = "writable_schema"  # nothing can be written; this is how SQLite passes over what it cannot parse
@@ -256,11 +282,11 @@ class _State:
                 self._virtual += _VIRTUAL_TABLE.match(sql) is not None
                 continue
             try:
-                self.columns[name] = self._columns_of(name)
+                self.columns[name] = self._columns_of(name, root, sql)
             except _FAULTS:
                 self._unreadable += 1
 
-    def _columns_of(self, table: str) -> tuple[str, ...]:
+    def _columns_of(self, table: str, root: int, sql: str) -> tuple[str, ...]:
         self._pragma = "table_xinfo"
         try:
             with closing(self._connection.execute(f"PRAGMA main.table_xinfo({_quoted(table)})")) as cursor:
@@ -270,7 +296,13 @@ class _State:
         if not rows:
             raise sqlite3.DatabaseError("no such table")
         self._generated += sum(row[6] not in _STORED for row in rows)
-        names = [_name(row[1]) for row in rows if row[6] in _STORED]
+        stored = [row for row in rows if row[6] in _STORED]
+        names = [_name(row[1]) for row in stored]
+        types = [row[2].decode("latin-1") if isinstance(row[2], bytes) else "" for row in stored]
+        keys = [n for n, row in enumerate(stored) if row[5]]
+        alias = keys[0] if len(keys) == 1 and types[keys[0]].upper() == "INTEGER" else -1
+        if None not in names and not _WITHOUT_ROWID.search(sql):
+            self.forms.append(TableForm(table, root, tuple(types), alias))
         self._nameless += names.count(None)
         return tuple(name for name in names if name is not None)
 
@@ -385,6 +417,11 @@ def _name(raw: object) -> str | None:
         return raw.decode("utf-8") if isinstance(raw, bytes) else None
     except UnicodeDecodeError:
         return None
+
+
+def _unnumbered(values: Sequence[Value], column: int) -> tuple[Value, ...]:
+    """Return a row without its number, which a deleted one may have lost."""
+    return (*values[:column], None, *values[column + 1 :]) if column >= 0 else tuple(values)
 
 
 def _quoted(name: str) -> str:

@@ -41,14 +41,37 @@ def list_plugins(paths: tuple[Path, ...], fmt: str | None) -> None:
     """
     registry = find_plugins(paths)
     rows: list[Json] = [
-        {"name": p.name, "version": p.version, "origin": p.origin, "state": "ok", "summary": p.summary, "sha256": p.sha256}
+        {
+            "name": p.name,
+            "version": p.version,
+            "origin": p.origin,
+            "state": "ok",
+            "tried_on": p.tried_on,
+            "summary": p.summary,
+            "sha256": p.sha256,
+        }
         for p in registry.plugins.values()
     ]
     rows += [
-        {"name": b.name, "version": "", "origin": b.origin, "state": f"broken: {b.reason}", "summary": "", "sha256": ""}
+        {
+            "name": b.name,
+            "version": "",
+            "origin": b.origin,
+            "state": f"broken: {b.reason}",
+            "tried_on": "",
+            "summary": "",
+            "sha256": "",
+        }
         for b in registry.broken
     ]
-    emit(rows, ["name", "version", "origin", "state", "summary"] + (["sha256"] if fmt == "csv" else []), fmt)
+    # All are built in and work, mostly: a table then leaves the room to what they do.
+    usual = all(row["origin"] == "built-in" and row["state"] == "ok" for row in rows)
+    columns = ["name", "version", "origin", "state", "tried_on", "summary"]
+    if fmt == "csv":
+        columns.append("sha256")
+    elif usual:
+        columns = ["name", "tried_on", "summary"]
+    emit(rows, columns, fmt)
 
 
 @plugin.command()
@@ -70,6 +93,7 @@ def show(name: str, paths: tuple[Path, ...], fmt: str | None) -> None:
         "origin": found.origin,
         "sha256": found.sha256,
         "summary": found.summary,
+        "tried_on": found.tried_on,
         "key": found.key(),
         **{f"accepts.{k}": list(v) if isinstance(v, tuple) else v for k, v in accepts.items() if v},
         **{f"option.{k}": v for k, v in dataclasses.asdict(found.options()).items()},

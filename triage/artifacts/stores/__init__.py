@@ -17,10 +17,16 @@ __all__ = ["STORES", "Store", "Trace", "read_stores"]
 STORES: tuple[Store, ...] = (*browsers.STORES, *people.STORES, *system.STORES)
 
 
-def read_stores(database: Database) -> Iterator[tuple[Store, Trace]]:
-    """Yield what each store that a database holds says."""
-    tables = Tables(database)
+def read_stores(database: Database, *, deleted: bool = False) -> Iterator[tuple[Store, Trace]]:
+    """Yield what each store that a database holds says; ``deleted``: of rows that were deleted, too."""
+    if deleted and not any(_holds(Tables(database), store) for store in STORES):
+        return
+    tables = Tables(database, deleted=deleted)
     for store in STORES:
-        if all(tables.has(table, columns) for table, columns in store.needs.items()):
+        if _holds(tables, store):
             for trace in store.read(tables):
                 yield store, trace
+
+
+def _holds(tables: Tables, store: Store) -> bool:
+    return all(tables.has(table, columns) for table, columns in store.needs.items())

@@ -36,8 +36,8 @@ def _short(url: str) -> str:
 
 
 def _chromium(tables: Tables) -> Iterator[Trace]:
-    urls = {row["id"]: row for row in tables.rows("urls")}
-    for row in urls.values():
+    urls = tables.by("urls", "id")
+    for row in tables.rows("urls"):
         url = web.shown_url(row.text("url"))
         last = times.webkit(row.number("last_visit_time"))
         yield row.trace(
@@ -125,8 +125,8 @@ def _chromium_logins(tables: Tables) -> Iterator[Trace]:
 
 
 def _firefox(tables: Tables) -> Iterator[Trace]:
-    places = {row["id"]: row for row in tables.rows("moz_places")}
-    for row in places.values():
+    places = tables.by("moz_places", "id")
+    for row in tables.rows("moz_places"):
         url, last = web.shown_url(row.text("url")), times.unix_us(row.number("last_visit_date"))
         yield row.trace(
             "history-url",
@@ -216,7 +216,7 @@ def _firefox_forms(tables: Tables) -> Iterator[Trace]:
 
 
 def _safari(tables: Tables) -> Iterator[Trace]:
-    items = {row["id"]: row for row in tables.rows("history_items")}
+    items = tables.by("history_items", "id")
     titles: dict[object, tuple[float, str]] = {}
     for row in tables.rows("history_visits"):
         target = items.get(row["history_item"])
@@ -231,7 +231,8 @@ def _safari(tables: Tables) -> Iterator[Trace]:
         )
         if isinstance(when, int | float):
             titles[row["history_item"]] = max(titles.get(row["history_item"], (0.0, "")), (float(when), row.text("title")))
-    for number, row in items.items():
+    for row in tables.rows("history_items"):
+        number = row["id"]
         url = web.shown_url(row.text("url"))
         last, title = titles.get(number, (0.0, ""))
         yield row.trace(

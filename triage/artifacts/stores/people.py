@@ -157,8 +157,8 @@ def _hangouts(tables: Tables) -> Iterator[Trace]:
 
 
 def _ios_sms(tables: Tables) -> Iterator[Trace]:
-    handles = {row.rowid if row["rowid"] is None else row["rowid"]: row.text("id") for row in tables.rows("handle")}
-    files = {row.rowid if row["rowid"] is None else row["rowid"]: row for row in tables.rows("attachment")}
+    handles = {number: row.text("id") for number, row in tables.by("handle", "rowid").items()}
+    files = tables.by("attachment", "rowid")
     joined: dict[object, list[str]] = {}
     for row in tables.rows("message_attachment_join"):
         file = files.get(row["attachment_id"])
@@ -178,7 +178,7 @@ def _ios_sms(tables: Tables) -> Iterator[Trace]:
             attachments=joined.get(number, [])[:50],
             read_time=times.cocoa(row["date_read"]),
         )
-    for row in files.values():
+    for row in tables.rows("attachment"):
         path = row.text("filename", "transfer_name")
         yield row.trace(
             "attachment",
@@ -274,8 +274,8 @@ def _whatsapp_contacts_ios(tables: Tables) -> Iterator[Trace]:
 
 
 def _kik(tables: Tables) -> Iterator[Trace]:
-    users = {row["z_pk"]: row for row in tables.rows("zkikuser")}
-    for row in users.values():
+    users = tables.by("zkikuser", "z_pk")
+    for row in tables.rows("zkikuser"):
         yield _contact(
             row, row.text("zdisplayname", "zusername"), id=row.text("zjid"), account=row.text("zusername"), url=row.text("zppurl")
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from triage.artifacts.times import iso
@@ -9,7 +10,7 @@ from triage.artifacts.times import iso
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from triage.artifacts.sqlite import Database
+    from triage.artifacts.sqlite import Database, Row
     from triage.model import Json
 
 _LONGEST = 16 << 10
@@ -37,8 +38,13 @@ class Store(NamedTuple):
 class Tables:
     """A database's tables, names in any case. What a column holds may be anything, whatever its name."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, *, deleted: bool = False) -> None:
+        """``deleted``: give rows that were deleted as well, behind the others."""
         self._database = database
+        self._deleted: dict[str, list[Row]] = {}
+        if deleted:
+            for table, row in database.deleted():
+                self._deleted.setdefault(table, []).append(row)
         self._tables = {name.lower(): (name, columns) for name, columns in database.tables().items()}
 
     def has(self, table: str, columns: tuple[str, ...] = ()) -> bool:
@@ -53,12 +59,17 @@ class Tables:
             return
         name, columns = found
         lowered = [c.lower() for c in columns]
-        for row in self._database.rows(name):
+        for row in itertools.chain(self._database.rows(name), self._deleted.get(name, ())):
             yield Values(dict(zip(lowered, row.values, strict=True)), row.rowid, live=row.live, source=row.source)
 
     def by(self, table: str, key: str) -> dict[Any, Values]:
-        """Return a table's rows by the value of a column; of several with one the last."""
-        return {row[key]: row for row in self.rows(table) if row[key] is not None and row.live}
+        """Return a table's rows by the value of a column; of several with one the last that is in force, else the last."""
+        found: dict[Any, Values] = {}
+        for row in self.rows(table):
+            value = row.rowid if key == "rowid" and row[key] is None else row[key]
+            if value is not None and (row.live or value not in found or not found[value].live):
+                found[value] = row
+        return found
 
 
 class Values:
