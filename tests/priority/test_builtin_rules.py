@@ -77,6 +77,11 @@ CASES = {
         item(finding_kinds=found("shared-file")),
         "names a file on a notable list, which may be gone",
     ),
+    "original-gone": (
+        item(finding_kinds=found("original-deleted")),
+        item(finding_kinds=found("original-there")),
+        "a thumbnail of a picture that was deleted or is not there",
+    ),
     "near-notable": (
         item(near_notable=True),
         item(near_notable=True, known="known"),

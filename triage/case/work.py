@@ -39,6 +39,16 @@ class Seen(NamedTuple):
     mtime: int | None
 
 
+class Original(NamedTuple):
+    """What a thumbnail says of the picture it was made of, and where the thumbnail is."""
+
+    entry: str
+    evidence: str
+    volume: int | None
+    path: str
+    original: str
+
+
 class WorkRows:
     """Asks the tables ``entry``, ``content`` and ``inside``."""
 
@@ -110,6 +120,15 @@ class WorkRows:
             "ORDER BY evidence, volume, path, id"
         )
         return (Seen(*row) for row in rows)
+
+    def originals(self) -> Iterator[Original]:
+        """Yield what thumbnails, and lists that name some that are gone, say of their pictures, in the order of their paths."""
+        rows = self._db.execute(
+            "SELECT f.entry, e.evidence, e.volume, e.path, json_extract(f.data, '$.original') AS original FROM finding f "
+            "JOIN entry e ON e.id = f.entry WHERE f.kind IN ('thumbnail', 'thumbnail-missing') AND original != '' "
+            "ORDER BY e.evidence, e.volume, e.path, f.id"
+        )
+        return (Original(*row) for row in rows)
 
     def beside(self, evidence: str, volume: int | None, folder: str) -> list[Neighbour]:
         """Return the files with bytes of their own in a folder and below it; of two with one name the one that is allocated."""

@@ -366,7 +366,7 @@ class CaseWriter:
         """Forget what plugins saw that are not used any more, or were in another version or with other options."""
         marks = ", ".join("?" * len(plugins))
         with writing(self.folder, self._db):
-            ours = "'hashsets', 'carving', 'programs'"
+            ours = "'hashsets', 'carving', 'programs', 'originals'"
             self._db.execute(f"DELETE FROM finding WHERE plugin NOT IN ({ours}) AND plugin NOT IN ({marks})", tuple(plugins))
             self._db.execute(f"DELETE FROM problem WHERE stage = 'plugin' AND plugin NOT IN ({marks})", tuple(plugins))
             self.inside.forget_of_other_plugins(plugins)

@@ -21,6 +21,7 @@ from triage.engine.classify import classify
 from triage.engine.comparing import compare_in_case, comparing_keys
 from triage.engine.hits import judge, named_findings, url_findings
 from triage.engine.local import LocalEngine
+from triage.engine.originals import note_originals
 from triage.engine.plan import Plan
 from triage.engine.programs import note_programs
 from triage.engine.scoring import score_case
@@ -202,6 +203,7 @@ def run(options: RunOptions, observer: Observer) -> RunResult:
             result.stopped = engine.stopped or ("" if result.complete else "the time budget was used up")
             writer.add_problems(budget.refusal(*refused) for refused in writer.skipped_for(budget.REASON))
             note_programs(writer, profile)
+            note_originals(writer)
             observer.stage("scoring")
             score_case(writer, profile)
             writer.build_indexes()
