@@ -1,4 +1,4 @@
-"""Targets of what programs write into pictures beside EXIF."""
+"""Targets of what programs write into pictures beside EXIF, and behind their end."""
 
 from __future__ import annotations
 
@@ -8,11 +8,13 @@ from pathlib import Path
 from targets import Target, reads
 
 from triage.artifacts.imagenotes import TYPES, credentials_say, read_notes, read_xmp
+from triage.artifacts.pictureend import end_of
 from triage.plugin import Problem, run_plugin
 from triage.registry import find_plugins
 
 sys.path.append(str(Path(__file__).resolve().parents[1] / "plugins"))
 from real_samples import item_of
+from test_plugin_appended import FORMATS, picture
 from test_plugin_image_origin import CLAIM, PARAMETERS, app11, jpeg, png, webp, xmp
 
 
@@ -28,7 +30,18 @@ def _notes(data: bytes) -> None:
         assert not (isinstance(result, Problem) and "the plugin failed" in result.message), result.detail
 
 
+def _ends(data: bytes) -> None:
+    for kind in ("jpeg", "png", "gif", "webp"):
+        end = end_of(reads(data), len(data), kind)
+        assert end is None or 0 < end <= len(data)
+    info = find_plugins().plugins["appended"]
+    for result in run_plugin(info.load(), info.key(), item_of(data, "vol1/a")):
+        assert not (isinstance(result, Problem) and "the plugin failed" in result.message), result.detail
+
+
 TARGETS = [
+    Target("picture-ends", _ends, lambda: [picture(form) + bytes(range(1, 200)) for form in FORMATS],
+           ("triage.artifacts.pictureend", "triage.plugins.appended"), tokens=(b"\xff\xda\0\x04", b"\xff\xd9", b"IEND", b";", b"!\xf9")),
     Target("image-notes", _notes,
            lambda: [png((b"tEXt", b"parameters\0" + PARAMETERS.encode())), png((b"caBX", CLAIM)), xmp(),
                     jpeg((0xE1, b"http://ns.adobe.com/xap/1.0/\0" + xmp()), *app11(CLAIM)), webp((b"XMP ", xmp()))],

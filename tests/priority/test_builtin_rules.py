@@ -77,6 +77,11 @@ CASES = {
         item(finding_kinds=found("shared-file")),
         "names a file on a notable list, which may be gone",
     ),
+    "appended-file": (
+        item(f"{USER}/a.jpg/behind-the-end", category="archive", type="zip", finding_kinds=found("appended")),
+        item(f"{USER}/a.jpg/behind-the-end", category="video", type="mp4", finding_kinds=found("appended")),
+        "zip behind the end of a picture, which viewers do not show",
+    ),
     "original-gone": (
         item(finding_kinds=found("original-deleted")),
         item(finding_kinds=found("original-there")),
