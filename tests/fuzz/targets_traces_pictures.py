@@ -7,6 +7,7 @@ from pathlib import Path
 
 from targets import Target, reads
 
+from triage.artifacts.filmnotes import read_film
 from triage.artifacts.imagenotes import TYPES, credentials_say, read_notes, read_xmp
 from triage.artifacts.pictureend import end_of
 from triage.plugin import Problem, run_plugin
@@ -15,6 +16,7 @@ from triage.registry import find_plugins
 sys.path.append(str(Path(__file__).resolve().parents[1] / "plugins"))
 from real_samples import item_of
 from test_plugin_appended import FORMATS, picture
+from test_plugin_film_origin import PHONE, apple, film
 from test_plugin_image_origin import CLAIM, PARAMETERS, app11, jpeg, png, webp, xmp
 
 
@@ -39,7 +41,16 @@ def _ends(data: bytes) -> None:
         assert not (isinstance(result, Problem) and "the plugin failed" in result.message), result.detail
 
 
+def _films(data: bytes) -> None:
+    read_film(reads(data), len(data))
+    info = find_plugins().plugins["film_origin"]
+    for result in run_plugin(info.load(), info.key(), item_of(data, "vol1/a")):
+        assert not (isinstance(result, Problem) and "the plugin failed" in result.message), result.detail
+
+
 TARGETS = [
+    Target("film-notes", _films, lambda: [film(apple(PHONE)), film(apple(PHONE, full=True), brand=b"mp42")],
+           ("triage.artifacts.filmnotes", "triage.plugins.film_origin"), tokens=(b"moov", b"udta", b"\xa9xyz", b"loci", b"\0\0\0\x01")),
     Target("picture-ends", _ends, lambda: [picture(form) + bytes(range(1, 200)) for form in FORMATS],
            ("triage.artifacts.pictureend", "triage.plugins.appended"), tokens=(b"\xff\xda\0\x04", b"\xff\xd9", b"IEND", b";", b"!\xf9")),
     Target("image-notes", _notes,
