@@ -22,11 +22,13 @@ Value = int | float | str | bytes | None
 MOST_ROWS = 50_000
 """Rows that are given of a database at most."""
 _MOST_PAGES = 1 << 20
-_MOST_TRIES = 20_000_000
+_MOST_TRIES = 400_000
 _LEAST_COLUMNS = 3
 _FRAGMENT = 3
 """Bytes that may lie between two cells unused (1.6)."""
 _LONGEST_REST = 4
+_LONGEST_NUMBERS = 13
+"""Bytes at most of a payload's length and a row's number."""
 _MANY_COLUMNS = 8
 """Columns whose kinds, one after the other, hardly stand anywhere by chance."""
 _SHORT_TYPES = (*range(10), *range(13, 13 + 2 * 100, 2))
@@ -83,9 +85,12 @@ class DeletedRows:
         self._encoding = {2: "utf-16-le", 3: "utf-16-be"}.get(int.from_bytes(data[56:60], "big"), "utf-8")
         self._wide = self._encoding != "utf-8"
         self._forms = [form for form in forms if len(form.types) >= _LEAST_COLUMNS]
+        self._patterns: dict[str, tuple[re.Pattern[bytes], re.Pattern[bytes] | None]] = {}
         self._columns = {form.name: [_Column.of(declared) for declared in form.types] for form in self._forms}
         self._tries = 0
         self.cut = False
+        for form in self._forms:
+            self._patterns[form.name] = self._patterns_of(form)
 
     def __iter__(self) -> Iterator[Found]:
         if self._page < 512 or self._usable < 480 or not self._forms:
@@ -172,28 +177,42 @@ class DeletedRows:
 
     def _scan(self, start: int, end: int, forms: Sequence[TableForm], *, block: bool) -> Iterator[Found]:
         """Yield the rows of a stretch. Cells lie one behind the other: where a freeblock begins and behind a row is where to look."""
-        at, aligned = start, _FRAGMENT + 1 if block else 0
-        while at < end - _LEAST_COLUMNS - 1:
-            self._tries += len(forms)
+        if start >= end:
+            return
+        raw = self._data[start:end]
+        last = start
+        aligned = start if block else -1
+        for place, number in sorted((place, n) for n, form in enumerate(forms) for place in self._candidates(form, raw)):
+            at = start + place
+            if at < last or at >= end - _LEAST_COLUMNS - 1:
+                continue
+            self._tries += 1
             if self._tries > _MOST_TRIES:
                 self.cut = True
                 return
-            hit = self._row_at(forms, at, end, aligned=aligned > 0)
-            if hit is None:
-                at, aligned = at + 1, aligned - 1
-            else:
+            hit = self._row_at(forms[number], forms, at, end, aligned=0 <= aligned <= at <= aligned + _FRAGMENT)
+            if hit is not None:
                 yield hit[0]
-                at, aligned = hit[1], _FRAGMENT + 1
+                last = aligned = hit[1]
 
-    def _row_at(self, forms: Sequence[TableForm], at: int, end: int, *, aligned: bool) -> tuple[Found, int] | None:
-        for form in forms:
-            whole = self._cell(form, at, end)
-            if whole is not None:
-                return whole
-        for form in forms:
-            for hit, sure in self._beheaded(form, at, end):
-                if (aligned and sure) or self._follows(forms, hit[1], end):
-                    return hit
+    def _candidates(self, form: TableForm, raw: bytes) -> set[int]:
+        """Return where cells of a table may begin in bytes: before what may be the types of its columns."""
+        whole, beheaded = self._patterns[form.name]
+        found: set[int] = set()
+        for match in whole.finditer(raw):
+            # The header's length, before it what is left of the row's number, and the payload's length if that is whole.
+            found.update(range(match.start() - _LONGEST_NUMBERS, match.start() - 1))
+        if beheaded is not None:
+            found.update(match.start() - 4 for match in beheaded.finditer(raw))
+        return {place for place in found if place >= 0}
+
+    def _row_at(self, form: TableForm, forms: Sequence[TableForm], at: int, end: int, *, aligned: bool) -> tuple[Found, int] | None:
+        whole = self._cell(form, at, end)
+        if whole is not None:
+            return whole
+        for hit, sure in self._beheaded(form, at, end, guess=aligned):
+            if (aligned and sure) or self._follows(forms, hit[1], end):
+                return hit
         return None
 
     def _follows(self, forms: Sequence[TableForm], at: int, end: int) -> bool:
@@ -277,6 +296,21 @@ class DeletedRows:
     def _fit(self, form: TableForm, types: Sequence[int]) -> bool:
         """Whether each value is of a kind that its column takes, and enough of them are anything."""
         return sum(kind not in _NOTHING for kind in types) >= 2 and all(self._takes(form, n, kind) for n, kind in enumerate(types))
+
+    def _patterns_of(self, form: TableForm) -> tuple[re.Pattern[bytes], re.Pattern[bytes] | None]:
+        """Return what finds the head of a whole record, and the types of one whose head is lost, the first of them perhaps, too."""
+        count = len(form.types)
+        kinds = [self._class_of(form, column) for column in range(count)]
+        some = rb"(?!\x00{%d})" % (count - 1)
+        lengths = b"[\\x%02x-\\x7f]" % min(count + 1, 127) if count < 127 else b"[\\x80-\\xff][\\x00-\\x7f]"
+        whole = re.compile(rb"(?=" + lengths + some + b"".join(kinds) + rb")", re.DOTALL)
+        return whole, re.compile(rb"(?=" + some + b"".join(kinds[1:]) + rb")", re.DOTALL) if self._is_telling(form) else None
+
+    def _class_of(self, form: TableForm, column: int) -> bytes:
+        """Return the pattern of the types that a column takes, as varints."""
+        single = b"".join(b"\\x%02x" % kind for kind in range(128) if self._takes(form, column, kind))
+        longer = column != form.alias and (self._takes(form, column, 1001) or self._takes(form, column, 1000))
+        return b"(?:[" + single + b"]" + (rb"|[\x81-\xff][\x80-\xff]{0,2}[\x00-\x7f]" if longer else b"") + b")"
 
     def _is_telling(self, form: TableForm) -> bool:
         """Whether the kinds that the columns take tell a row from other bytes, without the length of its header."""
