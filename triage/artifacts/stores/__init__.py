@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from triage.artifacts.stores import browsers, people, system
+from triage.artifacts.stores import browsers, clouds, messengers, notes, people, photos, places, social, system
 from triage.artifacts.stores.tables import Store, Tables, Trace
 
 if TYPE_CHECKING:
@@ -14,7 +14,17 @@ if TYPE_CHECKING:
 
 __all__ = ["STORES", "Store", "Trace", "read_stores"]
 
-STORES: tuple[Store, ...] = (*browsers.STORES, *people.STORES, *system.STORES)
+STORES: tuple[Store, ...] = (
+    *browsers.STORES,
+    *people.STORES,
+    *system.STORES,
+    *messengers.STORES,
+    *social.STORES,
+    *photos.STORES,
+    *places.STORES,
+    *clouds.STORES,
+    *notes.STORES,
+)
 
 
 def read_stores(database: Database, *, deleted: bool = False) -> Iterator[tuple[Store, Trace]]:
