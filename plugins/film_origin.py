@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class FilmOrigin:
-    """Findings ``camera`` (which one, when) and ``location`` (decimal degrees, WGS 84), as the plugin ``exif`` has them for pictures."""
+    """Findings ``camera`` (which one, when), ``edited`` (by which program, when no camera is named) and ``location`` (degrees, WGS 84)."""
 
     name = "film_origin"
     version = "1"
@@ -21,7 +21,7 @@ class FilmOrigin:
     accepts = Accepts(types=("mp4", "mov", "3gp", "m4a"), min_size=100)
 
     def analyze(self, item: Item) -> Iterator[Finding | Problem]:
-        """Yield at most one finding of each kind."""
+        """Yield a camera or a program, and a place."""
         found = read_film(item.read_at, item.size)
         if found is None:
             return
@@ -30,8 +30,11 @@ class FilmOrigin:
             said["time"] = times.iso(found.created)
         if said:
             device = " ".join(said[name] for name in ("make", "model") if name in said)
-            by = device or said.get("software", "")
-            yield item.finding("camera", f"film of {by}" if by else "film with notes of its making", said)
+            by = said.get("software", "")
+            if device:
+                yield item.finding("camera", f"film of {device}", said)
+            else:
+                yield item.finding("edited", f"was made or edited with {by}" if by else "has notes of its making", said)
         if found.latitude is not None and found.longitude is not None:
             place = {"latitude": found.latitude, "longitude": found.longitude}
             if found.altitude is not None:

@@ -101,4 +101,5 @@ class TestRealSamples:
 
     def test_the_program_that_wrote_a_real_film(self) -> None:
         (found,) = findings(run("film_origin", item_of((ARTIFACTS / "iped" / "test_videoMp4.mp4").read_bytes(), "vol1/a.mp4")))
+        assert found.kind == "edited"  # a program is no camera, and no rule should take it for one
         assert found.data == {"software": "Lavf57.83.100"}  # as exiftool 12.57 and ffprobe show it
