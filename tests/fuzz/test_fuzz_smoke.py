@@ -58,6 +58,7 @@ NO_PARSER = {
     "triage.hashsets.urls": "tests/hashsets/test_hashsets_urls.py gives it any text",
     "triage.hashsets.alike": "arithmetic on hashes of our own making",
     "triage.artifacts.structure": "no parser",
+    "triage.artifacts.codec": "no parser",
     "triage.filesystem.walkphases": "constants",
     "triage.carving.catalog": "finds the formats",
     "triage.carving.choice": "names that the operator gives",

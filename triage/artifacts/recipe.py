@@ -24,6 +24,7 @@ from triage.artifacts.expansion import PIECE, Budget, Expansion, Limits
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
+    from triage.artifacts.codec import Codec
     from triage.artifacts.structure import ReadAt
 
 Recipe = tuple[tuple[Any, ...], ...]
@@ -39,8 +40,10 @@ _DECODERS: dict[str, Callable[[], expansion.Decoder]] = {
 }
 _AGAIN = {"gzip": b"\x1f\x8b\x08", "bzip2": b"BZh", "xz": b"\xfd7zXZ\0"}
 _TEXTS = ("base64", "quoted", "uu")
-UNDONE = (*_DECODERS, *_TEXTS, "lzma")
-"""Names of what can be undone. ``lzma`` has the five bytes of its properties behind a colon, in hexadecimal."""
+_MORE: dict[str, Codec] = {}
+UNDONE = (*_DECODERS, *_TEXTS, "lzma", *_MORE)
+"""Names of what can be undone. ``lzma`` has the five bytes of its properties behind a colon, in hexadecimal; the codecs that stand in
+modules of their own have their parameters there."""
 MOST_STEPS, MOST_CUTS = 16, 100_000
 _LARGEST_TEXT = 128 << 20
 _ENCODING = re.compile(rf"{'|'.join((*_DECODERS, *_TEXTS))}|lzma:[0-9a-f]{{10}}")
@@ -71,13 +74,21 @@ def check_recipe(steps: Any) -> Recipe:
         if word == "cut":
             fits = bool(rest) and not len(rest) % 2 and len(rest) <= 2 * MOST_CUTS and all(_is_place(n) for n in rest)
         else:
-            fits = len(rest) == 2 and type(rest[0]) is str and _ENCODING.fullmatch(rest[0]) is not None and _is_place(rest[1])
+            fits = len(rest) == 2 and type(rest[0]) is str and _is_encoding(rest[0]) and _is_place(rest[1])
         if not fits:
             raise ValueError("a step that lacks something")
         found.append((word, *rest))
     if found[0][0] != "cut":
         raise ValueError("a recipe that does not say which bytes it begins with")
     return tuple(found)
+
+
+def _is_encoding(name: str) -> bool:
+    if _ENCODING.fullmatch(name):
+        return True
+    kind, _, parameters = name.partition(":")
+    codec = _MORE.get(kind)
+    return codec is not None and codec.parameters.fullmatch(parameters) is not None
 
 
 def _is_place(value: Any) -> bool:
@@ -167,6 +178,9 @@ def undo(read_at: ReadAt, size: int, name: str, limit: int) -> tuple[bytes, str]
     """Return what ``size`` bytes are when an encoding is undone, at most ``limit`` bytes, and why not all of it, "" if all."""
     if name in _TEXTS:
         return _text(read_at(0, min(size, _LARGEST_TEXT)), name, limit)
+    kind, _, parameters = name.partition(":")
+    if kind in _MORE:
+        return _MORE[kind].undo(read_at, size, parameters, limit)
     expanded = expand(read_at, size, name)
     if expanded is None:
         raise OSError("its compression cannot be undone")
