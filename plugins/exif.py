@@ -25,14 +25,16 @@ _SAYS_SOMETHING = (
     "lens_serial",
     "image_id",
 )
+# A program alone is no camera: a picture that names one was made or edited with it.
+_NAMES_A_CAMERA = ("make", "model", "serial", "lens_model", "lens_serial", "image_id")
 _TIME = re.compile(r"(\d{4}):([01]\d):([0-3]\d)[ T]([0-2]\d:[0-5]\d:[0-6]\d)")
 
 
 class ExifPlugin:
-    """Findings ``camera`` (which one, when) and ``location`` (decimal degrees, WGS 84)."""
+    """Findings ``camera`` (which one, when), ``edited`` (by which program, when no camera is named) and ``location`` (degrees, WGS 84)."""
 
     name = "exif"
-    version = "1"
+    version = "2"
     tried_on = "real samples"
     accepts = Accepts(types=TYPES, min_size=32)
 
@@ -51,7 +53,8 @@ class ExifPlugin:
         if exif is None:
             return
         if any(getattr(exif, name) for name in _SAYS_SOMETHING):
-            yield item.finding("camera", _title(exif), _camera(exif))
+            named = any(getattr(exif, name) for name in _NAMES_A_CAMERA)
+            yield item.finding("camera" if named else "edited", _title(exif, named), _camera(exif))
         if self._options.location and exif.latitude is not None and exif.longitude is not None:
             place: Json = {"latitude": exif.latitude, "longitude": exif.longitude}
             if exif.altitude is not None:
@@ -68,10 +71,11 @@ def _camera(exif: Exif) -> Json:
     return data
 
 
-def _title(exif: Exif) -> str:
+def _title(exif: Exif, named: bool) -> str:
     make, model = exif.make, exif.model
     camera = model if model.lower().startswith(make.lower()) else f"{make} {model}".strip()
-    parts = [camera or exif.software or "camera unknown"]
+    program = f"made or edited with {exif.software}" if exif.software else "no camera named"
+    parts = [camera or ("camera unknown" if named else program)]
     if exif.serial:
         parts.append(f"serial {exif.serial}")
     if exif.taken:

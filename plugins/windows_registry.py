@@ -25,7 +25,7 @@ class WindowsRegistry:
     """A finding an entry of a known place, ``registry-deleted`` a key or value that was deleted from the hive."""
 
     name = "windows_registry"
-    version = "1"
+    version = "2"
     tried_on = "real samples"
     accepts = Accepts(types=("registry",), min_size=4096, max_size=LARGEST)
 

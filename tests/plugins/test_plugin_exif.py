@@ -198,6 +198,14 @@ def test_findings_name_camera_and_place() -> None:
     assert [f.to_json()["kind"] for f in run(jpeg(block()), location=False)] == ["camera"]
 
 
+def test_a_program_alone_is_no_camera() -> None:
+    only = struct.pack("<HHII", 0x0131, 2, 8, 26)
+    data = b"II*\0\x08\0\0\0" + struct.pack("<H", 1) + only + bytes(4) + b"Paint 9\0"
+    (found,) = run(jpeg(data))
+    assert isinstance(found, Finding)
+    assert (found.kind, found.title, found.data["software"]) == ("edited", "made or edited with Paint 9", "Paint 9")
+
+
 def test_no_exif_is_no_finding() -> None:
     assert run(b"\xff\xd8\xff\xe0\0\x10JFIF" + bytes(60)) == []
     assert read(b"\x89PNG\r\n\x1a\n", "png") is None

@@ -78,6 +78,25 @@ def test_which_machine_it_was_and_what_was_plugged_in() -> None:
     assert any(f.kind == "system" and "2024-01-17T21:20:00Z" in str(f.data) for f in said)
 
 
+def shim_cache(paths: list[str]) -> bytes:
+    data = struct.pack("<I", 0x34).ljust(0x34, b"\0")
+    for path in paths:
+        name = path.encode("utf-16-le")
+        entry = struct.pack("<H", len(name)) + name + struct.pack("<QI", WHEN, 0)
+        data += b"10ts" + struct.pack("<II", 0, len(entry)) + entry
+    return data.ljust(200, b"\0")
+
+
+def test_programs_that_windows_saw_and_apps_of_the_store_by_their_package() -> None:
+    app = "00000009\t000a000047ba0000\t000a00003fab0000\t8664\tMaker.Vault\t8wekyb3d8bbwe\t"
+    tree = nested(("Control", "Session Manager", "AppCompatCache"), {"=AppCompatCache": (3, shim_cache(["C:\\Tools\\wipe.exe", app]))})
+    data = hive({"Select": {"=Current": dword(1)}, "ControlSet001": tree})
+    path, package = findings(run("windows_registry", item_of(data, "vol1/Windows/System32/config/SYSTEM")), "program-seen")
+    assert (path.data["path"], path.data["target_modified"]) == ("C:\\Tools\\wipe.exe", "2024-01-17T21:20:00Z")
+    assert (package.data["package"], package.title) == ("Maker.Vault", "Windows saw the program Maker.Vault")
+    assert "path" not in package.data
+
+
 def test_a_deleted_key_is_told_with_its_values() -> None:
     tree = nested(("Software", "Secret"), {"=Folder": sz("D:\\hidden folder"), "@": WHEN})
     said = findings(run("windows_registry", item_of(hive(tree, ("Software\\Secret",)), USER)), "registry-deleted")

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from triage.artifacts.hive import Key, Value
 
 _SHA1 = re.compile(r"^0000([0-9a-f]{40})$")
+_HEX = re.compile(r"[0-9A-Fa-f]+")
 _MOST = 10_000
 
 
@@ -42,7 +43,11 @@ def _shim_cache(key: Key) -> Iterator[Fact]:
     """Programs that the compatibility cache has seen, newest first. It has the file's time of change; that a program ran is not said."""
     value = key.table().get("appcompatcache")
     for order, (path, changed) in enumerate(_cached(value.data if value is not None else b""), 1):
-        yield fact("program-seen", f"Windows saw the program {path}", key, path=path, target_modified=when(changed), order=order)
+        # Apps of the Store stand there as numbers in hexadecimal, then the package and its publisher, between tabs.
+        package = next((part for part in path.split("\t") if part and not _HEX.fullmatch(part)), "") if "\t" in path else ""
+        shown = package or path
+        name = {"package": package} if package else {"path": path}
+        yield fact("program-seen", f"Windows saw the program {shown}", key, **name, target_modified=when(changed), order=order)
 
 
 def _cached(data: bytes) -> Iterator[tuple[str, int]]:
