@@ -46,7 +46,7 @@ class WindowsRegistry:
             yield item.problem("a registry hive says more than 25,000 things; the rest was left out")
         yield from self._deleted(item, hive, mine)
         if hive.dirty:
-            yield item.problem("a registry hive was not written to its end: its newest changes are in its logs, which were not read")
+            yield item.problem("a registry hive was not written to its end: its newest changes are in its logs, if these lie beside it")
         if hive.missing:
             yield item.problem("a registry hive breaks off", detail=f"{hive.missing} bytes are missing")
         for line in hive.notes.lines():

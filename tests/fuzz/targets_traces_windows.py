@@ -9,6 +9,7 @@ from pathlib import Path
 from targets import Target
 
 from triage.artifacts.hive import Hive
+from triage.artifacts.hivelog import replay
 from triage.artifacts.prefetch import read_prefetch
 from triage.artifacts.registryfacts import PLACES, read_facts
 from triage.artifacts.shellitems import read_items
@@ -21,6 +22,7 @@ sys.path.append(str(Path(__file__).resolve().parents[1] / "plugins"))
 from real_samples import item_of
 from test_plugin_prefetch import made, packed
 from test_plugin_windows_registry import machine_hive, user_hive
+from test_plugin_windows_registry_logs import AFTER, BEFORE, dirty, new_log, old_log
 
 
 def _hive(data: bytes) -> None:
@@ -40,6 +42,15 @@ def _hive(data: bytes) -> None:
         list(found.deleted())
 
 
+def _hive_log(data: bytes) -> None:
+    for beside in (dirty(BEFORE), data):
+        replay(beside, [data])
+    item = item_of(data, "vol1/Users/kim/NTUSER.DAT.LOG1", {"NTUSER.DAT": dirty(BEFORE)})
+    info = find_plugins().plugins["windows_registry_logs"]
+    for result in run_plugin(info.load(), info.key(), item):
+        assert not (isinstance(result, Problem) and "the plugin failed" in result.message), result.detail
+
+
 def _prefetch(data: bytes) -> None:
     with contextlib.suppress(StructureError):
         read_prefetch(data)
@@ -57,6 +68,8 @@ def _plugins(data: bytes) -> None:
 TARGETS = [
     Target("registry", _hive, lambda: [user_hive(), machine_hive()], ("triage.artifacts.hive", "triage.artifacts.registryfacts*"),
            tokens=(b"nk", b"vk", b"lf", b"ri", b"db", b"hbin", b"\xff" * 4)),
+    Target("registry-logs", _hive_log, lambda: [new_log(AFTER), old_log(AFTER)],
+           ("triage.artifacts.hivelog", "triage.plugins.windows_registry_logs"), tokens=(b"HvLE", b"DIRT", b"regf")),
     Target("shell-items", read_items, lambda: [b"\x14\0\x1fP" + bytes(16) + b"\x19\0/C:\\" + bytes(19) + b"\0\0"],
            ("triage.artifacts.shellitems",), tokens=(b"\x04\0\xef\xbe", b"1\0", b"2\0", b"\xff\xff")),
     Target("prefetch", _prefetch, lambda: [made(17), made(30), packed(made(31))], ("triage.artifacts.prefetch", "triage.artifacts.xpress")),
