@@ -13,7 +13,10 @@ from triage.case.work import Original, Seen
 from triage.engine.originals import originals_of
 
 sys.path.append(str(Path(__file__).resolve().parents[1] / "plugins"))
+from test_plugin_archives import tar_of
+from test_plugin_thumbcache import JPEG, cache
 from test_plugin_thumbs_db import thumbs
+from test_plugin_windows_search import CACHE_ID, edb
 
 
 def seen(path: str, state: str = "allocated", volume: int = 1, evidence: str = "e") -> Seen:
@@ -50,6 +53,26 @@ def test_a_whole_path_is_looked_for_in_every_volume() -> None:
 def test_nothing_is_said_where_the_place_is_not_known() -> None:
     assert said("a.jpg", seen("vol1/a.jpg"), path="vol1/$CarvedFiles/1.ole/1-a.jpg") == []
     assert said("folder/a.jpg", seen("vol1/a.jpg")) == []
+
+
+def test_a_thumbnail_under_a_number_has_the_name_that_the_search_index_gives_it(tmp_path: Path) -> None:
+    shown = [{"System_ItemPathDisplay": "C:\\PICS\\HERE.JPG", "System_Kind": "picture", "System_ThumbnailCacheId": CACHE_ID}]
+    folder = tar_of({"thumbcache_96.db": cache([JPEG]), "Windows.edb": edb(shown)})  # the disk's own names are short ones
+    image = tmp_path / "e.raw"
+    image.write_bytes(make_fat({"PICS/HERE.JPG": b"\xff\xd8\xff\xe0" + bytes(900), "A.TAR": folder}))
+    run_case(image, tmp_path / "case")
+    with Case.open(tmp_path / "case") as opened:
+        said = [(row["kind"], row["data"]["original"], row["path"]) for row in opened.findings() if row["plugin"] == "originals"]
+    assert [(kind, original) for kind, original, _ in said] == [
+        ("original-there", "C:\\PICS\\HERE.JPG"),
+        ("thumbnail-named", "C:\\PICS\\HERE.JPG"),
+    ]
+    assert all("thumbcache_96.db/" in path for _, _, path in said)
+
+
+def test_a_name_of_the_search_index_is_told_though_its_place_is_not_known() -> None:
+    one = Original("t", "e", 1, "vol1/thumbcache_96.db/1.jpg", "a.jpg", "vol1/Windows.edb")
+    assert [found.kind for found, _ in originals_of([one], list)] == ["thumbnail-named"]
 
 
 def test_a_run_says_it_and_ranks_by_it(tmp_path: Path) -> None:

@@ -47,6 +47,8 @@ class Original(NamedTuple):
     volume: int | None
     path: str
     original: str
+    named_by: str = ""
+    """The path of the search index that names it, when the thumbnail itself does not."""
 
 
 class WorkRows:
@@ -122,13 +124,34 @@ class WorkRows:
         return (Seen(*row) for row in rows)
 
     def originals(self) -> Iterator[Original]:
-        """Yield what thumbnails, and lists that name some that are gone, say of their pictures, in the order of their paths."""
+        """Yield what thumbnails, and lists that name some that are gone, say of their pictures, in the order of their paths.
+
+        A thumbnail that Windows keeps under a number has the name that a search index of the same evidence gives that number.
+        """
+        names = self._names_of_thumbnails()
         rows = self._db.execute(
-            "SELECT f.entry, e.evidence, e.volume, e.path, json_extract(f.data, '$.original') AS original FROM finding f "
-            "JOIN entry e ON e.id = f.entry WHERE f.kind IN ('thumbnail', 'thumbnail-missing') AND original != '' "
+            "SELECT f.entry, e.evidence, e.volume, e.path, coalesce(json_extract(f.data, '$.original'), '') AS original, "
+            "json_extract(f.data, '$.cache_id') AS number FROM finding f JOIN entry e ON e.id = f.entry "
+            "WHERE f.kind IN ('thumbnail', 'thumbnail-missing') AND (original != '' OR number IS NOT NULL) "
             "ORDER BY e.evidence, e.volume, e.path, f.id"
         )
-        return (Original(*row) for row in rows)
+        for entry, evidence, volume, path, original, number in rows:
+            name, named_by = (original, "") if original else names.get((evidence, number), ("", ""))
+            if name:
+                yield Original(entry, evidence, volume, path, name, named_by)
+
+    def _names_of_thumbnails(self) -> dict[tuple[str, str], tuple[str, str]]:
+        """Return by evidence and number the name that the first search index gives it, and that index's path."""
+        rows = self._db.execute(
+            "SELECT e.evidence, json_extract(f.data, '$.cache_id'), coalesce(nullif(json_extract(f.data, '$.path'), ''), "
+            "nullif(json_extract(f.data, '$.item'), ''), json_extract(f.data, '$.name')), e.path FROM finding f "
+            "JOIN entry e ON e.id = f.entry WHERE f.kind = 'thumbnail-name' ORDER BY e.volume, e.path, f.id"
+        )
+        names: dict[tuple[str, str], tuple[str, str]] = {}
+        for evidence, number, name, path in rows:
+            if name:
+                names.setdefault((evidence, number), (name, path))
+        return names
 
     def beside(self, evidence: str, volume: int | None, folder: str) -> list[Neighbour]:
         """Return the files with bytes of their own in a folder and below it; of two with one name the one that is allocated."""

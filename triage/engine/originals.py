@@ -27,24 +27,31 @@ class _Place(NamedTuple):
 
 
 def note_originals(writer: CaseWriter) -> None:
-    """Store a finding ``original-there``, ``original-deleted`` or ``original-gone`` for each thumbnail that names its picture."""
+    """Store a finding ``original-there``, ``original-deleted`` or ``original-gone`` for each thumbnail whose picture's place is known.
+
+    A thumbnail that a search index names has a finding ``thumbnail-named`` besides.
+    """
     writer.replace_findings(PLUGIN, originals_of(writer.work.originals(), writer.work.places))
 
 
 def originals_of(thumbnails: Iterable[Original], places: Callable[[], Iterable[Seen]]) -> list[tuple[Finding, str]]:
     """Return the findings, each with its entry's path, in the order of the thumbnails. ``places`` gives what there is on the media."""
-    asked = [(one, place) for one in thumbnails if (place := _place_of(one)) is not None]
-    if not asked:
-        return []
-    wanted = {place for _, place in asked}
+    asked = [(one, _place_of(one)) for one in thumbnails]
+    wanted = {place for _, place in asked if place is not None}
     there: dict[_Place, str] = {}
-    for seen in places():
+    for seen in places() if wanted else ():
         inner = _inner(seen.path)
         for place in (_Place(seen.evidence, seen.volume, inner), _Place(seen.evidence, None, inner)):
             if place in wanted and there.get(place) != "allocated":
                 there[place] = seen.state
     found = []
     for one, place in asked:
+        if one.named_by:
+            title = f"the search index names the picture of this thumbnail: {one.original}"[:MAX_TITLE]
+            data = {"original": one.original, "index": one.named_by}
+            found.append((Finding(entry=one.entry, plugin=PLUGIN, kind="thumbnail-named", title=title, data=data), one.path))
+        if place is None:
+            continue
         state = there.get(place)
         kind = {"allocated": "original-there", None: "original-gone"}.get(state, "original-deleted")
         told = {"original-there": "is there", "original-gone": "is not on this medium"}.get(kind, "was deleted")
