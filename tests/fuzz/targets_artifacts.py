@@ -178,6 +178,7 @@ TARGETS = [
             "triage.artifacts.zips",
             "triage.artifacts.tars",
             "triage.artifacts.expansion",
+            "triage.evidence.decoders",
             "triage.artifacts.members",
         ),
         tokens=(

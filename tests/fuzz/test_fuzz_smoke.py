@@ -60,6 +60,7 @@ NO_PARSER = {
     "triage.artifacts.structure": "no parser",
     "triage.artifacts.codec": "no parser",
     "triage.filesystem.walkphases": "constants",
+    "triage.filesystem.walktotals": "numbers",
     "triage.carving.catalog": "finds the formats",
     "triage.carving.choice": "names that the operator gives",
     "triage.carving.forms": "records",

@@ -16,10 +16,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from triage.artifacts import expansion, tars, zips
+from triage.artifacts import tars, zips
 from triage.artifacts.expansion import Budget, Expansion, Limits
 from triage.artifacts.members import Member, MemberKind
 from triage.artifacts.structure import Notes, ReadAt, StructureError
+from triage.evidence import decoders
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -27,9 +28,9 @@ if TYPE_CHECKING:
 __all__ = ["Archive", "Budget", "Expansion", "Limits", "Member", "MemberKind", "archive_kind", "open_archive", "walk"]
 
 _WRAPPERS = {
-    "gzip": (expansion.gzip_decoder, b"\x1f\x8b\x08"),
-    "bzip2": (expansion.bzip2_decoder, b"BZh"),
-    "xz": (expansion.xz_decoder, b"\xfd7zXZ\0"),
+    "gzip": (decoders.gzip_decoder, b"\x1f\x8b\x08"),
+    "bzip2": (decoders.bzip2_decoder, b"BZh"),
+    "xz": (decoders.xz_decoder, b"\xfd7zXZ\0"),
 }
 
 

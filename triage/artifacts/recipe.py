@@ -18,8 +18,8 @@ import quopri
 import re
 from typing import TYPE_CHECKING, Any
 
-from triage.artifacts import expansion
 from triage.artifacts.expansion import PIECE, Budget, Expansion, Limits
+from triage.evidence import decoders
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -29,14 +29,14 @@ if TYPE_CHECKING:
 
 Recipe = tuple[tuple[Any, ...], ...]
 
-_DECODERS: dict[str, Callable[[], expansion.Decoder]] = {
-    "gzip": expansion.gzip_decoder,
-    "zlib": expansion.zlib_decoder,
-    "deflate": expansion.deflate_decoder,
-    "bzip2": expansion.bzip2_decoder,
-    "xz": expansion.xz_decoder,
-    "brotli": expansion.brotli_decoder,
-    "zstd": expansion.zstd_decoder,
+_DECODERS: dict[str, Callable[[], decoders.Decoder]] = {
+    "gzip": decoders.gzip_decoder,
+    "zlib": decoders.zlib_decoder,
+    "deflate": decoders.deflate_decoder,
+    "bzip2": decoders.bzip2_decoder,
+    "xz": decoders.xz_decoder,
+    "brotli": decoders.brotli_decoder,
+    "zstd": decoders.zstd_decoder,
 }
 _AGAIN = {"gzip": b"\x1f\x8b\x08", "bzip2": b"BZh", "xz": b"\xfd7zXZ\0"}
 _TEXTS = ("base64", "quoted", "uu")
@@ -194,7 +194,7 @@ def expand(read_at: ReadAt, size: int, name: str) -> Expansion | None:
     make = _DECODERS.get(kind)
     if kind == "lzma":
         raw = bytes.fromhex(properties)
-        make = expansion.lzma1_decoders(raw) if len(raw) == 5 else None
+        make = decoders.lzma1_decoders(raw) if len(raw) == 5 else None
     if make is None:
         return None
     return Expansion(_pieces(read_at, size), Budget(Limits()), make, again=_AGAIN.get(kind, b""), open_ended=kind in ("deflate", "lzma"))

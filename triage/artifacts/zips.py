@@ -12,9 +12,9 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from triage.artifacts import expansion
 from triage.artifacts.expansion import PIECE, Budget, Expansion, Expected, Limits
 from triage.artifacts.members import Member, MemberKind, refusal
+from triage.evidence import decoders
 from triage.model import TimeBasis
 
 if TYPE_CHECKING:
@@ -322,7 +322,7 @@ def _place(entry: ZipEntry, read_at: ReadAt) -> _Place | str:
         if method != 14:
             return _Place(start, end)
         properties = read_at(start, 9)  # 5.8.8: version, length of properties, properties
-        if len(properties) < 9 or start + 9 > end or properties[2:4] != b"\5\0" or expansion.lzma1_decoders(properties[4:]) is None:
+        if len(properties) < 9 or start + 9 > end or properties[2:4] != b"\5\0" or decoders.lzma1_decoders(properties[4:]) is None:
             return "its LZMA properties are not ones that are read"
         return _Place(start + 9, end, properties[4:])
     except OSError as error:
@@ -344,7 +344,7 @@ def _open(entry: ZipEntry, read_at: ReadAt, budget: Budget) -> Expansion:
     place = _place(entry, read_at)
     if isinstance(place, str):
         return refusal(place)
-    decoder = expansion.lzma1_decoders(place.properties) if entry.method == 14 else _DECODERS[entry.method]
+    decoder = decoders.lzma1_decoders(place.properties) if entry.method == 14 else _DECODERS[entry.method]
     expected = Expected(size=entry.size if entry.size >= 0 else None, crc32=entry.crc32 if entry.crc32 >= 0 else None)
     return Expansion(pieces_of(read_at, place.start, place.end), budget, decoder, open_ended=entry.method == 14, expected=expected)
 
@@ -359,11 +359,11 @@ def pieces_of(read_at: ReadAt, start: int, end: int) -> Iterator[bytes]:
         start += len(piece)
 
 
-_DECODERS: dict[int, Callable[[], expansion.Decoder] | None] = {
+_DECODERS: dict[int, Callable[[], decoders.Decoder] | None] = {
     0: None,
-    8: expansion.deflate_decoder,
-    12: expansion.bzip2_decoder,
-    14: expansion.deflate_decoder,  # replaced once the member's properties are known
-    93: expansion.zstd_decoder,
-    95: expansion.xz_decoder,
+    8: decoders.deflate_decoder,
+    12: decoders.bzip2_decoder,
+    14: decoders.deflate_decoder,  # replaced once the member's properties are known
+    93: decoders.zstd_decoder,
+    95: decoders.xz_decoder,
 }

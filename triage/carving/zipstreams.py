@@ -13,8 +13,8 @@ from triage.carving.zipinflate import MUCH, Budget, Ending
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from triage.artifacts.expansion import Decoder
     from triage.carving.window import Window
+    from triage.evidence.decoders import Decoder
 
 _PIECE = 16 << 10
 _OUT = 1 << 20

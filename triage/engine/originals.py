@@ -41,9 +41,9 @@ def originals_of(thumbnails: Iterable[Original], places: Callable[[], Iterable[S
     there: dict[_Place, str] = {}
     for seen in places() if wanted else ():
         inner = _inner(seen.path)
-        for place in (_Place(seen.evidence, seen.volume, inner), _Place(seen.evidence, None, inner)):
-            if place in wanted and there.get(place) != "allocated":
-                there[place] = seen.state
+        for here in (_Place(seen.evidence, seen.volume, inner), _Place(seen.evidence, None, inner)):
+            if here in wanted and there.get(here) != "allocated":
+                there[here] = seen.state
     found = []
     for one, place in asked:
         if one.named_by:

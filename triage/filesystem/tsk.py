@@ -8,7 +8,7 @@ kill it, and start it again with what it must not touch: see :class:`Avoid`.
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from itertools import count
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -29,6 +29,7 @@ from triage.filesystem.orphans import OrphanGuard
 from triage.filesystem.tskentry import EXT_KINDS, EntryMaker
 from triage.filesystem.volumes import file_system_name, open_file_system
 from triage.filesystem.walkphases import CHECKING, NAMES, OPENING, ORPHANS
+from triage.filesystem.walktotals import WalkTotals
 from triage.model import Entry, Kind, Problem, Recoverability, Run, Severity, Volume
 
 if TYPE_CHECKING:
@@ -60,25 +61,6 @@ class Avoid:
     metadata: frozenset[int] = frozenset()
     orphans: bool = False
     checks: bool = False
-
-
-@dataclass(slots=True)
-class WalkTotals:
-    """What a walk saw, for the coverage statement. Bytes are of the medium.
-
-    ``missed``: what only the self-checks brought; ``checked``: whether those came to their end. ``free``: bytes that the file system's own
-    books call free, where they were read.
-    """
-
-    names: int = 0
-    directories: int = 0
-    owned: int = 0
-    orphans_seen: int = 0
-    orphans_dropped: int = 0
-    missed: int = 0
-    checked: bool = False
-    free: int | None = None
-    orphan_reasons: dict[str, int] = field(default_factory=dict)
 
 
 class _Place(NamedTuple):

@@ -10,8 +10,8 @@ from triage.carving.forms import Format, Header, Walked
 from triage.carving.zipstreams import walk_streams
 
 if TYPE_CHECKING:
-    from triage.artifacts.expansion import Decoder
     from triage.carving.window import Window
+    from triage.evidence.decoders import Decoder
 
 _MAGIC = b"\xfd7zXZ\0"
 _MEMORY = 128 << 20
