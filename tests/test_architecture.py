@@ -22,7 +22,7 @@ PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 COLUMNS = (
     ("", "model", "errors", "escape"),  # "" is triage/__init__.py: the version and nothing else
     ("evidence", "filesystem", "content"),
-    ("carving", "hashsets", "search", "artifacts"),
+    ("carving", "hashsets", "search", "artifacts", "logical"),
     ("plugin", "registry"),
     ("case", "priority", "engine"),
     ("report", "review"),
@@ -43,7 +43,7 @@ ONLY_IN = {
     "simplejpeg": {"content"},
     "av": {"content"},
     "hyperscan": {"carving"},
-    "cryptography": {"case"},
+    "cryptography": {"case", "evidence", "logical"},
     "re2": {"artifacts"},
     "xml": {"artifacts"},
     "plistlib": set(),

@@ -6,6 +6,7 @@
     ├── UsageError               2  an argument, a profile, a missing file that the operator named
     │   └── ProfileError         2  file:line, key, suggestion
     ├── EvidenceError            3  unreadable, incomplete, unsupported or changed evidence
+    │   └── PasswordError        3  encrypted evidence that no given password opens
     ├── CaseError                4  locked, foreign, newer or damaged case
     ├── PluginError              5  a plugin that the profile names is missing or broken
     ├── HashsetError             5  a hash list or compiled set cannot be used
@@ -46,6 +47,10 @@ class EvidenceError(TriageError):
     """The evidence cannot be opened, is incomplete, is of a kind that is not read, or has changed."""
 
     exit_code = 3
+
+
+class PasswordError(EvidenceError):
+    """The evidence is encrypted, and no password or key that was given opens it. The message never holds what was given."""
 
 
 class CaseError(TriageError):

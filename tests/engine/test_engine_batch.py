@@ -148,7 +148,7 @@ def test_an_operators_mistake_is_refused_before_anything_begins(mistake: str, me
     if mistake == "folder":
         wrong.mkdir()
     elif mistake != "missing":
-        wrong.write_bytes(b"" if mistake == "empty" else b"PK\x03\x04" + bytes(2000))
+        wrong.write_bytes(b"" if mistake == "empty" else b"7z\xbc\xaf\x27\x1c" + bytes(2000))
     with pytest.raises(EvidenceError):
         run_all([*media[:2], wrong], tmp_path / "case")
     assert not (tmp_path / "case").exists()

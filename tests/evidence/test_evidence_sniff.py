@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from triage.errors import EvidenceError
 from triage.evidence.opening import open_evidence
 from triage.evidence.segments import check_file
-from triage.evidence.sniff import _MAGIC, HEAD, RAW, TAIL, Container, sniff
+from triage.evidence.sniff import _MAGIC, HEAD, RAW, TAIL, TAR, ZIP, Container, sniff
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -97,8 +97,9 @@ def tarred() -> bytes:
 
 
 @pytest.mark.parametrize(("data", "says"), [
-    (b"# notes\nthis is no image\n" * 100, "text file"), ("день\n" * 500, "text file"), (b"a", "text file"), (zipped(), "ZIP"),
-    (tarred(), "tar"), (b"# Disk DescriptorFile\nversion=1\n", "VMware disk descriptor"), (b"%PDF-1.7\n%\xe2\xe3" + bytes(600), "PDF"),
+    (b"# notes\nthis is no image\n" * 100, "text file"), ("день\n" * 500, "text file"), (b"a", "text file"),
+    (b"7z\xbc\xaf\x27\x1c" + bytes(600), "7-Zip"), (b"# Disk DescriptorFile\nversion=1\n", "VMware disk descriptor"),
+    (b"%PDF-1.7\n%\xe2\xe3" + bytes(600), "PDF"),
     (fixed_vhd(), "VHD"), (b"SQLite format 3\0" + bytes(4096), "SQLite"),
 ])
 def test_files_that_are_no_image_are_named(data: bytes | str, says: str, tmp_path: Path) -> None:
@@ -107,8 +108,13 @@ def test_files_that_are_no_image_are_named(data: bytes | str, says: str, tmp_pat
     assert says in refusal(path).message
 
 
-def test_a_directory_is_refused(tmp_path: Path) -> None:
-    assert "is a directory" in refusal(tmp_path).message
+def test_archives_are_told_by_their_content() -> None:
+    assert sniff_whole(zipped()) is ZIP
+    assert sniff_whole(tarred()) is TAR
+
+
+def test_an_empty_folder_is_refused(tmp_path: Path) -> None:
+    assert "is an empty folder" in refusal(tmp_path).message
     assert refusal(tmp_path).hint
 
 

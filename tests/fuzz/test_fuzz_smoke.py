@@ -16,7 +16,7 @@ INPUTS = 40
 """Inputs a target here, behind its seeds."""
 
 # Rooms whose modules take bytes or text from evidence, from lists, profiles or workers: each module has a target, or a reason here.
-ROOMS = ("evidence", "filesystem", "content", "carving", "hashsets", "artifacts")
+ROOMS = ("evidence", "filesystem", "content", "carving", "hashsets", "artifacts", "logical")
 MORE = (
     "triage.model",
     "triage.escape",
@@ -59,6 +59,11 @@ NO_PARSER = {
     "triage.hashsets.alike": "arithmetic on hashes of our own making",
     "triage.artifacts.structure": "no parser",
     "triage.artifacts.codec": "no parser",
+    "triage.evidence.folder": "lists what the examiner's disk says; its names are the logical targets'",
+    "triage.logical.backupdomains": "a table",
+    "triage.logical.catalog": "tells which reader it is",
+    "triage.logical.folder": "names of the examiner's disk",
+    "triage.logical.listed": "a record",
     "triage.filesystem.walkphases": "constants",
     "triage.filesystem.walktotals": "numbers",
     "triage.carving.catalog": "finds the formats",

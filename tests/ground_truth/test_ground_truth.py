@@ -7,7 +7,6 @@ below with its reason, never an image left out.
 from __future__ import annotations
 
 import csv
-import gzip
 import hashlib
 import json
 import os
@@ -39,7 +38,7 @@ EMPTY_MD5 = hashlib.md5(b"", usedforsecurity=False).hexdigest()
 EMPTY_SHA1 = hashlib.sha1(b"", usedforsecurity=False).hexdigest()
 NOT_READ = {  # how a file's name ends -> what the refusal must call it
     ".qcow2": "QCOW", ".qcow": "QCOW", ".vmdk": "VMDK", ".vhd": "VHD", ".vhdx": "VHDX", ".dmg": "DMG", ".ad1": "AD1",
-    ".aff": "AFF", ".vdi": "VDI", ".zip": "ZIP", ".gz": "gzip", ".xml": "text", ".txt": "text", ".tsv": "text",
+    ".aff": "AFF", ".vdi": "VDI", ".xml": "text", ".txt": "text", ".tsv": "text",
 }
 ONLY_OURS = {
     # What covers the encrypted part of BitLocker To Go: names with a space between letters, which TSK takes for no names.
@@ -96,15 +95,11 @@ class Silent:
 
 
 def _unpack(base: str, folder: Path) -> Path:
-    """The image itself: in place, out of its .gz, or out of the .zip that holds it."""
+    """The image itself: in place, also compressed, or out of the .zip that holds it."""
     image = FOLDER / "images" / base
-    target = folder / Path(base).name.removesuffix(".gz")
-    if image.is_file() and not base.endswith(".gz"):
-        return image
+    target = folder / Path(base).name
     if image.is_file():
-        with gzip.open(image) as source, target.open("wb") as out:
-            shutil.copyfileobj(source, out, 1 << 20)
-        return target
+        return image
     found = _zipped(base)
     assert found
     with zipfile.ZipFile(found[0]) as archive, archive.open(found[1]) as source, target.open("wb") as out:
@@ -305,7 +300,8 @@ def test_every_other_file_is_opened_as_what_it_is(name: str, evidence_root: Path
     evidence, medium, _ = open_evidence(path)
     medium.close()
     is_ewf = path.read_bytes()[:3] == b"EVF"
-    assert evidence.kind.split()[-1] == ("ewf" if is_ewf else "raw")
+    wanted = {".gz": "raw.gzip", ".zip": "zip"}.get(path.suffix, "ewf" if is_ewf else "raw")
+    assert evidence.kind.split()[-1] == wanted
     assert is_ewf == (path.suffix.lower() in (".e01", ".e02"))
 
 

@@ -21,6 +21,7 @@ from triage.artifacts.expansion import Budget, Expansion, Limits
 from triage.artifacts.members import Member, MemberKind
 from triage.artifacts.structure import Notes, ReadAt, StructureError
 from triage.evidence import decoders
+from triage.evidence.tarheaders import FileSource, Source, is_header
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -41,7 +42,7 @@ def archive_kind(head: bytes) -> str:
     for kind, (_, magic) in _WRAPPERS.items():
         if head.startswith(magic) and (kind != "bzip2" or head[4:10] in (b"1AY&SY", b"\x17rE8P\x90")):
             return kind
-    return "tar" if tars.is_header(head[:512]) else ""
+    return "tar" if is_header(head[:512]) else ""
 
 
 class Archive:
@@ -57,7 +58,7 @@ class Archive:
         self.above = above
         self._read_at = read_at
         self._size = size
-        self.stream: tars.Source | None = None
+        self.stream: Source | None = None
 
     def __iter__(self) -> Iterator[Member]:
         for member in self._members():
@@ -68,7 +69,7 @@ class Archive:
 
     def _members(self) -> Iterator[Member]:
         if self.kind == "tar":
-            return tars.members(self.stream or tars.FileSource(self._read_at, self._size), self.notes, self.budget)
+            return tars.members(self.stream or FileSource(self._read_at, self._size), self.notes, self.budget)
         return self._zip_members() if self.kind == "zip" else self._wrapped()
 
     def _zip_members(self) -> Iterator[Member]:

@@ -17,6 +17,7 @@ from triage.commands.common import tell
 from triage.commands.folder import OutputFolder, not_written
 from triage.commands.output import emit, format_option, say
 from triage.commands.progress import make_observer
+from triage.commands.secrets import secret_options
 from triage.engine.carvealone import Found, Result, carve_alone
 from triage.errors import EvidenceError, UsageError
 from triage.model import Kind, Problem, Severity
@@ -56,6 +57,7 @@ _INSIDE = "inside"
 @click.option("--jobs", type=click.IntRange(1, 1024), metavar="N", help="Worker processes; one a core if not given.")
 @click.option("-q", "--quiet", is_flag=True, help="No progress and no table.")
 @format_option
+@secret_options
 def carve(
     evidence: Path,
     out: Path,
@@ -67,6 +69,7 @@ def carve(
     jobs: int | None,
     quiet: bool,
     fmt: str | None,
+    passwords: tuple[str, ...],
 ) -> None:
     """Find files by their content where no living file is, and copy them out.
 
@@ -96,6 +99,7 @@ def carve(
                 whole=whole,
                 join=not no_join,
                 jobs=jobs or 0,
+                passwords=passwords,
                 tick=lambda done, size: observer.progress(names=0, items_done=0, items=0, bytes_done=done, bytes_total=size),
             )
             lazily.settle(result)

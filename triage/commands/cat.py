@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 
 from triage.commands.common import find, opened, tell_container, walk
+from triage.commands.secrets import secret_options
 from triage.errors import UsageError
 from triage.escape import show
 from triage.model import Kind
@@ -18,7 +19,8 @@ from triage.model import Kind
 @click.argument("evidence", type=click.Path(path_type=Path))
 @click.argument("path")
 @click.option("--limit", type=click.IntRange(0), metavar="BYTES", help="At most so many bytes.")
-def cat(evidence: Path, path: str, limit: int | None) -> None:
+@secret_options
+def cat(evidence: Path, path: str, limit: int | None, passwords: tuple[str, ...]) -> None:
     """Write an entry's bytes to standard output: PATH as `triage ls` shows it (file:stream for a stream), or its id.
 
     On a terminal everything that is not plain text is shown as escapes; in a pipe the bytes are exact.
@@ -28,9 +30,9 @@ def cat(evidence: Path, path: str, limit: int | None) -> None:
       triage cat disk.E01 vol1/Users/alex/note.txt
       triage cat disk.E01 vol1/photo.jpg > photo.bin
     """
-    with opened(evidence) as (session, record, volumes, problems):
+    with opened(evidence, passwords) as (session, record, volumes, problems):
         tell_container(problems)
-        entries, _ = walk(record, volumes)
+        entries, _ = walk(record, volumes, passwords)
         found = find(entries, path)
         if len(found) > 1:
             raise UsageError(

@@ -29,14 +29,14 @@ _DIGITS = re.compile(r"\d+")
 
 
 @contextmanager
-def opened(path: Path) -> Iterator[tuple[Session, Evidence, list[Volume], list[Problem]]]:
+def opened(path: Path, passwords: Sequence[str] = ()) -> Iterator[tuple[Session, Evidence, list[Volume], list[Problem]]]:
     """Open one evidence in a worker."""
-    with Session() as session:
+    with Session(passwords=passwords) as session:
         evidence, volumes, problems = session.open(path)
         yield session, evidence, volumes, problems
 
 
-def walk(evidence: Evidence, volumes: Sequence[Volume]) -> tuple[list[Entry], list[Problem]]:
+def walk(evidence: Evidence, volumes: Sequence[Volume], passwords: Sequence[str] = ()) -> tuple[list[Entry], list[Problem]]:
     """List all names of the volumes that can be listed, sorted by path; past whatever hangs."""
     entries: dict[str, Entry] = {}
     problems: list[Problem] = []
@@ -46,7 +46,7 @@ def walk(evidence: Evidence, volumes: Sequence[Volume]) -> tuple[list[Entry], li
             entries.setdefault(entry.id, entry)
         problems.extend(p for p in damaged if p not in problems)
 
-    list_entries(evidence, volumes, Limits(), take)
+    list_entries(evidence, volumes, Limits(), take, passwords)
     return sorted(entries.values(), key=lambda e: (e.path, e.id)), problems
 
 

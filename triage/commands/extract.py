@@ -14,6 +14,7 @@ import click
 from triage.commands.common import find, opened, row_of, tell, tell_container, walk
 from triage.commands.folder import OutputFolder, not_written
 from triage.commands.output import emit, format_option, say
+from triage.commands.secrets import secret_options
 from triage.content.types import identify
 from triage.engine.budget import ReadBudget
 from triage.errors import EvidenceError
@@ -35,7 +36,8 @@ _ZEROS = bytes(1 << 20)
 @click.argument("path", nargs=-1, required=True)
 @click.option("--out", required=True, type=click.Path(path_type=Path), metavar="DIR", help="A new or empty folder.")
 @format_option
-def extract(evidence: Path, path: tuple[str, ...], out: Path, fmt: str | None) -> None:
+@secret_options
+def extract(evidence: Path, path: tuple[str, ...], out: Path, fmt: str | None, passwords: tuple[str, ...]) -> None:
     """Copy entries (and what lies below directories) out of the evidence, deleted ones too.
 
     A copy's name is its SHA-256 and an extension of ours: evidence never names a file on the examiner's disk. extracted.jsonl
@@ -46,9 +48,9 @@ def extract(evidence: Path, path: tuple[str, ...], out: Path, fmt: str | None) -
       triage extract disk.E01 vol1/Users/alex/Pictures --out pictures
     """
     OutputFolder.check(out)
-    with opened(evidence) as (session, record, volumes, problems):
+    with opened(evidence, passwords) as (session, record, volumes, problems):
         tell_container(problems)
-        entries, damaged = walk(record, volumes)
+        entries, damaged = walk(record, volumes, passwords)
         chosen: dict[str, Entry] = {}
         for name in path:
             for entry in find(entries, name):

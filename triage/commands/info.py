@@ -11,6 +11,7 @@ import click
 
 from triage.commands.common import opened, tell
 from triage.commands.output import emit, format_option
+from triage.commands.secrets import secret_options
 from triage.evidence.segments import group
 
 if TYPE_CHECKING:
@@ -20,7 +21,8 @@ if TYPE_CHECKING:
 @click.command()
 @click.argument("evidence", nargs=-1, required=True, type=click.Path(path_type=Path))
 @format_option
-def info(evidence: tuple[Path, ...], fmt: str | None) -> None:
+@secret_options
+def info(evidence: tuple[Path, ...], fmt: str | None, passwords: tuple[str, ...]) -> None:
     """Show container, acquisition facts, volumes, file systems and encryption; reads little.
 
     \b
@@ -31,7 +33,7 @@ def info(evidence: tuple[Path, ...], fmt: str | None) -> None:
     table = fmt == "table" or (fmt is None and sys.stdout.isatty())
     found: list[Json] = []
     for path in group(evidence):
-        with opened(path) as (_, record, volumes, problems):
+        with opened(path, passwords) as (_, record, volumes, problems):
             if table:
                 _show(record, volumes, problems)
             else:

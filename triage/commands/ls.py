@@ -8,6 +8,7 @@ import click
 
 from triage.commands.common import find, opened, row_of, tell, walk
 from triage.commands.output import emit, format_option
+from triage.commands.secrets import secret_options
 from triage.errors import UsageError
 
 _COLUMNS = ["state", "kind", "size", "mtime", "path"]
@@ -19,7 +20,8 @@ _COLUMNS = ["state", "kind", "size", "mtime", "path"]
 @click.option("-r", "--recursive", is_flag=True, help="What lies below, too.")
 @click.option("--deleted", is_flag=True, help="Only deleted and orphan entries.")
 @format_option
-def ls(evidence: Path, path: str | None, recursive: bool, deleted: bool, fmt: str | None) -> None:
+@secret_options
+def ls(evidence: Path, path: str | None, recursive: bool, deleted: bool, fmt: str | None, passwords: tuple[str, ...]) -> None:
     """List entries, deleted ones too; of the volumes' roots, or of PATH (such as vol1/Users).
 
     \b
@@ -27,8 +29,8 @@ def ls(evidence: Path, path: str | None, recursive: bool, deleted: bool, fmt: st
       triage ls disk.E01 vol2/Users
       triage ls disk.E01 --recursive --deleted --format jsonl
     """
-    with opened(evidence) as (_, record, volumes, problems):
-        entries, damaged = walk(record, volumes)
+    with opened(evidence, passwords) as (_, record, volumes, problems):
+        entries, damaged = walk(record, volumes, passwords)
     tell(problems + damaged)
     prefix = path.strip("/") if path else ""
     names = {v.name for v in volumes}

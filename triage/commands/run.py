@@ -9,6 +9,8 @@ import click
 from triage.case import seal as seals
 from triage.commands.common import ask_passphrase
 from triage.commands.progress import make_observer
+from triage.commands.secrets import OPTIONS as SECRETS
+from triage.commands.secrets import secret_options
 from triage.commands.summary import print_summary, tell_container_problems, write_case_report
 from triage.engine.run import RunOptions, RunResult
 from triage.engine.run import run as run_case
@@ -64,6 +66,7 @@ class ConditionMetError(TriageError):
 )
 @click.option("--no-report", is_flag=True, help="Only the case; `triage report` writes the report later.")
 @click.option("-q", "--quiet", is_flag=True, help="No progress and no summary.")
+@secret_options
 def run(
     evidence: tuple[Path, ...],
     case: Path,
@@ -81,6 +84,7 @@ def run(
     seal_key: Path | None,
     no_report: bool,
     quiet: bool,
+    passwords: tuple[str, ...],
 ) -> None:
     """Examine evidence into a case: list, read once, hash, match, analyse, score, report.
 
@@ -111,7 +115,8 @@ def run(
         retry_failed=retry_failed,
         verify=verify,
         plugin_paths=plugin_paths,
-        arguments=tuple(f"{k}={v}" for k, v in sorted(context.params.items()) if v not in (None, "", (), False)),
+        arguments=tuple(f"{k}={v}" for k, v in sorted(context.params.items()) if v not in (None, "", (), False) and k not in SECRETS),
+        passwords=passwords,
     )
     with make_observer(quiet=quiet) as observer:
         result = run_case(options, observer)

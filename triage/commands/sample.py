@@ -11,6 +11,7 @@ import click
 from triage.commands.common import opened, tell_container
 from triage.commands.output import emit, format_option, say
 from triage.commands.progress import make_observer
+from triage.commands.secrets import secret_options
 from triage.engine.sample import rows_of, sample_medium, statement
 from triage.errors import UsageError
 from triage.hashsets.library import HashsetLibrary
@@ -31,6 +32,7 @@ _COLUMNS = ["file", "blocks", "of", "record"]
 @click.option("--library", type=click.Path(path_type=Path), default=None, metavar="DIR", help="Folder of the compiled sets.")
 @click.option("-q", "--quiet", is_flag=True, help="No progress.")
 @format_option
+@secret_options
 def sample(
     evidence: Path,
     name: str,
@@ -42,6 +44,7 @@ def sample(
     *,
     quiet: bool,
     fmt: str | None,
+    passwords: tuple[str, ...],
 ) -> None:
     """Read random places of a medium and look for blocks of known files.
 
@@ -53,7 +56,7 @@ def sample(
       triage sample disk.E01 --hashset case-17 --target 20MiB --confidence 99%
     """
     size, odds = _size(target), _odds(confidence)
-    with HashsetLibrary(library).open(name) as found, make_observer(quiet=quiet) as observer, opened(evidence) as (
+    with HashsetLibrary(library).open(name) as found, make_observer(quiet=quiet) as observer, opened(evidence, passwords) as (
         session,
         record,
         volumes,

@@ -11,6 +11,7 @@ import click
 from triage.commands.common import opened, tell_container
 from triage.commands.output import emit, format_option
 from triage.commands.progress import make_observer
+from triage.commands.secrets import secret_options
 from triage.errors import EvidenceError
 from triage.evidence.opening import SALVAGED
 from triage.evidence.segments import group
@@ -25,7 +26,8 @@ _COLUMNS = ["evidence", "verdict", "size", "stored_md5", "md5", "stored_sha1", "
 @click.argument("evidence", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option("-q", "--quiet", is_flag=True, help="No progress.")
 @format_option
-def verify(evidence: tuple[Path, ...], quiet: bool, fmt: str | None) -> None:
+@secret_options
+def verify(evidence: tuple[Path, ...], quiet: bool, fmt: str | None, passwords: tuple[str, ...]) -> None:
     """Read the whole medium and compare its digests with those stored by the acquisition.
 
     The verdict is `verified`, `mismatch`, `no stored hash` (which is not verified) or `incomplete` (a part cannot be read).
@@ -39,7 +41,7 @@ def verify(evidence: tuple[Path, ...], quiet: bool, fmt: str | None) -> None:
     rows: list[Json] = []
     with make_observer(quiet=quiet) as observer:
         for path in group(evidence):
-            with opened(path) as (session, record, _, problems):
+            with opened(path, passwords) as (session, record, _, problems):
                 tell_container(problems)
                 observer.stage("verifying")
                 size = record.size

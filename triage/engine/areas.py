@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from triage.carving.space import SECTOR, Area
 from triage.filesystem.describe import is_listed
 from triage.filesystem.ownership import Ownership
+from triage.logical.catalog import is_archive
 from triage.model import Encryption
 
 if TYPE_CHECKING:
@@ -34,7 +35,8 @@ def areas_of(
     """Return the areas of one medium, in order; no byte is in two of them.
 
     ``free``: by a volume's number, ``(start, end)`` relative to the medium of what its own books call free, where those are to be
-    believed rather than the listed files. Locked volumes are left out: what they hold looks like noise.
+    believed rather than the listed files. Locked volumes are left out: what they hold looks like noise. So are archives, which have no
+    free space.
     """
     ownership: dict[int | None, Ownership] = {v.number: Ownership() for v in volumes}
     tails: dict[int | None, Ranges] = {v.number: [] for v in volumes}
@@ -54,7 +56,7 @@ def areas_of(
     taken = Ownership()
     for volume in sorted(volumes, key=lambda v: (v.number is None, v.offset)):
         start, end = min(volume.offset, evidence.size), min(volume.offset + volume.size, evidence.size)
-        if volume.encryption is Encryption.LOCKED and not is_listed(volume):
+        if (volume.encryption is Encryption.LOCKED and not is_listed(volume)) or is_archive(volume):
             taken.add(start, end - start)
             continue
         listed = volume.number is not None and is_listed(volume)

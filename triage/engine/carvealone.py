@@ -97,6 +97,7 @@ def carve_alone(
     join: bool = True,
     jobs: int = 0,
     limits: Limits | None = None,
+    passwords: Sequence[str] = (),
     tick: Callable[[int, int], None] = lambda _done, _all: None,
 ) -> Result:
     """Carve one evidence into a writer. ``whole``: all of the medium, also what files own. ``join``: look for the rest of what broke off.
@@ -106,14 +107,14 @@ def carve_alone(
     Raises ``EvidenceError`` when it cannot be opened, ``EngineError`` when workers cannot be kept alive.
     """
     limits = limits or Limits()
-    engine = LocalEngine(limits, {"memory": limits.memory}, jobs or limits.jobs or max(1, os.cpu_count() or 1))
+    engine = LocalEngine(limits, {"memory": limits.memory}, jobs or limits.jobs or max(1, os.cpu_count() or 1), passwords)
     try:
         session = engine.spawn()
         engine.prepare({"do": "prepare", "types": list(types)}, first=False)
         evidence, volumes, problems = session.open(path)
         engine.prepare({"do": "prepare", "types": list(types)}, first=True)
         result = Result(evidence, problems=[p for p in problems if p.stage == "evidence"])
-        areas = [whole_medium(evidence)] if whole else _areas(session, evidence, volumes, limits, result, slack=slack)
+        areas = [whole_medium(evidence)] if whole else _areas(session, evidence, volumes, limits, result, slack=slack, passwords=passwords)
         result.areas = [(area, Progress()) for area in areas]
         work = ExportWork(found)
         sink = _Sink(result, found, work)
@@ -128,7 +129,16 @@ def carve_alone(
     return result
 
 
-def _areas(session: Session, evidence: Evidence, volumes: Sequence[Volume], limits: Limits, result: Result, *, slack: bool) -> list[Area]:
+def _areas(
+    session: Session,
+    evidence: Evidence,
+    volumes: Sequence[Volume],
+    limits: Limits,
+    result: Result,
+    *,
+    slack: bool,
+    passwords: Sequence[str],
+) -> list[Area]:
     """Return what is searched: by the file systems' own books; by the names of those that keep none, or when slack is wanted."""
     free: dict[int, list[tuple[int, int]]] = {}
     walked: list[Volume] = []
@@ -158,7 +168,7 @@ def _areas(session: Session, evidence: Evidence, volumes: Sequence[Volume], limi
         result.problems.extend(p for p in problems if p.severity is Severity.ERROR and p not in result.problems)
 
     if walked:
-        list_entries(evidence, walked, limits, take)
+        list_entries(evidence, walked, limits, take, passwords)
     return areas_of(evidence, volumes, owned, free=free, slack=slack)
 
 

@@ -61,7 +61,7 @@ def note(paths: Sequence[Path], *, full: bool) -> Before:
     if 0 < left <= grain:
         time.sleep(left / 1e9)
         files = fingerprint.stat_facts(paths)
-    small = all(stat.S_ISREG(p.stat().st_mode) for p in paths) and sum(f["size"] for f in files) <= SMALL
+    small = all(stat.S_ISREG(p.stat().st_mode) or p.is_dir() for p in paths) and sum(f["size"] for f in files) <= SMALL
     return Before(files, fingerprint.whole(paths) if full or small else "", full)
 
 

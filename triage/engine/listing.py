@@ -54,12 +54,13 @@ def list_entries(
     volumes: Sequence[Volume],
     limits: Limits,
     take: Callable[[Volume, Sequence[Entry], Sequence[Problem]], Any],
+    passwords: Sequence[str] = (),
 ) -> None:
     """Walk the volumes that can be listed, past whatever hangs or crashes, giving each pack of rows to ``take``.
 
     A volume that is walked again after a worker was lost brings its first rows again.
     """
-    engine = LocalEngine(limits, {"memory": limits.memory}, 1)
+    engine = LocalEngine(limits, {"memory": limits.memory}, 1, passwords)
     try:
         engine.spawn()
         engine.attach([evidence], Listing(take))

@@ -107,8 +107,10 @@ class _Seat:
 class LocalEngine:
     """Runs walks and batches on this machine."""
 
-    def __init__(self, limits: Limits, settings: Json, jobs: int) -> None:
+    def __init__(self, limits: Limits, settings: Json, jobs: int, passwords: Sequence[str] = ()) -> None:
+        """``passwords`` and keys for encrypted evidence go to the workers through their pipes, and nowhere else."""
         self._limits = limits
+        self._passwords = list(passwords)
         self._settings = settings
         self._evidence: list[Json] = []
         self._lists: list[list[str]] = []
@@ -129,7 +131,7 @@ class LocalEngine:
         """Start the workers, and return a session with the first of them, to open the evidence with."""
         for _ in range(self._jobs):
             self._seats.append(self._new_seat())
-        self._session = Session(self._limits, self._seats[0].worker, self._events, self._renew)
+        self._session = Session(self._limits, self._seats[0].worker, self._events, self._renew, self._passwords)
         return self._session
 
     def prepare(self, command: Json, *, first: bool) -> None:
@@ -154,7 +156,10 @@ class LocalEngine:
         if self._session is not None and self._session.lost:
             self._renew()
         for seat in self._seats:
-            seat.worker.send({"do": "attach", "evidence": self._evidence, "lists": self._lists})
+            self._open_evidence(seat)
+
+    def _open_evidence(self, seat: _Seat) -> None:
+        seat.worker.send({"do": "attach", "evidence": self._evidence, "lists": self._lists, "passwords": self._passwords})
 
     def _new_seat(self) -> _Seat:
         self._started += 1
@@ -163,7 +168,7 @@ class LocalEngine:
     def _seat(self) -> None:
         seat = self._new_seat()
         self._seats.append(seat)
-        seat.worker.send({"do": "attach", "evidence": self._evidence, "lists": self._lists})
+        self._open_evidence(seat)
 
     def run(
         self,

@@ -80,6 +80,8 @@ class RunOptions:
     verify: bool = False
     plugin_paths: tuple[Path, ...] = ()
     arguments: tuple[str, ...] = ()
+    passwords: tuple[str, ...] = field(default=(), repr=False)
+    """Passwords and keys of encrypted evidence: they go to the workers, and are never stored."""
 
 
 @dataclass(slots=True)
@@ -137,7 +139,7 @@ def run(options: RunOptions, observer: Observer) -> RunResult:
     paths = group(options.evidence)
     result = RunResult()
     observer.stage("opening")
-    engine = LocalEngine(profile.limits, settings, jobs)
+    engine = LocalEngine(profile.limits, settings, jobs, options.passwords)
     try:
         session = engine.spawn()
         held = session.held()

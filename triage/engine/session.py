@@ -47,11 +47,14 @@ class Session:
         worker: WorkerProcess | None = None,
         events: queue.SimpleQueue[Event] | None = None,
         renew: Callable[[], WorkerProcess] | None = None,
+        passwords: Sequence[str] = (),
     ) -> None:
         """Start a worker, or speak with one that an engine will use later.
 
-        Then ``events`` is the engine's queue, and ``renew`` ends the worker and puts another in its place.
+        Then ``events`` is the engine's queue, and ``renew`` ends the worker and puts another in its place. ``passwords`` and keys for
+        encrypted evidence go to the worker and nowhere else.
         """
+        self._passwords = list(passwords)
         self.limits = limits or Limits()
         self._events: queue.SimpleQueue[Event] = events if events is not None else queue.SimpleQueue()
         self._worker = worker or WorkerProcess(self._events, {"memory": self.limits.memory})
@@ -73,7 +76,8 @@ class Session:
 
     def open(self, path: Path, exhibit: str = "") -> tuple[Evidence, list[Volume], list[Problem]]:
         """Open evidence; raise ``EvidenceError`` when it cannot be."""
-        answer, _ = self._ask({"do": "open", "path": str(path), "exhibit": exhibit}, f"opening {path}", patience=_STARTING)
+        command = {"do": "open", "path": str(path), "exhibit": exhibit, "passwords": self._passwords}
+        answer, _ = self._ask(command, f"opening {path}", patience=_STARTING)
         with self._believing(f"opening {path}"):
             evidence = Evidence.from_json(small(answer["evidence"], _RECORD))
             if not evidence.id.isalnum() or any(Path(p).parent != path.parent for p in evidence.paths) or not evidence.paths:
@@ -90,7 +94,8 @@ class Session:
         self._opened = list(evidence)
         if not evidence:
             return
-        self._ask({"do": "attach", "evidence": [e.to_json() for e in evidence]}, "opening the evidence", patience=_STARTING)
+        command = {"do": "attach", "evidence": [e.to_json() for e in evidence], "passwords": self._passwords}
+        self._ask(command, "opening the evidence", patience=_STARTING)
 
     def read(self, locator: Locator, length: int, offset: int = 0) -> Iterator[bytes]:
         """Yield an item's bytes; raise ``EvidenceError`` at the first that cannot be read."""

@@ -17,8 +17,10 @@ from triage.evidence import opening, verify
 from triage.filesystem.checks import VolumeReader
 from triage.filesystem.image import tsk_image, tsk_reason
 from triage.filesystem.overlay import facts_of, found_by_fact, volume_image
+from triage.filesystem.trees.tree import TreeWalker
 from triage.filesystem.tsk import Avoid, Walker
 from triage.filesystem.volumes import list_volumes, open_file_system
+from triage.logical.catalog import is_logical, open_tree, volume_of
 from triage.model import MAX_CHILDREN, Entry, Evidence, Locator, Problem, Severity, Volume
 
 if TYPE_CHECKING:
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
     from triage.engine.carvetasks import CarveTasks
     from triage.engine.slot import Slot
     from triage.evidence.medium import Medium
+    from triage.filesystem.trees.tree import Tree
 
 _ROWS = 400
 _WEIGHT = 4 << 20
@@ -45,6 +48,8 @@ class Tasks:
         self._send_bytes = send_bytes
         self._evidence: dict[str, tuple[Evidence, Medium, Any]] = {}
         self._file_systems: dict[tuple[str, int], Any] = {}
+        self._trees: dict[tuple[str, int], Tree | None] = {}
+        self._passwords: tuple[str, ...] = ()
         self._analyzer: Analyzer | None = None
         self._undone = Held()
         self._carving: CarveTasks | None = None
@@ -78,10 +83,17 @@ class Tasks:
         """Open evidence for the first time: its record, its volumes, what is wrong with them."""
         self._slot.announce(OPENING, 0, 0)
         testhook.touch(command["path"], "open-")
-        evidence, medium, warnings = opening.open_evidence(Path(command["path"]), exhibit=command.get("exhibit", ""), beat=self._slot.beat)
-        image = tsk_image(medium, evidence.paths)
+        self._passwords = tuple(command.get("passwords", self._passwords))
+        evidence, medium, warnings = opening.open_evidence(
+            Path(command["path"]), exhibit=command.get("exhibit", ""), beat=self._slot.beat, passwords=self._passwords
+        )
+        image = None if is_logical(evidence.kind) else tsk_image(medium, evidence.paths)
         self._slot.announce(LISTING, 0, 0)
-        volumes, problems = list_volumes(image, medium, evidence.id, self._slot.beat)
+        if is_logical(evidence.kind):
+            volumes = [volume_of(evidence, medium, self._slot.beat, self._passwords)]
+            problems: list[Problem] = []
+        else:
+            volumes, problems = list_volumes(image, medium, evidence.id, self._slot.beat)
         if mended := facts_of(volumes):
             evidence = evidence.replace(facts={**evidence.facts, **mended})
         self._evidence[evidence.id] = (evidence, medium, image)
@@ -103,11 +115,13 @@ class Tasks:
         """Open evidence whose record is known."""
         self._slot.announce(OPENING, 0, 0)
         self._settings["lists"] = command.get("lists", [])
+        self._passwords = tuple(command.get("passwords", self._passwords))
         for data in command["evidence"]:
             evidence = Evidence.from_json(data)
             if evidence.id not in self._evidence:
-                medium = opening.reopen(evidence, self._slot.beat)
-                self._evidence[evidence.id] = (evidence, medium, tsk_image(medium, evidence.paths))
+                medium = opening.reopen(evidence, self._slot.beat, self._passwords)
+                image = None if is_logical(evidence.kind) else tsk_image(medium, evidence.paths)
+                self._evidence[evidence.id] = (evidence, medium, image)
         self._send({"done": "attach"})
 
     def _file_system(self, evidence: str, offset: int) -> Any:
@@ -121,26 +135,33 @@ class Tasks:
             fs = self._file_systems[key] = open_file_system(image, offset)
         return fs
 
+    def _tree(self, evidence: str, offset: int) -> Tree | None:
+        key = (evidence, offset)
+        if key not in self._trees:
+            record, medium, _ = self._evidence[evidence]
+            logical = is_logical(record.kind)
+            self._trees[key] = open_tree(record.kind, medium, self._slot.beat, self._passwords)[0] if logical else None
+        return self._trees[key]
+
     def _walk(self, command: dict[str, Any]) -> None:
         """List a volume; rows go out in packs while it is walked."""
         volume = Volume.from_json(command["volume"])
         _, medium, image = self._evidence[volume.evidence]
         medium, image = volume_image(medium, image, volume.offset, volume.found_by)
         avoid = command.get("avoid", {})
-        walker = Walker(
-            image,
-            volume,
-            self._slot.announce,
-            avoid=Avoid(
-                directories=frozenset(avoid.get("directories", ())),
-                metadata=frozenset(avoid.get("metadata", ())),
-                orphans=bool(avoid.get("orphans")),
-                checks=bool(avoid.get("checks")),
-            ),
-            max_entries=command["max_entries"],
-            max_orphans=command["max_orphans"],
-            medium=medium,
+        avoided = Avoid(
+            directories=frozenset(avoid.get("directories", ())),
+            metadata=frozenset(avoid.get("metadata", ())),
+            orphans=bool(avoid.get("orphans")),
+            checks=bool(avoid.get("checks")),
         )
+        most = {"max_entries": command["max_entries"], "max_orphans": command["max_orphans"]}
+        tree = self._tree(volume.evidence, volume.offset)
+        walker: Walker | TreeWalker
+        if tree is not None:
+            walker = TreeWalker(tree, volume, self._slot.announce, **most, skip=avoided.metadata)
+        else:
+            walker = Walker(image, volume, self._slot.announce, avoid=avoided, **most, medium=medium)
         entries: list[Any] = []
         problems: list[Any] = []
         weight = 0
@@ -181,9 +202,12 @@ class Tasks:
             return follow(self.reader(base), unpack_recipe(locator.member), self._undone, base.key)[0]
         if locator.meta_addr is None:
             return self._run_reader(locator)
-        file = self._file_system(locator.evidence, locator.volume_offset).open_meta(locator.meta_addr)
-        read_random = file.read_random
         attribute = () if locator.attr_type is None else (locator.attr_type, locator.attr_id)
+        tree = self._tree(locator.evidence, locator.volume_offset)
+        if tree is not None:
+            of = (locator.attr_type, locator.attr_id or 0) if locator.attr_type is not None else None
+            return tree.open(locator.meta_addr, locator.meta_seq, of)
+        read_random = self._file_system(locator.evidence, locator.volume_offset).open_meta(locator.meta_addr).read_random
 
         def read_at(offset: int, length: int) -> bytes:
             try:

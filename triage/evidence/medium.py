@@ -106,3 +106,23 @@ class FileMedium:
         for _, _, descriptor in self._parts:
             os.close(descriptor)
         self._parts = []
+
+
+class PartMedium:
+    """A stretch of another medium, from ``start`` on to its end or for ``size`` bytes."""
+
+    def __init__(self, below: Medium, start: int, size: int | None = None) -> None:
+        self.sector_size = below.sector_size
+        self.damaged = below.damaged
+        self._below = below
+        self._start = start
+        left = max(0, below.size - start)
+        self.size = left if size is None else min(size, left)
+
+    def read_at(self, offset: int, length: int) -> bytes:
+        """Return the bytes; see :class:`Medium`."""
+        return self._below.read_at(self._start + offset, max(0, min(length, self.size - offset)))
+
+    def close(self) -> None:
+        """Close the files below."""
+        self._below.close()

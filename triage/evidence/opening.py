@@ -5,21 +5,24 @@ from __future__ import annotations
 import hashlib
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from triage.errors import EvidenceError
 from triage.evidence import fingerprint
+from triage.evidence.androidbackup import open_backup
 from triage.evidence.ewf import EwfMedium, read_index, segment_number
 from triage.evidence.ewf_index import DamagedSetError, UnsupportedVariantError
 from triage.evidence.ewf_salvage import SalvagedMedium
+from triage.evidence.folder import FolderMedium
 from triage.evidence.libewf import LibewfMedium
 from triage.evidence.medium import FileMedium
+from triage.evidence.packed import STREAMS, open_packed
 from triage.evidence.segments import find_segments, number_by_name
-from triage.evidence.sniff import EWF, EWF2
+from triage.evidence.sniff import ANDROID, EWF, EWF2, FOLDER, HEAD, LOGICAL, RAW, TAIL, TAR, sniff
 from triage.model import Evidence
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from triage.evidence.medium import Medium
     from triage.evidence.sniff import Container
@@ -29,22 +32,33 @@ SALVAGED = "salvaged"
 """The fact of a record whose container is damaged; it says how, and how much of it could be recovered."""
 
 
+class _Opened(NamedTuple):
+    """A container's medium, what it says of the acquisition, the digests it stores, and what is wrong with it. ``kind``: see Evidence."""
+
+    medium: Medium
+    facts: dict[str, str]
+    digests: dict[str, str]
+    warnings: list[str]
+    kind: str
+
+
 def open_evidence(
-    path: Path, *, exhibit: str = "", beat: Callable[[], None] = lambda: None
+    path: Path, *, exhibit: str = "", beat: Callable[[], None] = lambda: None, passwords: Sequence[str] = ()
 ) -> tuple[Evidence, Medium, list[str]]:
     """Open a medium read-only; return its record, its bytes and warnings about its container.
 
     A damaged E01 set is opened as far as its chunks can be proven right: then the record's facts say ``salvaged``, and all of it
-    is read once here. ``beat`` is called while that goes on. Raises ``EvidenceError`` when the evidence is missing, empty,
-    incomplete, damaged beyond use or of a kind that is not read.
+    is read once here; so is what is compressed as a whole. ``beat`` is called while that goes on. Raises ``EvidenceError`` when the
+    evidence is missing, empty, incomplete, damaged beyond use or of a kind that is not read, ``PasswordError`` when it is encrypted and no
+    password opens it.
     """
     container, segments = find_segments(path)
-    medium, facts, digests, warnings = _open_container(container, segments, beat)
+    medium, facts, digests, warnings, kind = _open_container(container, segments, beat, passwords=passwords)
     try:
         if isinstance(medium, SalvagedMedium):
             medium.check(beat)
             facts = {**facts, SALVAGED: medium.verdict}
-        if medium.size < 512:
+        if medium.size < 512 and container not in LOGICAL:
             raise EvidenceError(  # noqa: TRY301 - the handler only closes the files
                 f"{path} holds {medium.size} bytes, less than one sector", hint="it is not an image of a medium"
             )
@@ -53,9 +67,9 @@ def open_evidence(
         medium.close()
         raise
     evidence = Evidence(
-        id=hashlib.blake2b(f"{container.kind}:{medium.size}:{print_}".encode(), digest_size=8).hexdigest(),
+        id=hashlib.blake2b(f"{kind}:{medium.size}:{print_}".encode(), digest_size=8).hexdigest(),
         paths=tuple(str(s) for s in segments),
-        kind=container.kind if len(segments) == 1 else f"split {container.kind}",
+        kind=kind if len(segments) == 1 else f"split {kind}",
         size=medium.size,
         sector_size=medium.sector_size,
         facts=facts,
@@ -67,26 +81,50 @@ def open_evidence(
 
 
 def _open_container(
-    container: Container, segments: list[Path], beat: Callable[[], None]
-) -> tuple[Medium, dict[str, str], dict[str, str], list[str]]:
+    container: Container, segments: list[Path], beat: Callable[[], None], *, passwords: Sequence[str] = (), size: int | None = None
+) -> _Opened:
+    """Open a container. ``size``: of its medium, when an earlier look has found it."""
+    kind = container.kind
     if container is EWF:
         try:
             try:
                 index = read_index(segments)
             except DamagedSetError as reason:
                 salvaged = SalvagedMedium(segments, reason, beat)
-                return salvaged, salvaged.index.facts, salvaged.index.digests, salvaged.index.warnings
+                return _Opened(salvaged, salvaged.index.facts, salvaged.index.digests, salvaged.index.warnings, kind)
         except UnsupportedVariantError as reason:
             other = LibewfMedium(segments)
-            return other, other.facts, other.stored_digests, [f"read by libewf: {reason}"]
-        return EwfMedium(segments, index), index.facts, index.digests, index.warnings + _misnamed(segments)
+            return _Opened(other, other.facts, other.stored_digests, [f"read by libewf: {reason}"], kind)
+        return _Opened(EwfMedium(segments, index), index.facts, index.digests, index.warnings + _misnamed(segments), kind)
     if container is EWF2:
         other = LibewfMedium(segments)
-        return other, other.facts, other.stored_digests, []
+        return _Opened(other, other.facts, other.stored_digests, [], kind)
+    if kind in STREAMS:
+        return _open_packed(kind, segments, size, beat)
+    if container is ANDROID:
+        medium, facts, warnings = open_backup(segments, passwords, size, beat)
+        return _Opened(medium, facts, {}, warnings, kind)
+    if container is FOLDER:
+        return _Opened(FolderMedium(segments[0], beat), {}, {}, [], kind)
     warnings = _odd_parts(segments)
     if re.search(r"\.[es]01$", segments[0].name, re.IGNORECASE):
         warnings.append(f"{segments[0].name} is named like an Expert Witness file but does not begin like one: it was read as a raw image")
-    return FileMedium(segments), {}, {}, warnings
+    return _Opened(FileMedium(segments), {}, {}, warnings, kind)
+
+
+def _open_packed(kind: str, segments: list[Path], size: int | None, beat: Callable[[], None]) -> _Opened:
+    """Open what is compressed as a whole: a disk's image, or an archive."""
+    medium, warnings = open_packed(kind, segments, size, beat)
+    try:
+        head, tail = medium.read_at(0, HEAD), medium.read_at(max(0, medium.size - TAIL), TAIL)
+    except OSError as error:
+        medium.close()
+        raise EvidenceError(f"{segments[0]} cannot be read: {error.strerror or error}", hint="get a whole copy") from error
+    inner = sniff(head, tail, medium.size)
+    if inner not in (RAW, TAR):
+        medium.close()
+        raise EvidenceError(f"{segments[0]} holds a {inner.title}, compressed as a whole", hint="unpack it and give what is inside")
+    return _Opened(medium, {}, {}, warnings, f"{inner.kind}.{kind}")
 
 
 def _misnamed(segments: list[Path]) -> list[str]:
@@ -112,7 +150,7 @@ def _odd_parts(parts: list[Path]) -> list[str]:
     ]
 
 
-def reopen(evidence: Evidence, beat: Callable[[], None] = lambda: None) -> Medium:
+def reopen(evidence: Evidence, beat: Callable[[], None] = lambda: None, passwords: Sequence[str] = ()) -> Medium:
     """Open the medium of a known record again, as workers do; raise ``EvidenceError`` when it is no longer the same size.
 
     A damaged E01 is not read whole again; only groups of chunks without a usable table are.
@@ -121,7 +159,7 @@ def reopen(evidence: Evidence, beat: Callable[[], None] = lambda: None) -> Mediu
     container, found = find_segments(segments[0])
     if [p.name for p in found] != [p.name for p in segments]:
         raise EvidenceError(f"{segments[0]} is now a set of other files than when the run began")
-    medium, _, _, _ = _open_container(container, segments, beat)
+    medium = _open_container(container, segments, beat, passwords=passwords, size=evidence.size).medium
     if medium.size != evidence.size:
         medium.close()
         raise EvidenceError(f"{segments[0]} has changed: {medium.size} bytes, not {evidence.size}")

@@ -11,7 +11,7 @@ from triage.evidence import ewf
 from triage.evidence.ewf_index import DESCRIPTOR
 from triage.evidence.ewf_scan import looks_like_segment, read_descriptor
 from triage.evidence.ewf_walk import holds_chunks
-from triage.evidence.sniff import EWF, EWF2, HEAD, RAW, TAIL, Container, sniff
+from triage.evidence.sniff import EWF, EWF2, FOLDER, HEAD, RAW, TAIL, Container, sniff
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -26,7 +26,9 @@ def check_file(path: Path) -> Container:
     """Return what container a file is; raise ``EvidenceError`` when it is none that can be opened."""
     try:
         if path.is_dir():
-            raise EvidenceError(f"{path} is a directory", hint="give the image file; folders are not read as evidence yet")
+            if not any(path.iterdir()):
+                raise EvidenceError(f"{path} is an empty folder", hint="give an image file, or the folder of an extraction or backup")
+            return FOLDER
         if not path.exists():
             raise EvidenceError(f"{path} does not exist", hint="check the path")
         kind = path.stat().st_mode
@@ -77,6 +79,8 @@ def find_segments(path: Path) -> tuple[Container, list[Path]]:
         return container, _ewf_segments(path)
     if container is EWF2:
         return container, _by_name(path)
+    if container is FOLDER:
+        return container, [path]
     return container, _raw_parts(path)
 
 

@@ -26,6 +26,12 @@ class Container(NamedTuple):
 RAW = Container("raw", "raw image", readable=True)
 EWF = Container("ewf", "Expert Witness (E01)", readable=True)
 EWF2 = Container("ewf2", "Expert Witness 2 (Ex01)", readable=True)
+TAR = Container("tar", "tar archive", readable=True)
+ZIP = Container("zip", "ZIP archive", readable=True)
+ANDROID = Container("ab", "Android backup", readable=True)
+FOLDER = Container("folder", "folder", readable=True)
+LOGICAL = (TAR, ZIP, ANDROID, FOLDER)
+"""Those that hold files, not a medium."""
 
 _CONVERT = "convert it to raw or E01 with the tool that made it"
 _UNPACK = "unpack it and give the image inside"
@@ -45,14 +51,15 @@ _MAGIC: tuple[tuple[int, bytes, Container], ...] = (
     (0, b"AFF10\r\n\0", Container("aff", "Advanced Forensic Format (AFF)", hint=_CONVERT)),
     (0, b"AFF\0", Container("aff", "Advanced Forensic Format (AFF)", hint=_CONVERT)),
     (0, b"ADSEGMENTEDFILE\0", Container("ad1", "AccessData logical image (AD1)", hint=_CONVERT)),
-    (0, b"ANDROID BACKUP\n", Container("ab", "Android backup", hint=_UNPACK)),
-    (0, b"PK\x03\x04", Container("zip", "ZIP archive", hint=_UNPACK)),
-    (0, b"\x1f\x8b\x08", Container("gzip", "gzip archive", hint=_UNPACK)),
-    (0, b"BZh", Container("bzip2", "bzip2 archive", hint=_UNPACK)),
-    (0, b"\xfd7zXZ\0", Container("xz", "xz archive", hint=_UNPACK)),
+    (0, b"ANDROID BACKUP\n", ANDROID),
+    (0, b"PK\x03\x04", ZIP),
+    (0, b"PK\x05\x06", ZIP),
+    (0, b"\x1f\x8b\x08", Container("gzip", "gzip archive", readable=True)),
+    (0, b"BZh", Container("bzip2", "bzip2 archive", readable=True)),
+    (0, b"\xfd7zXZ\0", Container("xz", "xz archive", readable=True)),
     (0, b"7z\xbc\xaf\x27\x1c", Container("7z", "7-Zip archive", hint=_UNPACK)),
     (0, b"Rar!\x1a\x07", Container("rar", "RAR archive", hint=_UNPACK)),
-    (257, b"ustar", Container("tar", "tar archive", hint=_UNPACK)),
+    (257, b"ustar", TAR),
     (0, b"encrcdsa", Container("dmg", "encrypted Apple disk image (DMG)", hint=_CONVERT)),
     (0, b"%PDF-", Container("pdf", "PDF document")),
     (0, b"SQLite format 3\0", Container("sqlite", "SQLite database")),

@@ -1,0 +1,94 @@
+"""Targets of logical evidence: archives, phones' backups, and what is compressed or encrypted as a whole."""
+
+from __future__ import annotations
+
+import contextlib
+import gzip
+import sys
+import tempfile
+from pathlib import Path
+
+from targets import Target
+
+from triage.errors import EvidenceError
+from triage.evidence.androidbackup import open_backup
+from triage.evidence.folder import FolderMedium
+from triage.evidence.packed import open_packed
+from triage.filesystem.trees.tree import Named, Tree, TreeWalker
+from triage.logical.itunes import BackupTree
+from triage.logical.keybag import KeybagError, read_keybag
+from triage.logical.mbdb import read_mbdb
+from triage.logical.tarfiles import TarTree
+from triage.logical.zipfiles import NoListError, ZipTree
+from triage.model import Entry, Volume
+
+sys.path.append(str(Path(__file__).resolve().parents[1] / "logical"))
+from backup_maker import keybag, make_backup, make_old_backup
+from test_logical_archives import Bytes, tarred, zipped
+
+AB = b"ANDROID BACKUP\n5\n1\nnone\n"
+
+
+def _tree(tree: Tree, size: int) -> None:
+    volume = Volume(evidence="e", number=1, offset=0, size=size, scheme="none", block_size=1)
+    walker = TreeWalker(tree, volume, lambda *_: None, max_entries=10_000, max_orphans=1000)
+    for one in walker.walk():
+        if isinstance(one, Entry):
+            assert Entry.unpack(one.pack()) == one
+    for one in tree.names():
+        if isinstance(one, Named) and one.readable:
+            with contextlib.suppress(OSError):
+                assert len(tree.open(one.address, one.sequence, one.attribute)(0, min(one.size, 1 << 18))) <= 1 << 18
+
+
+def _zip(data: bytes) -> None:
+    with contextlib.suppress(NoListError):
+        _tree(ZipTree(Bytes(data), 0, len(data)), len(data))
+
+
+def _tar(data: bytes) -> None:
+    _tree(TarTree(Bytes(data), 0, len(data)), len(data))
+
+
+def _packed(data: bytes) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "x"
+        path.write_bytes(data)
+        with contextlib.suppress(EvidenceError):
+            medium, _, _ = open_backup([path], ["x"], None, lambda: None)
+            medium.close()
+        with contextlib.suppress(EvidenceError):
+            packed, _ = open_packed("gzip", [path], None, lambda: None)
+            packed.close()
+
+
+def _backup(data: bytes) -> None:
+    with contextlib.suppress(KeybagError):
+        read_keybag(data)
+    read_mbdb(data)
+    with tempfile.TemporaryDirectory() as folder:
+        for name in ("Manifest.db", "Manifest.plist") if not data.startswith(b"mbdb") else ("Manifest.mbdb",):
+            (Path(folder) / name).write_bytes(data)
+        (Path(folder) / "Info.plist").write_bytes(b"")
+        medium = FolderMedium(Path(folder))
+        with contextlib.suppress(ValueError, EvidenceError, OSError):
+            _tree(BackupTree(medium, 0, medium.size, passwords=["x"]), medium.size)
+        medium.close()
+
+
+def _seeds() -> list[bytes]:
+    with tempfile.TemporaryDirectory() as folder:
+        new, old = make_backup(Path(folder) / "new"), make_old_backup(Path(folder) / "old")
+        return [keybag(), (new / "Manifest.plist").read_bytes(), (old / "Manifest.mbdb").read_bytes(), (new / "Manifest.db").read_bytes()]
+
+
+TARGETS = [
+    Target("zip-evidence", _zip, lambda: [zipped(), zipped(0)],
+           ("triage.logical.zipfiles", "triage.logical.ziptimes", "triage.logical.paths", "triage.filesystem.trees.tree"),
+           tokens=(b"PK\1\2", b"PK\5\6", b"PK\6\6", b"PK\6\7", b"\xff" * 4)),
+    Target("tar-evidence", _tar, lambda: [tarred()], ("triage.logical.tarfiles", "triage.evidence.tarheaders"), tokens=(b"ustar",)),
+    Target("packed-evidence", _packed, lambda: [gzip.compress(bytes(5000)), AB + b"x\x9c" + bytes(100)],
+           ("triage.evidence.packed", "triage.evidence.inflated", "triage.evidence.androidbackup"), tokens=(b"\x1f\x8b\x08", b"AES-256")),
+    Target("phone-backup", _backup, _seeds, ("triage.logical.itunes", "triage.logical.keybag", "triage.logical.mbdb"),
+           tokens=(b"mbdb", b"UUID", b"SALT", b"WPKY")),
+]  # fmt: skip

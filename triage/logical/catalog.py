@@ -1,0 +1,65 @@
+"""Which evidence is a list of files rather than a medium, and what reads it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, cast
+
+from triage.errors import EvidenceError, PasswordError
+from triage.logical.folder import FolderTree
+from triage.logical.itunes import BackupTree, is_backup
+from triage.logical.tarfiles import TarTree
+from triage.logical.zipfiles import ZipTree
+from triage.model import Encryption, Volume
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from triage.evidence.folder import FolderMedium
+    from triage.evidence.medium import Medium
+    from triage.filesystem.trees.tree import Tree
+    from triage.model import Evidence
+
+_NAMES = {"zip": "ZIP archive", "tar": "TAR archive", "ab": "Android backup", "folder": "folder"}
+_IPHONE = "iPhone backup"
+
+
+def is_logical(kind: str) -> bool:
+    """Whether evidence of this kind is a list of files."""
+    return kind.partition(".")[0] in _NAMES
+
+
+def open_tree(kind: str, medium: Medium, beat: Callable[[], None], passwords: Sequence[str]) -> tuple[Tree, str]:
+    """Return the files of logical evidence, and what it is called.
+
+    Raises ``PasswordError`` when no password opens it, ``ValueError`` or ``OSError`` when its list cannot be read.
+    """
+    what = kind.partition(".")[0]
+    if what == "zip":
+        return ZipTree(medium, 0, medium.size, beat), _NAMES[what]
+    if what in ("tar", "ab"):
+        return TarTree(medium, 0, medium.size, beat), _NAMES[what]
+    folder = cast("FolderMedium", medium)
+    if is_backup(folder):
+        return BackupTree(folder, 0, folder.size, beat, passwords), _IPHONE
+    return FolderTree(folder, 0, folder.size, beat), _NAMES[what]
+
+
+def volume_of(evidence: Evidence, medium: Medium, beat: Callable[[], None], passwords: Sequence[str]) -> Volume:
+    """Return the one volume of logical evidence; raise ``EvidenceError`` when its list of files cannot be read."""
+    try:
+        tree, name = open_tree(evidence.kind, medium, beat, passwords)
+    except PasswordError as error:
+        raise PasswordError(f"{evidence.paths[0]}: {error.message}", hint=error.hint) from error
+    except (ValueError, OSError) as error:
+        what = _NAMES[evidence.kind.partition(".")[0]]
+        raise EvidenceError(f"{evidence.paths[0]} is a {what} that cannot be listed: {error}", hint="get a whole copy") from error
+    locked = (isinstance(tree, BackupTree) and tree.encrypted) or evidence.facts.get("encryption", "none") != "none"
+    return Volume(
+        evidence=evidence.id, number=1, offset=0, size=medium.size, scheme="none", type="files", file_system=name, block_size=1,
+        encryption=Encryption.UNLOCKED if locked else Encryption.NONE, found_by="files",
+    )  # fmt: skip
+
+
+def is_archive(volume: Volume) -> bool:
+    """Whether a volume is a list of files rather than a file system: what no file owns there is no free space."""
+    return volume.file_system in _NAMES.values() or volume.file_system == _IPHONE
