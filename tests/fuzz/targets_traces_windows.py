@@ -21,6 +21,7 @@ from triage.registry import find_plugins
 sys.path.append(str(Path(__file__).resolve().parents[1] / "plugins"))
 from real_samples import item_of
 from test_plugin_prefetch import made, packed
+from test_plugin_set_times import table
 from test_plugin_windows_registry import machine_hive, user_hive
 from test_plugin_windows_registry_logs import AFTER, BEFORE, dirty, new_log, old_log
 
@@ -51,6 +52,12 @@ def _hive_log(data: bytes) -> None:
         assert not (isinstance(result, Problem) and "the plugin failed" in result.message), result.detail
 
 
+def _mft(data: bytes) -> None:
+    info = find_plugins().plugins["set_times"]
+    for result in run_plugin(info.load(), info.key(), item_of(data, "vol1/$MFT")):
+        assert not (isinstance(result, Problem) and "the plugin failed" in result.message), result.detail
+
+
 def _prefetch(data: bytes) -> None:
     with contextlib.suppress(StructureError):
         read_prefetch(data)
@@ -70,6 +77,7 @@ TARGETS = [
            tokens=(b"nk", b"vk", b"lf", b"ri", b"db", b"hbin", b"\xff" * 4)),
     Target("registry-logs", _hive_log, lambda: [new_log(AFTER), old_log(AFTER)],
            ("triage.artifacts.hivelog", "triage.plugins.windows_registry_logs"), tokens=(b"HvLE", b"DIRT", b"regf")),
+    Target("mft", _mft, lambda: [table()], ("triage.artifacts.mft", "triage.plugins.set_times"), tokens=(b"FILE", b"\x10\0\0\0")),
     Target("shell-items", read_items, lambda: [b"\x14\0\x1fP" + bytes(16) + b"\x19\0/C:\\" + bytes(19) + b"\0\0"],
            ("triage.artifacts.shellitems",), tokens=(b"\x04\0\xef\xbe", b"1\0", b"2\0", b"\xff\xff")),
     Target("prefetch", _prefetch, lambda: [made(17), made(30), packed(made(31))], ("triage.artifacts.prefetch", "triage.artifacts.xpress")),
