@@ -31,6 +31,7 @@ MORE = (
     "triage.priority.forms",
 )
 TSK = "Sleuth Kit parses there, which hangs in C by itself: make mutants does this with whole runs"
+F2FS = "its volume is too large an input: tests/filesystem/test_filesystem_f2fs.py changes its structures"
 NO_PARSER = {
     "triage.evidence.fingerprint": "digests bytes, reads none of them",
     "triage.filesystem.tsk": TSK,
@@ -64,6 +65,9 @@ NO_PARSER = {
     "triage.logical.catalog": "tells which reader it is",
     "triage.logical.folder": "names of the examiner's disk",
     "triage.logical.listed": "a record",
+    "triage.filesystem.trees.f2fs": F2FS,
+    "triage.filesystem.trees.f2fstree": F2FS,
+    "triage.filesystem.trees.catalog": "a table",
     "triage.filesystem.walkphases": "constants",
     "triage.filesystem.walktotals": "numbers",
     "triage.carving.catalog": "finds the formats",

@@ -15,8 +15,11 @@ from triage.engine import testhook
 from triage.engine.phases import ANALYZING, EXPORTING, HASHING, LISTING, OPENING, READING, SAMPLING, VERIFYING
 from triage.evidence import opening, verify
 from triage.filesystem.checks import VolumeReader
+from triage.filesystem.describe import read_head
 from triage.filesystem.image import tsk_image, tsk_reason
 from triage.filesystem.overlay import facts_of, found_by_fact, volume_image
+from triage.filesystem.signatures import identify_volume
+from triage.filesystem.trees.catalog import tree_named
 from triage.filesystem.trees.tree import TreeWalker
 from triage.filesystem.tsk import Avoid, Walker
 from triage.filesystem.volumes import list_volumes, open_file_system
@@ -139,8 +142,12 @@ class Tasks:
         key = (evidence, offset)
         if key not in self._trees:
             record, medium, _ = self._evidence[evidence]
-            logical = is_logical(record.kind)
-            self._trees[key] = open_tree(record.kind, medium, self._slot.beat, self._passwords)[0] if logical else None
+            if is_logical(record.kind):
+                self._trees[key] = open_tree(record.kind, medium, self._slot.beat, self._passwords)[0]
+            else:
+                mark = identify_volume(read_head(medium, offset))
+                name = mark.name if mark is not None else ""
+                self._trees[key] = tree_named(name, medium, offset, medium.size - offset, self._slot.beat)
         return self._trees[key]
 
     def _walk(self, command: dict[str, Any]) -> None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import struct
 from typing import TYPE_CHECKING, Any
 
 import pytsk3
 
 from triage.filesystem.signatures import PROBE, identify_volume
+from triage.filesystem.trees.catalog import TREES, tree_named
 from triage.model import Encryption, Volume
 
 if TYPE_CHECKING:
@@ -64,6 +66,8 @@ def describe(
     locked = signature is not None and signature.encryption is not Encryption.NONE
     if signature and locked and not signature.readable:
         return Volume(**base, file_system=signature.name, encryption=signature.encryption), 0
+    if signature is not None and signature.name in TREES:
+        return _describe_tree(base, signature.name, medium, offset, size)
     try:
         fs = open_file_system(image, offset)
     except OSError:
@@ -79,6 +83,16 @@ def describe(
     return volume, int(fs.info.block_count) * int(fs.info.block_size)
 
 
+def _describe_tree(base: dict[str, Any], name: str, medium: Medium, offset: int, size: int) -> tuple[Volume, int]:
+    try:
+        tree = tree_named(name, medium, offset, size)
+    except (ValueError, OSError, struct.error):
+        tree = None
+    if tree is None:
+        return Volume(**base, file_system=name), 0
+    return Volume(**base, file_system=name, label=tree.label, block_size=tree.block_size), tree.size
+
+
 READABLE = frozenset({"NTFS", "FAT", "exFAT", "ext2/3/4", "HFS+", "HFSX", "ISO 9660"})
 """Names by signature of what TSK opens, if it is sound."""
 
@@ -91,7 +105,7 @@ def is_recognised(volume: Volume) -> bool:
 
 
 def is_listed(volume: Volume) -> bool:
-    """Whether TSK opened the volume, so that its names can be listed."""
+    """Whether the volume could be opened, by TSK or by our own reader, so that its names can be listed."""
     return volume.number is not None and volume.block_size > 0
 
 

@@ -56,6 +56,8 @@ class Named:
     orphan: bool = False
     stream: bytes = b""
     readable: bool = True
+    by_runs: bool = False
+    """Whether its bytes are those of ``runs``, since no address leads to them any more."""
 
 
 class Fault(NamedTuple):
@@ -80,6 +82,12 @@ class Tree(Protocol):
 
     def open(self, address: int, sequence: int | None, attribute: tuple[int, int] | None) -> ReadAt:
         """Return ``read_at(offset, length)`` over the bytes of a name; raise ``OSError`` here or there when they cannot be had."""
+
+
+class SizedTree(Tree, Protocol):
+    """A tree that is a file system: it knows how long it is."""
+
+    size: int
 
 
 @dataclass(slots=True)
@@ -157,6 +165,9 @@ class TreeWalker:
             evidence=self.volume.evidence, volume_offset=self.volume.offset, meta_addr=one.address, meta_seq=one.sequence,
             attr_type=attr_type, attr_id=attr_id,
         )  # fmt: skip
+        if one.by_runs:
+            runs = tuple(Run(image_offset=at, length=length) for at, length in one.runs)
+            place = Locator(evidence=self.volume.evidence, volume_offset=self.volume.offset, runs=runs)
         size = one.size if 0 <= one.size < 1 << 62 else 0
         entry = Entry(
             id=self._id(one, raw), evidence=self.volume.evidence, volume=self.volume.number, path=path, name=name,
