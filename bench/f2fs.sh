@@ -30,7 +30,7 @@ if [ "${1:-}" = fixture ]; then
     ls -l tests/filesystem/f2fs.img.xz
     exit
 fi
-for features in "" extra_attr,inode_checksum,inode_crtime extra_attr,quota extra_attr,flexible_inline_xattr; do
+for features in "" extra_attr,inode_checksum,inode_crtime extra_attr,quota; do
     rm -f "$work/img"
     truncate -s 3G "$work/img"
     mkfs.f2fs -q ${features:+-O $features} "$work/img" > /dev/null

@@ -7,6 +7,7 @@ import plistlib
 import sqlite3
 import struct
 from contextlib import closing
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
@@ -79,7 +80,10 @@ def make_backup(folder: Path, *, encrypted: bool = False, newer: bool = True) ->
     if encrypted:
         manifest |= {"BackupKeyBag": keybag(newer=newer), "ManifestKey": wrapped(MANIFEST_KEY)}
     (folder / "Manifest.plist").write_bytes(plistlib.dumps(manifest, fmt=plistlib.FMT_BINARY))
-    (folder / "Info.plist").write_bytes(plistlib.dumps({"Device Name": "Kim's iPhone", "Product Type": "iPhone12,1"}))
+    info: dict[str, Any] = {"Device Name": "Kim's iPhone", "Product Type": "iPhone12,1"}
+    info |= {"Phone Number": "+49 30 1234567", "IMEI": "350000000000006"}
+    info["Last Backup Date"] = datetime(2024, 5, 6, 7, 8, 9)  # noqa: DTZ001 - property lists keep UTC without saying so
+    (folder / "Info.plist").write_bytes(plistlib.dumps(info))
     path = folder / "Manifest.db"
     with closing(sqlite3.connect(path, isolation_level=None)) as database:
         database.execute("CREATE TABLE Files (fileID TEXT PRIMARY KEY, domain TEXT, relativePath TEXT, flags INTEGER, file BLOB)")

@@ -95,6 +95,17 @@ def test_what_stands_in_no_list_is_listed_apart_and_said(tmp_path: Path) -> None
     assert any("stand in no list" in fault for fault in faults)
 
 
+def test_what_it_says_of_the_phone(tmp_path: Path) -> None:
+    facts = tree_of(make_backup(tmp_path / "b", encrypted=True), PASSWORD).facts()
+    assert facts == {
+        "device name": "Kim's iPhone",
+        "model": "iPhone12,1",
+        "phone number": "+49 30 1234567",
+        "IMEI": "350000000000006",
+        "last backup": "2024-05-06T07:08:09Z",
+    }
+
+
 def test_a_list_that_breaks_off_gives_what_is_whole_and_says_so(tmp_path: Path) -> None:
     data = (make_old_backup(tmp_path / "b") / "Manifest.mbdb").read_bytes()
     found, why = read_mbdb(data[:-5])

@@ -93,7 +93,9 @@ class Tasks:
         image = None if is_logical(evidence.kind) else tsk_image(medium, evidence.paths)
         self._slot.announce(LISTING, 0, 0)
         if is_logical(evidence.kind):
-            volumes = [volume_of(evidence, medium, self._slot.beat, self._passwords)]
+            volume, device = volume_of(evidence, medium, self._slot.beat, self._passwords)
+            evidence = evidence.replace(facts={**evidence.facts, **device})
+            volumes = [volume]
             problems: list[Problem] = []
         else:
             volumes, problems = list_volumes(image, medium, evidence.id, self._slot.beat)

@@ -44,8 +44,13 @@ def open_tree(kind: str, medium: Medium, beat: Callable[[], None], passwords: Se
     return FolderTree(folder, 0, folder.size, beat), _NAMES[what]
 
 
-def volume_of(evidence: Evidence, medium: Medium, beat: Callable[[], None], passwords: Sequence[str]) -> Volume:
-    """Return the one volume of logical evidence; raise ``EvidenceError`` when its list of files cannot be read."""
+def volume_of(
+    evidence: Evidence, medium: Medium, beat: Callable[[], None], passwords: Sequence[str]
+) -> tuple[Volume, dict[str, str]]:
+    """Return the one volume of logical evidence, and what it says of the device it is of.
+
+    Raises ``EvidenceError`` when its list of files cannot be read.
+    """
     try:
         tree, name = open_tree(evidence.kind, medium, beat, passwords)
     except PasswordError as error:
@@ -54,10 +59,11 @@ def volume_of(evidence: Evidence, medium: Medium, beat: Callable[[], None], pass
         what = _NAMES[evidence.kind.partition(".")[0]]
         raise EvidenceError(f"{evidence.paths[0]} is a {what} that cannot be listed: {error}", hint="get a whole copy") from error
     locked = (isinstance(tree, BackupTree) and tree.encrypted) or evidence.facts.get("encryption", "none") != "none"
-    return Volume(
+    volume = Volume(
         evidence=evidence.id, number=1, offset=0, size=medium.size, scheme="none", type="files", file_system=name, block_size=1,
         encryption=Encryption.UNLOCKED if locked else Encryption.NONE, found_by="files",
     )  # fmt: skip
+    return volume, tree.facts() if isinstance(tree, BackupTree) else {}
 
 
 def is_archive(volume: Volume) -> bool:

@@ -12,10 +12,11 @@ import stat
 from typing import TYPE_CHECKING, Any
 
 from triage.artifacts.keyedarchive import KeyedArchive
-from triage.artifacts.plist import parse_plist
+from triage.artifacts.plist import Date, parse_plist
 from triage.artifacts.sqlite import MAX_BYTES, open_database
 from triage.artifacts.structure import StructureError
 from triage.errors import PasswordError
+from triage.escape import show
 from triage.filesystem.trees.tree import Fault, Named
 from triage.logical.backupdomains import place_of
 from triage.logical.folder import named, reader
@@ -23,7 +24,7 @@ from triage.logical.keybag import Keybag, KeybagError, cbc_reader, read_keybag
 from triage.logical.listed import Listed
 from triage.logical.mbdb import read_mbdb
 from triage.logical.paths import Folders
-from triage.model import Kind, Severity, TimeBasis
+from triage.model import Kind, Severity, TimeBasis, iso_time
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -33,6 +34,23 @@ if TYPE_CHECKING:
 
 LISTS = (b"Manifest.db", b"Manifest.mbdb")
 _BESIDE = frozenset((*LISTS, b"Manifest.db-wal", b"Manifest.db-shm", b"Manifest.plist", b"Info.plist", b"Status.plist"))
+_FACTS = {
+    "Device Name": "device name",
+    "Display Name": "shown as",
+    "Product Name": "product",
+    "Product Type": "model",
+    "Product Version": "system version",
+    "Build Version": "system build",
+    "Serial Number": "serial number",
+    "Unique Identifier": "identifier",
+    "IMEI": "IMEI",
+    "IMEI 2": "second IMEI",
+    "MEID": "MEID",
+    "ICCID": "ICCID",
+    "Phone Number": "phone number",
+    "Last Backup Date": "last backup",
+    "iTunes Version": "written by iTunes",
+}
 _COLUMNS = ("fileID", "domain", "relativePath", "flags", "file")
 _MOST_PLIST = 64 << 20
 
@@ -78,6 +96,21 @@ class BackupTree:
     def _bytes(self, name: bytes, limit: int) -> bytes:
         one = self._file(name)
         return reader(self._medium, one)(0, min(one.size, limit)) if one is not None else b""
+
+    def facts(self) -> dict[str, str]:
+        """Return what ``Info.plist`` says of the phone: name, model, system, numbers."""
+        try:
+            info: Any = parse_plist(self._bytes(b"Info.plist", _MOST_PLIST)).value
+        except StructureError:
+            return {}
+        found = {}
+        for key, name in _FACTS.items():
+            value = info.get(key) if isinstance(info, dict) else None
+            if isinstance(value, Date):
+                value = iso_time(value.nanoseconds)
+            if isinstance(value, str) and value.strip():
+                found[name] = show(value.strip())[:200]
+        return found
 
     def _unlock(self, passwords: Sequence[str]) -> Keybag | None:
         if self._file(b"Manifest.plist") is None:
