@@ -13,6 +13,7 @@ from targets import Target
 from triage.errors import EvidenceError
 from triage.evidence.androidbackup import open_backup
 from triage.evidence.folder import FolderMedium
+from triage.evidence.luks import LuksError, open_luks
 from triage.evidence.packed import open_packed
 from triage.filesystem.trees.tree import Named, Tree, TreeWalker
 from triage.logical.itunes import BackupTree
@@ -22,8 +23,9 @@ from triage.logical.tarfiles import TarTree
 from triage.logical.zipfiles import NoListError, ZipTree
 from triage.model import Entry, Volume
 
-sys.path.append(str(Path(__file__).resolve().parents[1] / "logical"))
+sys.path += [str(Path(__file__).resolve().parents[1] / folder) for folder in ("logical", "filesystem")]
 from backup_maker import keybag, make_backup, make_old_backup
+from luks_maker import PASSWORD, luks1, luks2
 from test_logical_archives import Bytes, tarred, zipped
 
 AB = b"ANDROID BACKUP\n5\n1\nnone\n"
@@ -76,6 +78,13 @@ def _backup(data: bytes) -> None:
         medium.close()
 
 
+def _luks(data: bytes) -> None:
+    with contextlib.suppress(LuksError):
+        found = open_luks(Bytes(data), [PASSWORD])
+        if found is not None:
+            found.read_at(0, 4096)
+
+
 def _seeds() -> list[bytes]:
     with tempfile.TemporaryDirectory() as folder:
         new, old = make_backup(Path(folder) / "new"), make_old_backup(Path(folder) / "old")
@@ -83,6 +92,7 @@ def _seeds() -> list[bytes]:
 
 
 TARGETS = [
+    Target("luks", _luks, lambda: [luks1(bytes(4096)), luks2(bytes(4096))], ("triage.evidence.luks",), tokens=(b"LUKS\xba\xbe", b"aes")),
     Target("zip-evidence", _zip, lambda: [zipped(), zipped(0)],
            ("triage.logical.zipfiles", "triage.logical.ziptimes", "triage.logical.paths", "triage.filesystem.trees.tree"),
            tokens=(b"PK\1\2", b"PK\5\6", b"PK\6\6", b"PK\6\7", b"\xff" * 4)),

@@ -65,6 +65,8 @@ NO_PARSER = {
     "triage.logical.catalog": "tells which reader it is",
     "triage.logical.folder": "names of the examiner's disk",
     "triage.logical.listed": "a record",
+    "triage.evidence.layers": "arithmetic",
+    "triage.filesystem.unlock": "hands volumes to what the luks target reads",
     "triage.filesystem.trees.f2fs": F2FS,
     "triage.filesystem.trees.f2fstree": F2FS,
     "triage.filesystem.trees.catalog": "a table",

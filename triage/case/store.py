@@ -16,6 +16,7 @@ from triage.case.matches import comparison_counts
 from triage.case.where import FIELDS, compile_where
 from triage.content.types import extension_mismatch
 from triage.errors import CaseError, UsageError
+from triage.evidence.layers import is_view
 from triage.model import Encryption, Entry, Evidence, Json, Outcome, Severity, Volume, iso_time
 from triage.priority.coverage import CoverageInput, VolumeCoverage, coverage
 
@@ -234,8 +235,8 @@ class Case:
                 outcomes=outcomes,
                 skipped=skipped,
                 bytes_medium=sum(e["size"] for e in evidence),
-                bytes_volumes=sum(v["size"] for v in volumes if v["number"] is not None),
-                bytes_gaps=sum(v["size"] for v in volumes if v["number"] is None),
+                bytes_volumes=sum(v["size"] for v in volumes if v["number"] is not None and not is_view(v["offset"])),
+                bytes_gaps=sum(v["size"] for v in volumes if v["number"] is None and not is_view(v["offset"])),
                 bytes_content_read=read,
                 bytes_content_selected=selected,
                 volumes=tuple(

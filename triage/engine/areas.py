@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from triage.carving.space import SECTOR, Area
+from triage.evidence.layers import end_of
 from triage.filesystem.describe import is_listed
 from triage.filesystem.ownership import Ownership
 from triage.logical.catalog import is_archive
@@ -55,8 +56,8 @@ def areas_of(
     areas: list[Area] = []
     taken = Ownership()
     for volume in sorted(volumes, key=lambda v: (v.number is None, v.offset)):
-        start, end = min(volume.offset, evidence.size), min(volume.offset + volume.size, evidence.size)
-        if (volume.encryption is Encryption.LOCKED and not is_listed(volume)) or is_archive(volume):
+        start, end = end_of(evidence.size, volume.offset, volume.size)
+        if (volume.encryption is not Encryption.NONE and not is_listed(volume)) or is_archive(volume):
             taken.add(start, end - start)
             continue
         listed = volume.number is not None and is_listed(volume)

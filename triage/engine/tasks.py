@@ -14,6 +14,7 @@ from triage.case.items import Work
 from triage.engine import testhook
 from triage.engine.phases import ANALYZING, EXPORTING, HASHING, LISTING, OPENING, READING, SAMPLING, VERIFYING
 from triage.evidence import opening, verify
+from triage.evidence.layers import extent_of
 from triage.filesystem.checks import VolumeReader
 from triage.filesystem.describe import read_head
 from triage.filesystem.image import tsk_image, tsk_reason
@@ -22,6 +23,7 @@ from triage.filesystem.signatures import identify_volume
 from triage.filesystem.trees.catalog import tree_named
 from triage.filesystem.trees.tree import TreeWalker
 from triage.filesystem.tsk import Avoid, Walker
+from triage.filesystem.unlock import relock, unlock
 from triage.filesystem.volumes import list_volumes, open_file_system
 from triage.logical.catalog import is_logical, open_tree, volume_of
 from triage.model import MAX_CHILDREN, Entry, Evidence, Locator, Problem, Severity, Volume
@@ -99,6 +101,10 @@ class Tasks:
             problems: list[Problem] = []
         else:
             volumes, problems = list_volumes(image, medium, evidence.id, self._slot.beat)
+            medium, volumes, problems, unlocked = unlock(medium, volumes, problems, self._passwords, self._slot.beat)
+            if unlocked:
+                evidence = evidence.replace(facts={**evidence.facts, **unlocked})
+                image = tsk_image(medium, evidence.paths)
         if mended := facts_of(volumes):
             evidence = evidence.replace(facts={**evidence.facts, **mended})
         self._evidence[evidence.id] = (evidence, medium, image)
@@ -125,6 +131,7 @@ class Tasks:
             evidence = Evidence.from_json(data)
             if evidence.id not in self._evidence:
                 medium = opening.reopen(evidence, self._slot.beat, self._passwords)
+                medium = relock(medium, evidence.facts, self._passwords, self._slot.beat)
                 image = None if is_logical(evidence.kind) else tsk_image(medium, evidence.paths)
                 self._evidence[evidence.id] = (evidence, medium, image)
         self._send({"done": "attach"})
@@ -149,7 +156,7 @@ class Tasks:
             else:
                 mark = identify_volume(read_head(medium, offset))
                 name = mark.name if mark is not None else ""
-                self._trees[key] = tree_named(name, medium, offset, medium.size - offset, self._slot.beat)
+                self._trees[key] = tree_named(name, medium, offset, extent_of(medium) - offset, self._slot.beat)
         return self._trees[key]
 
     def _walk(self, command: dict[str, Any]) -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytsk3
 
+from triage.evidence.layers import extent_of
 from triage.evidence.medium import DamagedRangeError, FileMedium
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ class MediumImage(pytsk3.Img_Info):  # type: ignore[misc]
 
     def get_size(self) -> int:
         """Return the medium's size in bytes."""
-        return self._medium.size
+        return extent_of(self._medium)
 
     def read(self, offset: int, size: int) -> bytes:
         """Return at most ``size`` bytes: more would overrun TSK's buffer. None where the medium is damaged.

@@ -88,7 +88,7 @@ def coverage(counted: CoverageInput) -> dict[str, Any]:
     """
     outcomes = counted.outcomes
     locked = _names(v for v in counted.volumes if v.encryption is Encryption.LOCKED)
-    unreadable = _names(v for v in counted.volumes if v.state == NOT_LISTED and v.encryption is not Encryption.LOCKED)
+    unreadable = _names(v for v in counted.volumes if v.state == NOT_LISTED and v.encryption is Encryption.NONE)
     partly = _names(v for v in counted.volumes if v.state == PARTLY_LISTED)
     missing = sum(outcomes[o] for o in (Outcome.NOT_REACHED, Outcome.FAILED, Outcome.TIMEOUT, Outcome.CRASHED, Outcome.PARTIAL))
     return {

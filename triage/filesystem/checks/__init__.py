@@ -15,6 +15,7 @@ import importlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
+from triage.evidence.layers import extent_of
 from triage.evidence.medium import DamagedRangeError
 
 if TYPE_CHECKING:
@@ -82,7 +83,7 @@ class VolumeReader:
 
     def __init__(self, medium: Medium, volume: Volume, beat: Callable[[], None]) -> None:
         self.volume = volume
-        self.size = max(0, min(volume.size, medium.size - volume.offset))
+        self.size = max(0, min(volume.size, extent_of(medium) - volume.offset))
         self.unreadable = 0
         self._medium = medium
         self._beat = beat

@@ -1,0 +1,120 @@
+"""LUKS volumes: opened with their password, examined like any other, carved too; told when they stay locked; damage."""
+
+from __future__ import annotations
+
+import hashlib
+import random
+import sys
+from pathlib import Path
+
+import pytest
+from luks_maker import PASSWORD, luks1, luks2
+
+from triage.case.store import Case
+from triage.cli import run as triage
+from triage.evidence.luks import LuksError, open_luks
+
+sys.path.append(str(Path(__file__).resolve().parents[1] / "engine"))
+from fat_image import make_fat
+
+NOTE = b"hello inside\n"
+JPEG = b"\xff\xd8\xff\xe0\0\x10JFIF" + bytes(range(256)) * 9
+PAYLOAD = make_fat({"NOTE.TXT": NOTE, "GONE.JPG": JPEG}, frozenset({"GONE.JPG"}))
+VOLUMES = {
+    "luks1 xts": luks1(PAYLOAD),
+    "luks1 cbc-essiv": luks1(PAYLOAD, "cbc-essiv:sha256"),
+    "luks2 pbkdf2": luks2(PAYLOAD),
+    "luks2 argon2id, sectors of 4096": luks2(PAYLOAD.ljust(-(-len(PAYLOAD) // 4096) * 4096, b"\0"), argon=True, sector=4096),
+}
+
+
+class Bytes:
+    """A medium in memory."""
+
+    def __init__(self, data: bytes) -> None:
+        self.data, self.size, self.sector_size = data, len(data), 512
+        self.damaged: dict[int, tuple[int, str]] = {}
+
+    def read_at(self, offset: int, length: int) -> bytes:
+        return self.data[offset : offset + max(0, length)]
+
+    def close(self) -> None:
+        pass
+
+
+@pytest.mark.parametrize("data", VOLUMES.values(), ids=VOLUMES)
+def test_the_payload_is_read_at_any_place(data: bytes) -> None:
+    found = open_luks(Bytes(data), ["wrong", PASSWORD])
+    assert found is not None
+    assert found.read_at(0, len(PAYLOAD)) == PAYLOAD
+    for offset, length in ((1, 1), (511, 2), (700, 5000), (len(PAYLOAD) - 5, 5)):
+        assert found.read_at(offset, length) == PAYLOAD[offset : offset + length]
+    assert open_luks(Bytes(data), ["wrong"]) is None
+
+
+def test_the_second_header_of_luks2_will_do() -> None:
+    data = bytearray(luks2(PAYLOAD))
+    data[5000:5100] = bytes(100)
+    found = open_luks(Bytes(bytes(data)), [PASSWORD])
+    assert found is not None
+    assert found.read_at(0, 512) == PAYLOAD[:512]
+
+
+@pytest.mark.parametrize("data", VOLUMES.values(), ids=VOLUMES)
+def test_damage_never_breaks_it(data: bytes) -> None:
+    rng = random.Random(4)
+    for _ in range(60):
+        mutant = bytearray(data)
+        for _ in range(rng.choice((1, 3))):
+            at = rng.randrange(min(len(mutant), 9000))
+            mutant[at : at + 4] = rng.choice((rng.randbytes(4), b"\xff" * 4, bytes(4)))
+        try:
+            found = open_luks(Bytes(bytes(mutant)), [PASSWORD])
+        except LuksError:
+            continue
+        if found is not None:
+            found.read_at(0, 4096)
+
+
+def md5(data: bytes) -> str:
+    return hashlib.md5(data, usedforsecurity=False).hexdigest()
+
+
+@pytest.mark.parametrize("name", ["luks1 xts", "luks2 argon2id, sectors of 4096"])
+def test_an_unlocked_volume_is_examined_like_any_other(name: str, tmp_path: Path) -> None:
+    image = tmp_path / "disk.raw"
+    image.write_bytes(VOLUMES[name])
+    secret = tmp_path / "secret"
+    secret.write_text(PASSWORD)
+    assert triage(["run", str(image), "--case", str(tmp_path / "case"), "-q", "--password-file", str(secret), "--jobs", "2"]) == 0
+    with Case.open(tmp_path / "case") as opened:
+        rows = {row["path"]: row for row in opened.files()}
+        status = opened.coverage()
+        volumes = opened.volumes()
+    assert rows["vol2/NOTE.TXT"]["md5"] == md5(NOTE)
+    gone = next(row for path, row in rows.items() if path.endswith("ONE.JPG") and row["kind"] == "file")
+    assert (gone["state"], gone["md5"]) == ("deleted", md5(JPEG))
+    states = [(v["number"], v["encryption"], v["state"]) for v in volumes if v["number"]]
+    assert states == [(1, "unlocked", "not listed"), (2, "unlocked", "listed")]
+    assert status["locked_volumes"] == []
+    assert status["unreadable_volumes"] == []
+    assert PASSWORD.encode() not in b"".join(p.read_bytes() for p in (tmp_path / "case").rglob("*") if p.is_file())
+
+
+def test_without_its_password_it_is_locked_and_said_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    image = tmp_path / "disk.raw"
+    image.write_bytes(VOLUMES["luks1 xts"])
+    assert triage(["run", str(image), "--case", str(tmp_path / "a"), "-q"]) == 3
+    assert "LUKS and locked" in capsys.readouterr().err
+    assert triage(["run", str(image), "--case", str(tmp_path / "b"), "-q", "--password", "not this one"]) == 3
+    assert "not this one" not in capsys.readouterr().err
+    with Case.open(tmp_path / "b") as opened:
+        assert any("no password that was given opens it" in problem["message"] for problem in opened.problems())
+        assert opened.coverage()["locked_volumes"] == ["vol1 (LUKS)"]
+
+
+def test_cat_reads_out_of_it(tmp_path: Path, capfdbinary: pytest.CaptureFixture[bytes]) -> None:
+    image = tmp_path / "disk.raw"
+    image.write_bytes(VOLUMES["luks2 pbkdf2"])
+    assert triage(["cat", str(image), "vol2/NOTE.TXT", "--password", PASSWORD]) == 0
+    assert capfdbinary.readouterr().out == NOTE

@@ -1,0 +1,64 @@
+"""A medium with what was unlocked of it: volumes whose bytes do not lie on it as they are, mapped behind its end.
+
+A place at or past :data:`FIRST` is one of such a view, :data:`STEP` apart from each other; every place below is the acquired medium's own.
+So volumes, runs and locators go on being numbers, and whoever reads by number reads both.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from triage.evidence.medium import Medium
+
+FIRST, STEP = 1 << 52, 1 << 46
+MOST = 32
+
+
+class LayeredMedium:
+    """A medium and its views. ``size`` is the acquired medium's; ``extent``: the end of the last view."""
+
+    def __init__(self, below: Medium) -> None:
+        self.size = below.size
+        self.sector_size = below.sector_size
+        self.damaged = below.damaged
+        self._below = below
+        self._views: list[Medium] = []
+
+    @property
+    def extent(self) -> int:
+        """Where the last view ends."""
+        return FIRST + (len(self._views) - 1) * STEP + self._views[-1].size if self._views else self.size
+
+    def add(self, view: Medium) -> int:
+        """Map a view; return its place. Raises ``ValueError`` when there are too many, or it is too large."""
+        if len(self._views) >= MOST or view.size > STEP:
+            raise ValueError("more than can be mapped")
+        self._views.append(view)
+        return FIRST + (len(self._views) - 1) * STEP
+
+    def read_at(self, offset: int, length: int) -> bytes:
+        """Return the bytes; see :class:`triage.evidence.medium.Medium`."""
+        if offset < FIRST:
+            return self._below.read_at(offset, length)
+        number, inside = divmod(offset - FIRST, STEP)
+        return self._views[number].read_at(inside, length) if number < len(self._views) else b""
+
+    def close(self) -> None:
+        """Close the files."""
+        self._below.close()
+
+
+def extent_of(medium: Medium) -> int:
+    """Return where a medium's bytes end, its views included."""
+    return medium.extent if isinstance(medium, LayeredMedium) else medium.size
+
+
+def is_view(offset: int) -> bool:
+    """Whether a place is one of a view, and not of the acquired medium."""
+    return offset >= FIRST
+
+
+def end_of(size: int, offset: int, length: int) -> tuple[int, int]:
+    """Return where a volume begins and ends as far as there are bytes: within a medium of ``size`` bytes, or anywhere in a view."""
+    return (offset, offset + length) if is_view(offset) else (min(offset, size), min(offset + length, size))
