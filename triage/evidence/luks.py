@@ -194,12 +194,13 @@ def decrypt(cipher: str, key: bytes, data: bytes, first: int, sector: int = SECT
     if len(key) not in ((32, 64) if mode == "xts" else (16, 24, 32)):
         raise LuksError("a key of a length that its cipher does not take")
     algorithm = algorithms.AES(key)
-    tweak = Cipher(algorithms.AES(hashlib.sha256(key).digest()), modes.ECB()).encryptor() if vector.startswith("essiv") else None  # noqa: S305
+    hidden = algorithms.AES(hashlib.sha256(key).digest()) if vector.startswith("essiv") else None
     found, step = [], sector // SECTOR
     for at in range(0, len(data) - sector + 1, sector):
         number = first + at // sector * step
         raw = (number & 0xFFFFFFFF if vector == "plain" else number).to_bytes(16, "little")
-        iv = tweak.update(raw) if tweak is not None else raw
+        # One block under a vector of zeros: the number itself, encrypted.
+        iv = Cipher(hidden, modes.CBC(bytes(16))).encryptor().update(raw) if hidden is not None else raw
         decryptor = Cipher(algorithm, modes.XTS(iv) if mode == "xts" else modes.CBC(iv)).decryptor()
         found.append(decryptor.update(data[at : at + sector]))
     return b"".join(found)
