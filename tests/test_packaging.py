@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import fnmatch
 import re
 import shutil
@@ -105,6 +106,30 @@ def test_no_dependency_has_a_licence_that_spreads(requirements: list[str]) -> No
     licences = {name: stated_licence(metadata.metadata(name)) for name in sorted(names)}
     assert not {name: licence for name, licence in licences.items() if COPYLEFT.search(licence)}
     assert not [name for name, licence in licences.items() if not licence], "no licence stated: look it up"
+
+
+def _at_the_top(tree: ast.Module) -> set[str]:
+    """Return what a module imports when it is imported: not what stands in functions, under ``try`` or for types alone."""
+    found: set[str] = set()
+    for node in tree.body:
+        if isinstance(node, ast.Import):
+            found |= {one.name.partition(".")[0] for one in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            found.add(node.module.partition(".")[0])
+    return found
+
+
+def test_what_the_program_imports_comes_with_it() -> None:
+    """The tests' environment holds every extra, so only this sees that one would be missing after the README's first command."""
+    brings = {name: {_name_of(d) for d in names} for name, names in metadata.packages_distributions().items()}
+    asked = {_name_of(one) for one in PROJECT["dependencies"]}
+    missing = {}
+    for path in [*(ROOT / "triage").rglob("*.py"), *(ROOT / "plugins").glob("*.py")]:
+        shown = path.relative_to(ROOT).as_posix()
+        for name in _at_the_top(ast.parse(path.read_text(encoding="utf-8"))) - set(sys.stdlib_module_names) - {"triage"}:
+            if not brings.get(name, set()) & asked:
+                missing[shown] = name
+    assert missing == {}
 
 
 def test_dependencies_are_named_in_the_notice() -> None:

@@ -30,8 +30,7 @@ def seal(case: Path, key: Path) -> None:
     """Sign a case as it is now: the audit log's last line, the case's digest, the report's.
 
     The signature is written to CASE/seal.json; `triage audit verify CASE --public-key FILE` checks it. A passphrase is asked for if
-    the key has one. `openssl genpkey -algorithm ed25519 -aes256 -out lab.pem` makes a key. Needs the package cryptography
-    (pip install 'triage[seal]').
+    the key has one. `openssl genpkey -algorithm ed25519 -aes256 -out lab.pem` makes a key.
 
     \b
     Example:

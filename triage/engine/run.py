@@ -50,6 +50,7 @@ if TYPE_CHECKING:
 _DEPENDENCIES = (
     "av",
     "click",
+    "cryptography",
     "deflate",
     "libewf-python",
     "numpy",

@@ -135,11 +135,14 @@ def _derive(kdf: dict[str, Any], password: bytes, length: int) -> bytes:
         raise LuksError(f"a derivation of keys that is not known: {kdf['type']!r:.40}")
     from cryptography.hazmat.primitives.kdf import argon2  # noqa: PLC0415 - only these need it
 
-    make = argon2.Argon2id if kdf["type"] == "argon2id" else argon2.Argon2i
+    make = getattr(argon2, "Argon2id" if kdf["type"] == "argon2id" else "Argon2i", None)
+    if make is None:  # cryptography before 47
+        raise LuksError(f"this version of cryptography does not know {kdf['type']}")
     time, memory, lanes = int(kdf["time"]), int(kdf["memory"]), int(kdf["cpus"])
     if not 0 < time <= _MOST_TIME or not 0 < memory <= _MOST_MEMORY or not 0 < lanes <= 16:
         raise LuksError("the cost of its password cannot be, or is over 4 GiB of memory")
-    return make(salt=salt, length=length, iterations=time, lanes=lanes, memory_cost=memory).derive(password)
+    key: bytes = make(salt=salt, length=length, iterations=time, lanes=lanes, memory_cost=memory).derive(password)
+    return key
 
 
 def _is_right(digest: dict[str, Any], master: bytes) -> bool:
