@@ -1,6 +1,7 @@
 """The ledger of the medium: to whom each of its bytes belongs, and how many of them were read. Every byte is in one row.
 
-What no row of the case explains is said to be so: a byte that was never read is never left out of the count.
+What no row of the case explains is said to be so: a byte that was never read is never left out of the count. Archives, folders and
+backups are no media and have no row: their files are counted as such, and what of an archive no file owns is a problem of its own.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from triage.filesystem.ownership import Ownership, total
+from triage.logical.catalog import is_logical
 from triage.model import Evidence, Outcome, Volume
 
 if TYPE_CHECKING:
@@ -33,7 +35,8 @@ def medium_ledger(connection: sqlite3.Connection) -> list[Json]:
     ledgers = []
     for (record,) in connection.execute("SELECT record FROM evidence ORDER BY position"):
         evidence = Evidence.from_json(json.loads(record))
-        ledgers.append(_of_evidence(connection, evidence))
+        if not is_logical(evidence.kind):
+            ledgers.append(_of_evidence(connection, evidence))
     return ledgers
 
 

@@ -32,6 +32,7 @@ _END64 = struct.Struct("<4sQHHIIQQQQ")
 _LOCATOR64 = struct.Struct("<4sIQI")
 _PIECE = 1 << 20
 _USUAL = 4096
+_TRAILER, _DESCRIPTOR, _SLACK = 22 + 20 + 56, 24, 4096
 _LONGEST = _CENTRAL.size + 3 * 0xFFFF
 _METHODS = {0: "stored", 8: "deflate", 9: "deflate64", 12: "bzip2", 14: "LZMA", 93: "zstd", 95: "xz", 98: "PPMd", 99: "AES"}
 _DECODED = {8, 12, 14, 93, 95}
@@ -136,12 +137,14 @@ class ZipTree:
         folders = Folders()
         seen, encrypted = 0, 0
         unread: dict[str, int] = {}
+        owned = self._length + _TRAILER
         for one in self.members():
             seen += 1
             path = split_path(_name(one))
             mode = one.attributes >> 16 if one.made_by in (_UNIX, _MAC) else 0
             directory = one.name.endswith((b"/", b"\\")) or stat.S_ISDIR(mode)
             yield from folders.above(path, self._start)
+            owned += self._owned(one)
             if directory and not folders.add(path):
                 continue
             made = self._named(one, path, mode, directory=directory)
@@ -155,6 +158,8 @@ class ZipTree:
         self.checked = seen >= self.count
         if not self.checked:
             yield Fault(Severity.ERROR, f"the archive's list is damaged: {self.count - seen} of {self.count} members are missing")
+        if (rest := self._size - owned) > _SLACK:
+            yield Fault(Severity.WARNING, f"about {rest} bytes of the archive belong to no member: nothing in them was examined")
         if encrypted:
             yield Fault(Severity.ERROR, f"{encrypted} files of the archive are encrypted: nothing in them was examined")
         for method, count in sorted(unread.items()):
@@ -182,6 +187,11 @@ class ZipTree:
             runs=((self._base + start, one.packed),) if stored and start is not None and one.size else (),
             readable=start is not None and not one.encrypted and (one.method == 0 or one.method in _DECODED),
         )  # fmt: skip
+
+    def _owned(self, one: Central) -> int:
+        """Return how many bytes a member takes with its local header, and the record that may follow it."""
+        start = self._start_of(one)
+        return start + one.packed - one.offset - self._shift + (_DESCRIPTOR if one.flags & 8 else 0) if start is not None else 0
 
     def _start_of(self, one: Central) -> int | None:
         """Return where a member's bytes begin, by its local header (4.3.7); ``None`` when that is none."""

@@ -21,6 +21,7 @@ ReadAt = Callable[[int, int], bytes]
 MAX_RUNS = 10_000
 _LONGEST_PATH = 32_768
 _TIMES = 1 << 63
+_HUNG = "an earlier attempt to list this entry ended the worker: only its name is known"
 
 
 @dataclass(slots=True, kw_only=True)
@@ -125,6 +126,10 @@ class TreeWalker:
                     continue
             entry = self._entry(one)
             self.totals.names += 1
+            if one.address in self.skip and one.kind is Kind.FILE:
+                yield self._problem(Fault(Severity.ERROR, _HUNG, one.path))
+            if len(entry.path) >= _LONGEST_PATH:
+                yield self._problem(Fault(Severity.WARNING, f"a path is longer than {_LONGEST_PATH:,} characters: it is shown cut"))
             if one.kind is Kind.DIRECTORY:
                 self.totals.directories += 1
             if gone:
