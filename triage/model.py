@@ -252,9 +252,16 @@ class Evidence(Record):
     exhibit: str = ""
 
 
+INSIDE = 10_000
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Volume(Record):
-    """A stretch of the medium: a partition, an unpartitioned gap (``number`` is ``None``), or the whole of it."""
+    """A stretch of the medium: a partition, an unpartitioned gap (``number`` is ``None``), or the whole of it.
+
+    What was unlocked lies in no stretch of the medium as it is: such volumes are places behind its end (:mod:`triage.evidence.layers`),
+    and their number is :data:`INSIDE` times that of the volume they were in, and their own there.
+    """
 
     _decode: ClassVar[dict[str, Any]] = {"encryption": Encryption}
 
@@ -272,8 +279,11 @@ class Volume(Record):
 
     @property
     def name(self) -> str:
-        """``vol1``, ``vol2`` … as paths are prefixed with; ``gap@OFFSET`` for space without a partition."""
-        return f"vol{self.number}" if self.number is not None else f"gap@{self.offset}"
+        """``vol1``, ``vol2`` … as paths are prefixed with, ``vol2.1`` in what was unlocked; ``gap@OFFSET``: space without a partition."""
+        if self.number is None:
+            return f"gap@{self.offset}"
+        outer, inner = divmod(self.number, INSIDE)
+        return f"vol{outer}.{inner}" if outer else f"vol{inner}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import random
+import struct
 import sys
 from pathlib import Path
 
 import pytest
 from luks_maker import PASSWORD, luks1, luks2
+from PIL import Image
 
 from triage.case.store import Case
 from triage.cli import run as triage
+from triage.errors import PasswordError
 from triage.evidence.luks import LuksError, open_luks
+from triage.filesystem.image import MediumImage
+from triage.filesystem.unlock import unlock, unlock_again
+from triage.filesystem.volumes import list_volumes
 
 sys.path.append(str(Path(__file__).resolve().parents[1] / "engine"))
 from fat_image import make_fat
@@ -91,11 +98,11 @@ def test_an_unlocked_volume_is_examined_like_any_other(name: str, tmp_path: Path
         rows = {row["path"]: row for row in opened.files()}
         status = opened.coverage()
         volumes = opened.volumes()
-    assert rows["vol2/NOTE.TXT"]["md5"] == md5(NOTE)
+    assert rows["vol1.1/NOTE.TXT"]["md5"] == md5(NOTE)
     gone = next(row for path, row in rows.items() if path.endswith("ONE.JPG") and row["kind"] == "file")
     assert (gone["state"], gone["md5"]) == ("deleted", md5(JPEG))
     states = [(v["number"], v["encryption"], v["state"]) for v in volumes if v["number"]]
-    assert states == [(1, "unlocked", "not listed"), (2, "unlocked", "listed")]
+    assert states == [(1, "unlocked", "not listed"), (10_001, "unlocked", "listed")]
     assert status["locked_volumes"] == []
     assert status["unreadable_volumes"] == []
     assert PASSWORD.encode() not in b"".join(p.read_bytes() for p in (tmp_path / "case").rglob("*") if p.is_file())
@@ -113,8 +120,77 @@ def test_without_its_password_it_is_locked_and_said_so(tmp_path: Path, capsys: p
         assert opened.coverage()["locked_volumes"] == ["vol1 (LUKS)"]
 
 
+def test_a_password_that_comes_later_gives_the_same_case(tmp_path: Path) -> None:
+    image = tmp_path / "disk.raw"
+    image.write_bytes(VOLUMES["luks1 xts"])
+    run = ["run", str(image), "-q", "--case"]
+    assert triage([*run, str(tmp_path / "late")]) == 3
+    assert triage([*run, str(tmp_path / "late"), "--password", "wrong"]) == 3
+    assert triage([*run, str(tmp_path / "late"), "--password", PASSWORD]) == 0
+    assert triage([*run, str(tmp_path / "once"), "--password", PASSWORD]) == 0
+    with Case.open(tmp_path / "late") as late, Case.open(tmp_path / "once") as once:
+        assert late.digest() == once.digest()
+        assert list(late.problems()) == list(once.problems()) == []
+        assert late.coverage()["complete"]
+
+
+def test_what_was_unlocked_is_not_called_locked_when_the_password_is_missing_later(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    image = tmp_path / "disk.raw"
+    image.write_bytes(VOLUMES["luks1 xts"])
+    run = ["run", str(image), "-q", "--case", str(tmp_path / "case")]
+    assert triage([*run, "--password", PASSWORD]) == 0
+    with Case.open(tmp_path / "case") as opened:
+        before = opened.digest()
+    assert triage(run) == 3
+    assert "had unlocked vol1" in capsys.readouterr().err
+    with Case.open(tmp_path / "case") as opened:
+        assert opened.digest() == before
+    assert triage([*run, "--password", PASSWORD]) == 0
+
+
+def test_pictures_of_it_are_shown_with_the_password(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    photo = Image.effect_noise((120, 120), 90).convert("RGB")
+    data = io.BytesIO()
+    photo.save(data, "JPEG")
+    image = tmp_path / "disk.raw"
+    image.write_bytes(luks1(make_fat({"DCIM/PHOTO.JPG": data.getvalue()})))
+    assert triage(["run", str(image), "-q", "--case", str(tmp_path / "case"), "--password", PASSWORD]) == 0
+    report = ["report", str(tmp_path / "case"), "--pictures", "plain", "--out"]
+    assert triage([*report, str(tmp_path / "a")]) == 3
+    assert "give its password again" in capsys.readouterr().err
+    assert triage([*report, str(tmp_path / "b"), "--password", PASSWORD]) == 0
+    assert "data:image/jpeg" in (tmp_path / "b" / "index.html").read_text()
+
+
+def test_volumes_inside_have_places_and_names_of_their_own() -> None:
+    """A table with a second, locked volume: its place and name do not depend on what else was unlocked."""
+    lone = luks1(PAYLOAD)
+    size = -(-len(lone) // 512)
+    table = bytearray(512)
+    for number, start in enumerate((1, 1 + size)):
+        struct.pack_into("<BBHBBHII", table, 446 + 16 * number, 0, 0, 0, 0x83, 0, 0, start, size)
+    table[510:512] = b"\x55\xaa"
+    data = bytes(table) + lone.ljust(size * 512, b"\0") + luks1(PAYLOAD, password="second").ljust(size * 512, b"\0")
+    medium = Bytes(data)
+    volumes, problems = list_volumes(MediumImage(medium), medium, "e")
+    places = {}
+    for passwords in ([PASSWORD, "second"], ["second"], [PASSWORD]):
+        found = unlock(medium, volumes, problems, passwords, lambda: None)
+        for volume in found.volumes:
+            if "." in volume.name:
+                assert places.setdefault(volume.name, volume.offset) == volume.offset
+                assert found.medium.read_at(volume.offset, 512) == PAYLOAD[:512]
+        again = unlock_again(medium, found.facts, passwords, lambda: None)
+        assert all(again.read_at(v.offset, 512) == PAYLOAD[:512] for v in found.volumes if "." in v.name)
+    assert set(places) == {"vol1.1", "vol2.1"}
+    with pytest.raises(PasswordError, match="vol1 had been unlocked"):
+        unlock_again(medium, {"vol1 unlocked": f"LUKS at byte 512, {size * 512} bytes"}, ["wrong"], lambda: None)
+
+
 def test_cat_reads_out_of_it(tmp_path: Path, capfdbinary: pytest.CaptureFixture[bytes]) -> None:
     image = tmp_path / "disk.raw"
     image.write_bytes(VOLUMES["luks2 pbkdf2"])
-    assert triage(["cat", str(image), "vol2/NOTE.TXT", "--password", PASSWORD]) == 0
+    assert triage(["cat", str(image), "vol1.1/NOTE.TXT", "--password", PASSWORD]) == 0
     assert capfdbinary.readouterr().out == NOTE

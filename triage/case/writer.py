@@ -19,7 +19,7 @@ from triage.case.ledger import medium_ledger
 from triage.case.matches import MatchRows
 from triage.case.work import WorkRows
 from triage.errors import CaseError, OutputError
-from triage.model import Entry, Evidence, Meaning, Outcome, Volume
+from triage.model import Encryption, Entry, Evidence, Meaning, Outcome, Volume
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Sequence
@@ -157,16 +157,25 @@ class CaseWriter:
                     "ON CONFLICT (id) DO UPDATE SET record = excluded.record, position = excluded.position",
                     (evidence.id, position, compact(evidence.to_json()), "not verified" if evidence.stored_digests else "no stored hash"),
                 )
-                if evidence.id not in old:
-                    self._db.executemany(
-                        "INSERT INTO volume (evidence, offset, number, record, walk) VALUES (?, ?, ?, ?, ?)",
-                        [
-                            (v.evidence, v.offset, v.number, compact(v.to_json()), "pending" if listable else "none")
-                            for v, listable in zip(volumes, listed, strict=True)
-                        ],
-                    )
+                self._add_volumes(volumes, listed)
                 self._insert_problems(problems)
             self._db.execute("COMMIT")
+
+    def _add_volumes(self, volumes: Sequence[Volume], listed: Sequence[bool]) -> None:
+        """Store volumes. A resumed case has them already, but for what this run has unlocked: that it was locked is true no more."""
+        for volume, listable in zip(volumes, listed, strict=True):
+            key = (volume.evidence, volume.offset, volume.number)
+            row = self._db.execute("SELECT record FROM volume WHERE evidence = ? AND offset = ? AND number IS ?", key).fetchone()
+            if row is None:
+                values = (*key, compact(volume.to_json()), "pending" if listable else "none")
+                self._db.execute("INSERT INTO volume (evidence, offset, number, record, walk) VALUES (?, ?, ?, ?, ?)", values)
+            elif volume.encryption is Encryption.UNLOCKED and Volume.from_json(json.loads(row[0])).encryption is Encryption.LOCKED:
+                record = compact(volume.to_json())
+                self._db.execute("UPDATE volume SET record = ? WHERE evidence = ? AND offset = ? AND number IS ?", (record, *key))
+                self._db.execute(
+                    "DELETE FROM problem WHERE evidence = ? AND volume IS ? AND stage = 'volumes' AND entry IS NULL",
+                    (volume.evidence, volume.number),
+                )
 
     def volumes_to_walk(self) -> list[Volume]:
         """Return the volumes that are not listed yet, in order."""

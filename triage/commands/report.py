@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from triage.case.store import Case
+from triage.commands.secrets import secret_options
 from triage.engine.session import Session
 from triage.errors import UsageError
 from triage.report.document import TOP, build
@@ -38,8 +39,11 @@ if TYPE_CHECKING:
     help="Show pictures at the top of the queue; blurred ones are grey as well.",
 )
 @click.option("--all-files", is_flag=True, help="HTML pages for every entry, too (about a kilobyte each).")
-def report(case: Path, formats: str, out: Path | None, pictures: str, all_files: bool) -> None:
+@secret_options
+def report(case: Path, formats: str, out: Path | None, pictures: str, all_files: bool, passwords: tuple[str, ...]) -> None:
     """Write the report of a case and print where it is.
+
+    Passwords are needed only for pictures out of encrypted evidence.
 
     \b
     Example:
@@ -50,13 +54,13 @@ def report(case: Path, formats: str, out: Path | None, pictures: str, all_files:
         thumbnails: dict[str, bytes] = {}
         said = ""
         if pictures != "none":
-            thumbnails, said = _pictures(opened, blurred=pictures == "blurred")
+            thumbnails, said = _pictures(opened, blurred=pictures == "blurred", passwords=passwords)
         document = build(opened, thumbnails=thumbnails, pictures=said, all_files=all_files)
         written = write_report(document, names, out or case / "report")
     click.echo(written[0])
 
 
-def _pictures(case: Case, *, blurred: bool) -> tuple[dict[str, bytes], str]:
+def _pictures(case: Case, *, blurred: bool, passwords: tuple[str, ...]) -> tuple[dict[str, bytes], str]:
     evidence = case.evidence_records()
     missing = [path for record in evidence for path in record.paths if not Path(path).exists()]
     if missing:
@@ -67,7 +71,7 @@ def _pictures(case: Case, *, blurred: bool) -> tuple[dict[str, bytes], str]:
 
     @contextmanager
     def decoder() -> Iterator[Session]:
-        with Session() as session:
+        with Session(passwords=passwords) as session:
             session.attach(evidence)
             yield session
 

@@ -26,10 +26,11 @@ from triage.engine.plan import Plan
 from triage.engine.programs import note_programs
 from triage.engine.scoring import score_case
 from triage.engine.sink import CaseSink
-from triage.errors import EvidenceError
+from triage.errors import EvidenceError, PasswordError
 from triage.evidence.opening import SALVAGED
 from triage.evidence.segments import find_segments, group
 from triage.filesystem.describe import is_listed
+from triage.filesystem.unlock import unlocked_in
 from triage.hashsets.categories import Categories
 from triage.hashsets.library import HashsetLibrary
 from triage.hashsets.likematch import Thresholds
@@ -274,6 +275,14 @@ def _open_all(session: Session, paths: Sequence[Path], exhibit: str) -> list[_Op
 
 def _add_evidence(writer: CaseWriter, opened: Sequence[_Opened | _Closed]) -> None:
     """Store what was opened, and say what was not; an earlier run of the case may have opened more of it, or less."""
+    known = {e.id: e for e in writer.known_evidence()}
+    for one in opened:
+        if not isinstance(one, _Opened) or one.evidence.id not in known:
+            continue
+        missing = sorted({*unlocked_in(known[one.evidence.id].facts)} - {*unlocked_in(one.evidence.facts)})
+        if missing:
+            message = f"an earlier run of this case had unlocked {', '.join(missing)} of {one.path}, and this one has not"
+            raise PasswordError(message, hint="give the same passwords again")
     closed = [o.path for o in opened if isinstance(o, _Closed)]
     before = set(writer.fact("not opened") or ())
     excused = [e.id for e in writer.known_evidence() if e.paths[0] in {str(p) for p in closed}]

@@ -23,7 +23,7 @@ from triage.filesystem.signatures import identify_volume
 from triage.filesystem.trees.catalog import tree_named
 from triage.filesystem.trees.tree import TreeWalker
 from triage.filesystem.tsk import Avoid, Walker
-from triage.filesystem.unlock import relock, unlock
+from triage.filesystem.unlock import unlock, unlock_again
 from triage.filesystem.volumes import list_volumes, open_file_system
 from triage.logical.catalog import is_logical, open_tree, volume_of
 from triage.model import MAX_CHILDREN, Entry, Evidence, Locator, Problem, Severity, Volume
@@ -131,7 +131,7 @@ class Tasks:
             evidence = Evidence.from_json(data)
             if evidence.id not in self._evidence:
                 medium = opening.reopen(evidence, self._slot.beat, self._passwords)
-                medium = relock(medium, evidence.facts, self._passwords, self._slot.beat)
+                medium = unlock_again(medium, evidence.facts, self._passwords, self._slot.beat)
                 image = None if is_logical(evidence.kind) else tsk_image(medium, evidence.paths)
                 self._evidence[evidence.id] = (evidence, medium, image)
         self._send({"done": "attach"})

@@ -1,7 +1,8 @@
 """A medium with what was unlocked of it: volumes whose bytes do not lie on it as they are, mapped behind its end.
 
 A place at or past :data:`FIRST` is one of such a view, :data:`STEP` apart from each other; every place below is the acquired medium's own.
-So volumes, runs and locators go on being numbers, and whoever reads by number reads both.
+So volumes, runs and locators go on being numbers, and whoever reads by number reads both. A view's place is told by the number of the
+volume it is of, so that it is the same whatever else can be unlocked.
 """
 
 from __future__ import annotations
@@ -12,37 +13,34 @@ if TYPE_CHECKING:
     from triage.evidence.medium import Medium
 
 FIRST, STEP = 1 << 52, 1 << 46
-MOST = 32
+MOST = 1024
 
 
 class LayeredMedium:
     """A medium and its views. ``size`` is the acquired medium's; ``extent``: the end of the last view."""
 
     def __init__(self, below: Medium) -> None:
-        self.size = below.size
+        self.size = self.extent = below.size
         self.sector_size = below.sector_size
         self.damaged = below.damaged
         self._below = below
-        self._views: list[Medium] = []
+        self._views: dict[int, Medium] = {}
 
-    @property
-    def extent(self) -> int:
-        """Where the last view ends."""
-        return FIRST + (len(self._views) - 1) * STEP + self._views[-1].size if self._views else self.size
-
-    def add(self, view: Medium) -> int:
-        """Map a view; return its place. Raises ``ValueError`` when there are too many, or it is too large."""
-        if len(self._views) >= MOST or view.size > STEP:
+    def add(self, number: int, view: Medium) -> int:
+        """Map a view of the volume of this number; return its place. Raises ``ValueError`` when it is too large or there are too many."""
+        if not 0 < number <= MOST or view.size > STEP:
             raise ValueError("more than can be mapped")
-        self._views.append(view)
-        return FIRST + (len(self._views) - 1) * STEP
+        self._views[number - 1] = view
+        place = FIRST + (number - 1) * STEP
+        self.extent = max(self.extent, place + view.size)
+        return place
 
     def read_at(self, offset: int, length: int) -> bytes:
         """Return the bytes; see :class:`triage.evidence.medium.Medium`."""
         if offset < FIRST:
             return self._below.read_at(offset, length)
         number, inside = divmod(offset - FIRST, STEP)
-        return self._views[number].read_at(inside, length) if number < len(self._views) else b""
+        return self._views[number].read_at(inside, length) if number in self._views else b""
 
     def close(self) -> None:
         """Close the files."""

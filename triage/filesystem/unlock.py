@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, NamedTuple
 
+from triage.errors import PasswordError
 from triage.evidence.layers import LayeredMedium
-from triage.evidence.luks import LuksError, open_luks
+from triage.evidence.luks import open_luks
 from triage.evidence.medium import PartMedium
 from triage.filesystem.image import MediumImage
 from triage.filesystem.volumes import list_volumes
-from triage.model import Encryption, Problem, Severity, Volume
+from triage.model import INSIDE, Encryption, Problem, Severity, Volume
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from triage.evidence.medium import Medium
 
-_FACT = "unlocked at byte "
+LOCKED = "locked"
+"""The word by which what is said of a locked volume is known, and taken back once it is unlocked."""
+_FACT = " unlocked"
+_PLACE = re.compile(r"at byte (\d{1,19}), (\d{1,19}) bytes$")
+_NAME = re.compile(r"\bvol(\d{1,4})\b")
 _READ = ("LUKS",)
 
 
@@ -29,64 +35,70 @@ class Unlocked(NamedTuple):
     facts: dict[str, str]
 
 
-def unlock(
-    medium: Medium, volumes: list[Volume], problems: list[Problem], passwords: Sequence[str], beat: Callable[[], None]
-) -> Unlocked:
-    """Open the locked volumes that passwords open; numbers of what is found in them follow those of the medium's own volumes."""
+def unlock(medium: Medium, volumes: list[Volume], problems: list[Problem], passwords: Sequence[str], beat: Callable[[], None]) -> Unlocked:
+    """Open the locked volumes that passwords open. What is found in one is numbered after it: the second in ``vol3`` is ``vol3.2``."""
     layered = LayeredMedium(medium)
-    found, said, facts = list(volumes), list(problems), {}
-    number = max((v.number or 0 for v in volumes), default=0)
+    found, said = list(volumes), list(problems)
+    facts: dict[str, str] = {}
     for place, volume in enumerate(volumes):
-        if volume.encryption is not Encryption.LOCKED or volume.file_system not in _READ or not passwords:
+        if volume.encryption is not Encryption.LOCKED or volume.file_system not in _READ or not passwords or volume.number is None:
             continue
         try:
             view = open_luks(PartMedium(medium, volume.offset, volume.size), passwords, beat)
-        except (LuksError, OSError) as error:
+            at = layered.add(volume.number, view) if view is not None else 0
+        except (ValueError, OSError) as error:
             said.append(_problem(volume, f"{volume.name} ({volume.file_system}) cannot be unlocked: {error}"))
             continue
         if view is None:
             said.append(_problem(volume, f"{volume.name} ({volume.file_system}): no password that was given opens it"))
             continue
-        at = layered.add(view)
         inner, wrong = list_volumes(MediumImage(view), view, volume.evidence, beat)
         scheme = f"{volume.file_system} in {volume.name}"
-        renumbered: dict[int, int] = {}
-        for one in inner:
-            if one.number is not None:
-                number += 1
-                renumbered[one.number] = number
-            found.append(
-                one.replace(
-                    number=renumbered[one.number] if one.number is not None else None,
-                    offset=at + one.offset,
-                    scheme=scheme,
-                    encryption=one.encryption if one.encryption is Encryption.LOCKED else Encryption.UNLOCKED,
-                )
-            )
-        said = [p for p in said if p.volume != volume.number or "locked" not in p.message]
-        said += [
-            p.replace(volume=renumbered.get(p.volume, p.volume) if p.volume is not None else None, message=f"{scheme}: {p.message}")
-            for p in wrong
-        ]
+        found += [_inside(volume, one, at, scheme) for one in inner]
+        said = [p for p in said if p.volume != volume.number or LOCKED not in p.message]
+        said += [p.replace(volume=_number(volume, p.volume), message=f"{scheme}: {_renamed(volume, p.message)}") for p in wrong]
         found[place] = volume.replace(encryption=Encryption.UNLOCKED)
-        facts[f"{_FACT}{volume.offset}"] = f"{volume.file_system}, {volume.size} bytes"
+        facts[unlocked_fact(volume)] = f"{volume.file_system} at byte {volume.offset}, {volume.size} bytes"
     return Unlocked(layered if facts else medium, found, said, facts)
 
 
-def relock(medium: Medium, facts: Mapping[str, str], passwords: Sequence[str], beat: Callable[[], None]) -> Medium:
-    """Return the medium with the views that an earlier process made, by their facts; raise ``OSError`` when a password is missing."""
-    wanted = [(int(key.removeprefix(_FACT)), value) for key, value in facts.items() if key.startswith(_FACT)]
-    if not wanted:
+def _inside(outer: Volume, one: Volume, at: int, scheme: str) -> Volume:
+    state = one.encryption if one.encryption is Encryption.LOCKED else Encryption.UNLOCKED
+    return one.replace(number=_number(outer, one.number), offset=at + one.offset, scheme=scheme, encryption=state)
+
+
+def _number(outer: Volume, number: int | None) -> int | None:
+    return (outer.number or 0) * INSIDE + number if number is not None else None
+
+
+def _renamed(outer: Volume, message: str) -> str:
+    return _NAME.sub(lambda match: f"{outer.name}.{match[1]}", message)
+
+
+def unlocked_fact(volume: Volume) -> str:
+    """Return the name of the fact that says of evidence that a volume of it was unlocked."""
+    return f"{volume.name}{_FACT}"
+
+
+def unlocked_in(facts: Mapping[str, str]) -> list[str]:
+    """Return the names of the volumes that were unlocked, by the facts of the evidence."""
+    return sorted(key.removesuffix(_FACT) for key in facts if key.endswith(_FACT))
+
+
+def unlock_again(medium: Medium, facts: Mapping[str, str], passwords: Sequence[str], beat: Callable[[], None]) -> Medium:
+    """Return the medium with the views that an earlier process made, by their facts; raise ``PasswordError`` when a password is missing."""
+    names = unlocked_in(facts)
+    if not names:
         return medium
     layered = LayeredMedium(medium)
-    for offset, value in sorted(wanted):
-        size = int(value.rpartition(", ")[2].removesuffix(" bytes"))
-        view = open_luks(PartMedium(medium, offset, size), passwords, beat)
+    for name in names:
+        match = _PLACE.search(facts[f"{name}{_FACT}"])
+        view = open_luks(PartMedium(medium, int(match[1]), int(match[2])), passwords, beat) if match else None
         if view is None:
-            raise OSError("a volume that was unlocked needs its password again")
-        layered.add(view)
+            raise PasswordError(f"{name} had been unlocked, and is not now", hint="give its password again")
+        layered.add(int(name.removeprefix("vol")), view)
     return layered
 
 
 def _problem(volume: Volume, message: str) -> Problem:
-    return Problem(severity=Severity.ERROR, stage="filesystem", evidence=volume.evidence, volume=volume.number, message=message)
+    return Problem(severity=Severity.ERROR, stage="volumes", evidence=volume.evidence, volume=volume.number, message=message)
