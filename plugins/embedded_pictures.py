@@ -19,7 +19,7 @@ _CACHE = re.compile(r"cache|thumb|/blob|/temp/|/tmp/|offline", re.IGNORECASE)
 # Names whose pictures other plugins give, or the search of page files does.
 _TAKEN = re.compile(
     r"data_\d|f_[0-9a-f]{6}|[0-9a-f]{16}_[01s]|[0-9A-F]{40}|_CACHE_00\d_|_CACHE_MAP_|(?:thumbcache|iconcache)_?\w*\.db|\.thumbdata.*"
-    r"|.*imgcache.*\.[01]|.*thumbschunk_\d+|.*\.ithmb|(?:pagefile|hiberfil|swapfile)\.sys|.*\.(?:pak|msi|cab|dll|exe|so|ttf|otf|mui|pri|pdb)",
+    r"|.*imgcache.*\.[01]|.*thumbschunk_\d+|.*\.ithmb|(?:pagefile|hiberfil|swapfile)\.sys",
     re.IGNORECASE,
 )
 # What the system and its programs bring along.
@@ -34,7 +34,7 @@ class EmbeddedPictures:
     """A cached entry (in caches) or derived one each, whole ones alone. Not what lies in folders of the system."""
 
     name = "embedded_pictures"
-    version = "1"
+    version = "2"
     tried_on = "made samples"
     accepts = Accepts(categories=("unknown",), kinds=(Kind.FILE, Kind.STREAM), min_size=1024, max_size=256 << 20)
 

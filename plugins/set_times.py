@@ -22,11 +22,12 @@ class SetTimes:
     """A finding ``times-set`` a file: by the table of the volume, which keeps each file's times twice and lets programs set only one.
 
     The kernel alone writes the times beside the name. Where those that programs can set are whole seconds, which a clock hits once in ten
-    million, and lie before, a tool has set them: to hide when the file came, or by unpacking an archive that keeps whole seconds.
+    million, and lie before, a tool seems to have set them: to hide when the file came, or by unpacking an archive or copying from a medium
+    that keeps whole seconds. Which of these it was is not told by the times.
     """
 
     name = "set_times"
-    version = "1"
+    version = "2"
     tried_on = "real samples"
     accepts = Accepts(paths=("*$MFT",), min_size=4096)
 
@@ -56,13 +57,13 @@ class SetTimes:
                 "record": record.number,
                 "deleted": not record.used,
             }
-            title = f"the times of {path[-200:]} were set by a tool: it says {created}, and was there since {named}"
+            title = f"the times of {path[-200:]} look set by a tool: created {created}, by its name {named}"
             place = record.number * step
             yield item.finding("times-set", title, {name: value for name, value in data.items() if value is not None}, [(place, step)])
         if more:
-            yield item.problem("the times of more than 5,000 files were set by a tool: the others are not told", detail=f"{more} left out")
+            yield item.problem("the times of more than 5,000 files look set by a tool: the others are not told", detail=f"{more} left out")
         if item.size > _MOST * step:
-            yield item.problem(f"only the first {_MOST:,} records of a volume's table were looked at for times that a tool has set")
+            yield item.problem(f"only the first {_MOST:,} records of a volume's table were looked at for times that a tool may have set")
 
 
 def _was_set(record: Record) -> bool:
