@@ -103,6 +103,9 @@ def test_an_unlocked_volume_is_examined_like_any_other(name: str, tmp_path: Path
     assert (gone["state"], gone["md5"]) == ("deleted", md5(JPEG))
     states = [(v["number"], v["encryption"], v["state"]) for v in volumes if v["number"]]
     assert states == [(1, "unlocked", "not listed"), (10_001, "unlocked", "listed")]
+    shown = (tmp_path / "case" / "report" / "index.html").read_text()
+    assert "listed inside" in shown
+    assert "LUKS in vol1" in shown  # and no place past the medium's end
     assert status["locked_volumes"] == []
     assert status["unreadable_volumes"] == []
     assert PASSWORD.encode() not in b"".join(p.read_bytes() for p in (tmp_path / "case").rglob("*") if p.is_file())

@@ -57,7 +57,8 @@ def status(case: Path, as_json: bool, digest: bool) -> None:
     for volume in answer["volumes"]:
         locked = ", LOCKED" if volume["encryption"] == "locked" else ""
         kind = volume["file_system"] or volume["type"]
-        lines(f"  {volume['name']}: {kind}, {volume['state']}{locked}, {volume['entries']:,} names")
+        state = "unlocked" if volume["encryption"] == "unlocked" and volume["state"] == "not listed" else volume["state"]
+        lines(f"  {volume['name']}: {kind}, {state}{locked}, {volume['entries']:,} names")
     lines(
         f"{counts['entries']:,} names; contents: {items['seen']:,} seen, {items['analysed']:,} read, "
         + ", ".join(f"{items[k]:,} {k.replace('_', ' ')}" for k in ("partial", "skipped", "failed", "timeout", "crashed", "not_reached"))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from triage.evidence.layers import is_view
 from triage.report.html_parts import Markup, badge, facts, join, raw, row, table, tag, text
 from triage.report.verdict import evidence_name, file_names, number, plural, size
 
@@ -133,6 +134,8 @@ def _volume(item: Row, owners: Mapping[str, str]) -> Markup:
     label = item.get("label") or item.get("type")
     state = str(item.get("state") or "")
     encryption = str(item.get("encryption") or "none")
+    opened = state == "not listed" and encryption == "unlocked"  # its files stand under the volumes that were found in it
+    inside = is_view(int(item.get("offset") or 0))
     locked = badge("LOCKED", "bad") if encryption == "locked" else badge(encryption, "warn" if encryption == "unlocked" else "quiet")
     return row(
         name,
@@ -142,9 +145,9 @@ def _volume(item: Row, owners: Mapping[str, str]) -> Markup:
                 tag("span", " ", raw(label, 120), class_="small dim") if label else None,
             )
         ),
-        badge(state, _STATE_TONE.get(state, "warn")),
+        badge("listed inside", "good") if opened else badge(state, _STATE_TONE.get(state, "warn")),
         locked,
         (text(number(item.get("entries"))), "n"),
         (size(item.get("size")), "n"),
-        (text(number(item.get("offset"))), "n"),
+        (text(str(item.get("scheme") or "") if inside else number(item.get("offset"))), "n"),
     )
