@@ -253,14 +253,15 @@ class Evidence(Record):
 
 
 INSIDE = 10_000
+SNAPSHOT = "snapshot"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Volume(Record):
     """A stretch of the medium: a partition, an unpartitioned gap (``number`` is ``None``), or the whole of it.
 
-    What was unlocked lies in no stretch of the medium as it is: such volumes are places behind its end (:mod:`triage.evidence.layers`),
-    and their number is :data:`INSIDE` times that of the volume they were in, and their own there.
+    What was opened (unlocked, put together, a shadow copy) lies in no stretch of the medium as it is: such volumes are places behind its
+    end (:mod:`triage.evidence.layers`), and their number is :data:`INSIDE` times that of the volume they were in, and their own there.
     """
 
     _decode: ClassVar[dict[str, Any]] = {"encryption": Encryption}
@@ -276,14 +277,24 @@ class Volume(Record):
     block_size: int = 0
     encryption: Encryption = Encryption.NONE
     found_by: str = "table"
+    opened: bool = False
+    """Whether what it holds was found as volumes of their own: it was unlocked, or is a container of volumes."""
 
     @property
     def name(self) -> str:
-        """``vol1``, ``vol2`` … as paths are prefixed with, ``vol2.1`` in what was unlocked; ``gap@OFFSET``: space without a partition."""
+        """``vol1``, ``vol2`` … as paths are prefixed with, ``vol2.1`` in what was opened; ``gap@OFFSET``: space without a partition."""
         if self.number is None:
             return f"gap@{self.offset}"
-        outer, inner = divmod(self.number, INSIDE)
-        return f"vol{outer}.{inner}" if outer else f"vol{inner}"
+        parts, number = [], self.number
+        while number >= INSIDE:
+            number, inner = divmod(number, INSIDE)
+            parts.append(inner)
+        return ".".join([f"vol{number}", *map(str, reversed(parts))])
+
+    @property
+    def is_snapshot(self) -> bool:
+        """Whether it is an earlier state of another volume, of which only what differs is listed."""
+        return self.found_by == SNAPSHOT
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

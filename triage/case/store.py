@@ -157,7 +157,7 @@ class Case:
             if volume.number is None:
                 state = "gap"
             elif r["walk"] == "none":
-                state = "not listed"
+                state = "opened" if volume.opened else "not listed"
             elif r["walk"] == "pending" or key in broken or volume.encryption is Encryption.LOCKED:
                 state = "partly listed"
             else:

@@ -169,9 +169,13 @@ class CaseWriter:
             if row is None:
                 values = (*key, compact(volume.to_json()), "pending" if listable else "none")
                 self._db.execute("INSERT INTO volume (evidence, offset, number, record, walk) VALUES (?, ?, ?, ?, ?)", values)
-            elif volume.encryption is Encryption.UNLOCKED and Volume.from_json(json.loads(row[0])).encryption is Encryption.LOCKED:
+            elif _was_locked(Volume.from_json(json.loads(row[0])), volume):
                 record = compact(volume.to_json())
                 self._db.execute("UPDATE volume SET record = ? WHERE evidence = ? AND offset = ? AND number IS ?", (record, *key))
+                if listable:
+                    self._db.execute(
+                        "UPDATE volume SET walk = 'pending' WHERE evidence = ? AND offset = ? AND number IS ? AND walk = 'none'", key
+                    )
                 self._db.execute(
                     "DELETE FROM problem WHERE evidence = ? AND volume IS ? AND stage = 'volumes' AND entry IS NULL",
                     (volume.evidence, volume.number),
@@ -577,3 +581,9 @@ class CaseWriter:
 
 def _raw(digest: str | None) -> bytes | None:
     return bytes.fromhex(digest) if digest else None
+
+
+def _was_locked(before: Volume, now: Volume) -> bool:
+    """Whether a volume that a case knows as locked or not read has been opened since."""
+    locked = before.encryption is Encryption.LOCKED and now.encryption is Encryption.UNLOCKED
+    return locked or (now.opened and not before.opened)

@@ -12,6 +12,7 @@ import click
 from triage.commands.common import opened, tell
 from triage.commands.output import emit, format_option
 from triage.commands.secrets import secret_options
+from triage.evidence.layers import is_view
 from triage.evidence.segments import group
 
 if TYPE_CHECKING:
@@ -59,12 +60,13 @@ def _show(record: Evidence, volumes: list[Volume], problems: list[Problem]) -> N
     if not record.stored_digests:
         facts["stored digests"] = "none: nothing to verify against"
     facts["fingerprint"] = f"{record.fingerprint} (sampled)"
-    emit([{"fact": k, "value": v if isinstance(v, str) else json.dumps(v)} for k, v in facts.items()], ["fact", "value"], "table")
+    shown = {k: v.partition(" at byte ")[0] if k.startswith("vol") and isinstance(v, str) else v for k, v in facts.items()}
+    emit([{"fact": k, "value": v if isinstance(v, str) else json.dumps(v)} for k, v in shown.items()], ["fact", "value"], "table")
     emit(
         [
             {
                 "volume": v.name,
-                "offset": v.offset,
+                "offset": "inside" if is_view(v.offset) else v.offset,
                 "size": v.size,
                 "type": v.type,
                 "file system": v.file_system,

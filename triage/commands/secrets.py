@@ -10,11 +10,13 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from triage.errors import UsageError
+from triage.evidence.bitlocker import MOST_STARTUP_KEY
+from triage.evidence.bitlocker import startup_key as read_startup_key
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-OPTIONS = ("password", "recovery_key", "password_file")
+OPTIONS = ("password", "recovery_key", "startup_key", "password_file")
 """Names of the parameters, which no log may have."""
 _LARGEST, _MOST = 1 << 20, 1000
 
@@ -24,9 +26,14 @@ def secret_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
     @wraps(command)
     def with_passwords(
-        *, password: tuple[str, ...], recovery_key: tuple[str, ...], password_file: tuple[Path, ...], **given: Any
+        *,
+        password: tuple[str, ...],
+        recovery_key: tuple[str, ...],
+        startup_key: tuple[Path, ...],
+        password_file: tuple[Path, ...],
+        **given: Any,
     ) -> Any:
-        return command(passwords=secrets_of(password, recovery_key, password_file), **given)
+        return command(passwords=secrets_of(password, recovery_key, startup_key, password_file), **given)
 
     made: Callable[..., Any] = with_passwords
     for option in (
@@ -36,6 +43,13 @@ def secret_options(command: Callable[..., Any]) -> Callable[..., Any]:
             type=click.Path(path_type=Path),
             metavar="FILE",
             help="A file of passwords and recovery keys, one a line; all are tried. Repeat.",
+        ),
+        click.option(
+            "--startup-key",
+            multiple=True,
+            type=click.Path(path_type=Path),
+            metavar="FILE",
+            help="BitLocker's startup key, a file that ends in .BEK. Repeat.",
         ),
         click.option("--recovery-key", multiple=True, metavar="KEY", help="A recovery key of BitLocker or FileVault. Repeat."),
         click.option(
@@ -49,7 +63,9 @@ def secret_options(command: Callable[..., Any]) -> Callable[..., Any]:
     return made
 
 
-def secrets_of(password: tuple[str, ...], recovery_key: tuple[str, ...], password_file: tuple[Path, ...]) -> tuple[str, ...]:
+def secrets_of(
+    password: tuple[str, ...], recovery_key: tuple[str, ...], startup_key: tuple[Path, ...], password_file: tuple[Path, ...]
+) -> tuple[str, ...]:
     """Return what was given, in order and each once; raise ``UsageError`` when a file cannot be read or there is no terminal to ask on."""
     found: list[str] = []
     for one in password:
@@ -60,6 +76,7 @@ def secrets_of(password: tuple[str, ...], recovery_key: tuple[str, ...], passwor
         else:
             found.append(one)
     found += recovery_key
+    found += [_startup_key(path) for path in startup_key]
     for path in password_file:
         try:
             with path.open("rb") as file:
@@ -75,3 +92,13 @@ def secrets_of(password: tuple[str, ...], recovery_key: tuple[str, ...], passwor
     if len(unique) > _MOST:
         raise UsageError(f"more than {_MOST} passwords: this is no tool to guess them", hint="give those that are known")
     return unique
+
+
+def _startup_key(path: Path) -> str:
+    try:
+        with path.open("rb") as file:
+            return read_startup_key(file.read(MOST_STARTUP_KEY + 1))
+    except OSError as error:
+        raise UsageError(f"--startup-key: {path} cannot be read: {error.strerror}", hint="the file that ends in .BEK") from error
+    except ValueError as error:
+        raise UsageError(f"--startup-key: {path}: {error}", hint="the file that ends in .BEK") from error

@@ -57,7 +57,7 @@ def status(case: Path, as_json: bool, digest: bool) -> None:
     for volume in answer["volumes"]:
         locked = ", LOCKED" if volume["encryption"] == "locked" else ""
         kind = volume["file_system"] or volume["type"]
-        state = "unlocked" if volume["encryption"] == "unlocked" and volume["state"] == "not listed" else volume["state"]
+        state = "unlocked" if volume["encryption"] == "unlocked" and volume["state"] == "opened" else volume["state"]
         lines(f"  {volume['name']}: {kind}, {state}{locked}, {volume['entries']:,} names")
     lines(
         f"{counts['entries']:,} names; contents: {items['seen']:,} seen, {items['analysed']:,} read, "

@@ -37,7 +37,7 @@ def areas_of(
 
     ``free``: by a volume's number, ``(start, end)`` relative to the medium of what its own books call free, where those are to be
     believed rather than the listed files. Locked volumes are left out: what they hold looks like noise. So are archives, which have no
-    free space.
+    free space, volumes whose bytes are those of the volumes found in them, and snapshots, whose free space is that of the volume itself.
     """
     ownership: dict[int | None, Ownership] = {v.number: Ownership() for v in volumes}
     tails: dict[int | None, Ranges] = {v.number: [] for v in volumes}
@@ -57,7 +57,8 @@ def areas_of(
     taken = Ownership()
     for volume in sorted(volumes, key=lambda v: (v.number is None, v.offset)):
         start, end = end_of(evidence.size, volume.offset, volume.size)
-        if (volume.encryption is not Encryption.NONE and not is_listed(volume)) or is_archive(volume):
+        locked = volume.encryption is not Encryption.NONE and not is_listed(volume)
+        if locked or volume.opened or volume.is_snapshot or is_archive(volume):
             taken.add(start, end - start)
             continue
         listed = volume.number is not None and is_listed(volume)

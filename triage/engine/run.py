@@ -30,7 +30,7 @@ from triage.errors import EvidenceError, PasswordError
 from triage.evidence.opening import SALVAGED
 from triage.evidence.segments import find_segments, group
 from triage.filesystem.describe import is_listed
-from triage.filesystem.unlock import unlocked_in
+from triage.filesystem.inside import unlocked_in
 from triage.hashsets.categories import Categories
 from triage.hashsets.library import HashsetLibrary
 from triage.hashsets.likematch import Thresholds

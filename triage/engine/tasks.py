@@ -18,12 +18,13 @@ from triage.evidence.layers import extent_of
 from triage.filesystem.checks import VolumeReader
 from triage.filesystem.describe import read_head
 from triage.filesystem.image import tsk_image, tsk_reason
+from triage.filesystem.inside import open_again, open_inside, state_after
 from triage.filesystem.overlay import facts_of, found_by_fact, volume_image
 from triage.filesystem.signatures import identify_volume
+from triage.filesystem.snapshots import Differences
 from triage.filesystem.trees.catalog import tree_named
 from triage.filesystem.trees.tree import TreeWalker
 from triage.filesystem.tsk import Avoid, Walker
-from triage.filesystem.unlock import unlock, unlock_again
 from triage.filesystem.volumes import list_volumes, open_file_system
 from triage.logical.catalog import is_logical, open_tree, volume_of
 from triage.model import MAX_CHILDREN, Entry, Evidence, Locator, Problem, Severity, Volume
@@ -101,9 +102,9 @@ class Tasks:
             problems: list[Problem] = []
         else:
             volumes, problems = list_volumes(image, medium, evidence.id, self._slot.beat)
-            medium, volumes, problems, unlocked = unlock(medium, volumes, problems, self._passwords, self._slot.beat)
-            if unlocked:
-                evidence = evidence.replace(facts={**evidence.facts, **unlocked})
+            medium, volumes, problems, opened = open_inside(medium, volumes, problems, self._passwords, self._slot.beat)
+            if opened:
+                evidence = evidence.replace(facts={**evidence.facts, **opened})
                 image = tsk_image(medium, evidence.paths)
         if mended := facts_of(volumes):
             evidence = evidence.replace(facts={**evidence.facts, **mended})
@@ -131,7 +132,7 @@ class Tasks:
             evidence = Evidence.from_json(data)
             if evidence.id not in self._evidence:
                 medium = opening.reopen(evidence, self._slot.beat, self._passwords)
-                medium = unlock_again(medium, evidence.facts, self._passwords, self._slot.beat)
+                medium = open_again(medium, evidence.facts, self._passwords, self._slot.beat)
                 image = None if is_logical(evidence.kind) else tsk_image(medium, evidence.paths)
                 self._evidence[evidence.id] = (evidence, medium, image)
         self._send({"done": "attach"})
@@ -162,7 +163,7 @@ class Tasks:
     def _walk(self, command: dict[str, Any]) -> None:
         """List a volume; rows go out in packs while it is walked."""
         volume = Volume.from_json(command["volume"])
-        _, medium, image = self._evidence[volume.evidence]
+        record, medium, image = self._evidence[volume.evidence]
         medium, image = volume_image(medium, image, volume.offset, volume.found_by)
         avoid = command.get("avoid", {})
         avoided = Avoid(
@@ -181,7 +182,11 @@ class Tasks:
         entries: list[Any] = []
         problems: list[Any] = []
         weight = 0
-        for row in walker.walk():
+        rows = walker.walk()
+        after = state_after(record.facts, volume) if volume.is_snapshot else None
+        if after is not None:
+            rows = Differences(medium, volume, after, self._slot.beat).of(rows)
+        for row in rows:
             if isinstance(row, Entry):
                 entries.append(row.pack())
                 weight += len(row.path) + 32 * len(row.runs)

@@ -1,19 +1,23 @@
 """A medium with what was unlocked of it: volumes whose bytes do not lie on it as they are, mapped behind its end.
 
 A place at or past :data:`FIRST` is one of such a view, :data:`STEP` apart from each other; every place below is the acquired medium's own.
-So volumes, runs and locators go on being numbers, and whoever reads by number reads both. A view's place is told by the number of the
-volume it is of, so that it is the same whatever else can be unlocked.
+So volumes, runs and locators go on being numbers, and whoever reads by number reads both. The first :data:`FURTHER` views are those of the
+medium's own volumes, by their number, so that their place is the same whatever else can be unlocked; those behind are further views of the
+same volumes, and views inside of views.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from triage.evidence.medium import PartMedium
+
 if TYPE_CHECKING:
     from triage.evidence.medium import Medium
 
 FIRST, STEP = 1 << 52, 1 << 46
-MOST = 1024
+FURTHER = 1024
+MOST = 100_000
 
 
 class LayeredMedium:
@@ -26,14 +30,18 @@ class LayeredMedium:
         self._below = below
         self._views: dict[int, Medium] = {}
 
-    def add(self, number: int, view: Medium) -> int:
-        """Map a view of the volume of this number; return its place. Raises ``ValueError`` when it is too large or there are too many."""
-        if not 0 < number <= MOST or view.size > STEP:
+    def add(self, slot: int, view: Medium) -> int:
+        """Map a view; return its place. Raises ``ValueError`` when it is too large or there are too many."""
+        if not 0 <= slot < MOST or view.size > STEP:
             raise ValueError("more than can be mapped")
-        self._views[number - 1] = view
-        place = FIRST + (number - 1) * STEP
+        self._views[slot] = view
+        place = place_of(slot)
         self.extent = max(self.extent, place + view.size)
         return place
+
+    def view_at(self, offset: int) -> Medium | None:
+        """Return the view that a place is in; ``None`` for a place on the acquired medium."""
+        return self._views.get((offset - FIRST) // STEP) if offset >= FIRST else None
 
     def read_at(self, offset: int, length: int) -> bytes:
         """Return the bytes; see :class:`triage.evidence.medium.Medium`."""
@@ -42,9 +50,19 @@ class LayeredMedium:
         number, inside = divmod(offset - FIRST, STEP)
         return self._views[number].read_at(inside, length) if number in self._views else b""
 
+    def part(self, offset: int, size: int) -> Medium:
+        """Return a stretch of the medium, or of the view that it lies in."""
+        view = self.view_at(offset)
+        return PartMedium(self._below, offset, size) if view is None else PartMedium(view, (offset - FIRST) % STEP, size)
+
     def close(self) -> None:
         """Close the files."""
         self._below.close()
+
+
+def place_of(slot: int) -> int:
+    """Return where a view is mapped."""
+    return FIRST + slot * STEP
 
 
 def extent_of(medium: Medium) -> int:

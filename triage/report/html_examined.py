@@ -134,7 +134,7 @@ def _volume(item: Row, owners: Mapping[str, str]) -> Markup:
     label = item.get("label") or item.get("type")
     state = str(item.get("state") or "")
     encryption = str(item.get("encryption") or "none")
-    opened = state == "not listed" and encryption == "unlocked"  # its files stand under the volumes that were found in it
+    opened = state == "opened"  # its files stand under the volumes that were found in it
     inside = is_view(int(item.get("offset") or 0))
     locked = badge("LOCKED", "bad") if encryption == "locked" else badge(encryption, "warn" if encryption == "unlocked" else "quiet")
     return row(

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import io
+import json
 import random
 import struct
 import sys
 from pathlib import Path
 
 import pytest
+from bitlocker_maker import bitlocker, protector, startup_file
 from luks_maker import PASSWORD, luks1, luks2
+from lvm_maker import EXTENT, linear, metadata, physical
 from PIL import Image
 
 from triage.case.store import Case
@@ -18,7 +21,7 @@ from triage.cli import run as triage
 from triage.errors import PasswordError
 from triage.evidence.luks import LuksError, open_luks
 from triage.filesystem.image import MediumImage
-from triage.filesystem.unlock import unlock, unlock_again
+from triage.filesystem.inside import open_again, open_inside
 from triage.filesystem.volumes import list_volumes
 
 sys.path.append(str(Path(__file__).resolve().parents[1] / "engine"))
@@ -102,7 +105,7 @@ def test_an_unlocked_volume_is_examined_like_any_other(name: str, tmp_path: Path
     gone = next(row for path, row in rows.items() if path.endswith("ONE.JPG") and row["kind"] == "file")
     assert (gone["state"], gone["md5"]) == ("deleted", md5(JPEG))
     states = [(v["number"], v["encryption"], v["state"]) for v in volumes if v["number"]]
-    assert states == [(1, "unlocked", "not listed"), (10_001, "unlocked", "listed")]
+    assert states == [(1, "unlocked", "opened"), (10_001, "unlocked", "listed")]
     shown = (tmp_path / "case" / "report" / "index.html").read_text()
     assert "listed inside" in shown
     assert "LUKS in vol1" in shown  # and no place past the medium's end
@@ -180,16 +183,16 @@ def test_volumes_inside_have_places_and_names_of_their_own() -> None:
     volumes, problems = list_volumes(MediumImage(medium), medium, "e")
     places = {}
     for passwords in ([PASSWORD, "second"], ["second"], [PASSWORD]):
-        found = unlock(medium, volumes, problems, passwords, lambda: None)
+        found = open_inside(medium, volumes, problems, passwords, lambda: None)
         for volume in found.volumes:
             if "." in volume.name:
                 assert places.setdefault(volume.name, volume.offset) == volume.offset
                 assert found.medium.read_at(volume.offset, 512) == PAYLOAD[:512]
-        again = unlock_again(medium, found.facts, passwords, lambda: None)
+        again = open_again(medium, found.facts, passwords, lambda: None)
         assert all(again.read_at(v.offset, 512) == PAYLOAD[:512] for v in found.volumes if "." in v.name)
     assert set(places) == {"vol1.1", "vol2.1"}
     with pytest.raises(PasswordError, match="vol1 had been unlocked"):
-        unlock_again(medium, {"vol1 unlocked": f"LUKS at byte 512, {size * 512} bytes"}, ["wrong"], lambda: None)
+        open_again(medium, {"vol1 unlocked": f"LUKS at byte 512, {size * 512} bytes"}, ["wrong"], lambda: None)
 
 
 def test_cat_reads_out_of_it(tmp_path: Path, capfdbinary: pytest.CaptureFixture[bytes]) -> None:
@@ -197,3 +200,83 @@ def test_cat_reads_out_of_it(tmp_path: Path, capfdbinary: pytest.CaptureFixture[
     image.write_bytes(VOLUMES["luks2 pbkdf2"])
     assert triage(["cat", str(image), "vol1.1/NOTE.TXT", "--password", PASSWORD]) == 0
     assert capfdbinary.readouterr().out == NOTE
+
+
+def lvm_of(payload: bytes) -> bytes:
+    many = -(-len(payload) // EXTENT)
+    return physical(
+        metadata({"root": linear((0, 1, many)), "swap": linear((0, 0, 1))}), bytes(EXTENT) + payload.ljust(many * EXTENT, b"\0")
+    )
+
+
+def test_a_group_of_volumes_inside_an_unlocked_one_is_opened_too(tmp_path: Path) -> None:
+    image = tmp_path / "laptop.raw"
+    image.write_bytes(luks2(lvm_of(PAYLOAD)))
+    assert triage(["run", str(image), "--case", str(tmp_path / "case"), "-q", "--password", PASSWORD]) == 0
+    with Case.open(tmp_path / "case") as opened:
+        rows = {row["path"]: row for row in opened.files()}
+        volumes = [(v["name"], v["state"], v["encryption"], v["scheme"]) for v in opened.volumes() if v["number"]]
+        facts = opened.evidence()[0]["facts"]
+        coverage = opened.coverage()
+    assert rows["vol1.1.1/NOTE.TXT"]["md5"] == md5(NOTE)
+    assert volumes == [
+        ("vol1", "opened", "unlocked", "none"),
+        ("vol1.1", "opened", "unlocked", "LUKS in vol1"),
+        ("vol1.1.1", "listed", "unlocked", "LVM2 physical volume in vol1.1"),
+        ("vol1.1.2", "not listed", "unlocked", "LVM2 physical volume in vol1.1"),
+    ]
+    assert facts["vol1.1 opened"].startswith("LVM2 physical volume at byte ")
+    assert facts["vol1.1 opened"].endswith(", views 1024 1025")
+    assert (coverage["locked_volumes"], coverage["unreadable_volumes"]) == ([], [])
+
+
+def test_a_group_over_two_partitions_is_put_together(tmp_path: Path) -> None:
+    half = (len(PAYLOAD) // 2 // EXTENT) * EXTENT
+    rest = len(PAYLOAD[half:].ljust(-(-len(PAYLOAD[half:]) // EXTENT) * EXTENT, b"\0")) // EXTENT
+    text = metadata({"root": linear((0, 0, half // EXTENT), (1, 0, rest))}, devices=2)
+    parts = [physical(text, PAYLOAD[:half], 0), physical(text, PAYLOAD[half:].ljust(rest * EXTENT, b"\0"), 1)]
+    image = tmp_path / "two.raw"
+    image.write_bytes(mbr(parts))
+    assert triage(["run", str(image), "--case", str(tmp_path / "case"), "-q"]) == 0
+    with Case.open(tmp_path / "case") as opened:
+        rows = {row["path"]: row for row in opened.files()}
+        states = [(v["name"], v["state"]) for v in opened.volumes() if v["number"]]
+        assert list(opened.problems()) == []
+    assert rows["vol1.1/NOTE.TXT"]["md5"] == md5(NOTE)
+    assert states == [("vol1", "opened"), ("vol2", "opened"), ("vol1.1", "listed")]
+
+
+def mbr(parts: list[bytes]) -> bytes:
+    """A disk whose partitions lie behind each other from the first MiB on."""
+    table, body, at = b"", b"", 1 << 20
+    for part in parts:
+        size = -(-len(part) // 512) * 512
+        table += struct.pack("<B3sB3sII", 0, b"\xfe\xff\xff", 0x8E, b"\xfe\xff\xff", at // 512, size // 512)
+        body += part.ljust(size, b"\0")
+        at += size
+    return bytes(446) + table.ljust(64, b"\0") + b"\x55\xaa" + bytes((1 << 20) - 512) + body
+
+
+def test_bitlocker_is_told_by_what_opens_it_and_opened_by_its_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    image = tmp_path / "windows.raw"
+    image.write_bytes(bitlocker(PAYLOAD, protector("tpm"), protector("startup")))
+    assert triage(["info", str(image), "--format", "json"]) == 0
+    said = [problem["message"] for problem in json.loads(capsys.readouterr().out)[0]["problems"]]
+    assert any("opened by TPM 11111111-1111" in message and "startup key 03020100-0504" in message for message in said)
+    key = tmp_path / "KEY.BEK"
+    key.write_bytes(startup_file())
+    assert triage(["ls", str(image), "--startup-key", str(key), "--recursive", "--format", "csv"]) == 0
+    assert "vol1.1/NOTE.TXT" in capsys.readouterr().out
+    key.write_bytes(b"no key")
+    assert triage(["ls", str(image), "--startup-key", str(key)]) == 2
+    assert "it is no BitLocker startup key" in capsys.readouterr().err
+    assert triage(["ls", str(image), "--startup-key", str(tmp_path / "gone.BEK")]) == 2
+    assert "cannot be read: No such file" in capsys.readouterr().err
+
+
+def test_a_suspended_bitlocker_volume_needs_no_password(tmp_path: Path) -> None:
+    image = tmp_path / "windows.raw"
+    image.write_bytes(bitlocker(PAYLOAD, protector("clear")))
+    assert triage(["run", str(image), "--case", str(tmp_path / "case"), "-q"]) == 0
+    with Case.open(tmp_path / "case") as opened:
+        assert any(row["path"] == "vol1.1/NOTE.TXT" for row in opened.files())

@@ -1,0 +1,108 @@
+"""APFS: a real container, its volume's names, streams and bytes; what is no container; damage."""
+
+from __future__ import annotations
+
+import hashlib
+import random
+import sys
+from pathlib import Path
+
+import pytest
+
+from triage.case.store import Case
+from triage.cli import run as triage
+from triage.errors import EvidenceError
+from triage.evidence.layers import FIRST
+from triage.filesystem.image import MediumImage
+from triage.filesystem.inside import open_again, open_inside
+from triage.filesystem.trees.catalog import tree_named
+from triage.filesystem.trees.tree import Named
+from triage.filesystem.volumes import list_volumes
+from triage.model import Kind
+
+sys.path.append(str(Path(__file__).resolve().parents[1] / "evidence"))
+from evidence_bytes import Bytes
+
+
+def test_a_container_is_opened_and_its_volume_listed(evidence_root: Path) -> None:
+    medium = Bytes((evidence_root / "images/dfvfs/apfs.raw").read_bytes())
+    volumes, problems = list_volumes(MediumImage(medium), medium, "e")
+    opened = open_inside(medium, volumes, problems, [], lambda: None)
+    assert opened.problems == []
+    assert [(v.name, v.file_system, v.label, v.opened) for v in opened.volumes] == [
+        ("vol1", "APFS", "", True),
+        ("vol1.1", "APFS", "apfs_test", False),
+    ]
+    assert opened.facts == {"vol1 opened": "APFS at byte 0, 4153344 bytes"}
+    again = open_again(medium, opened.facts, [], lambda: None)
+    tree = tree_named("APFS", again, FIRST, medium.size)
+    assert tree is not None
+    names = {
+        b"/".join(one.path).decode() + (f":{one.stream.decode()}" if one.stream else ""): one
+        for one in tree.names()
+        if isinstance(one, Named)
+    }
+    assert sorted(names) == [
+        ".fseventsd", ".fseventsd/000000001714941a", ".fseventsd/000000001714941b", ".fseventsd/fseventsd-uuid", "a_directory",
+        "a_directory/a_file", "a_directory/a_file:myxattr", "a_directory/a_resourcefork",
+        "a_directory/a_resourcefork:com.apple.ResourceFork",        "a_directory/another_file", "a_link", "passwords.txt",
+    ]  # fmt: skip
+    assert names["a_link"].link_target == b"a_directory/another_file"
+    assert names["a_link"].kind is Kind.LINK
+    assert names["passwords.txt"].mtime == 1642144781213333494
+    for name in ("passwords.txt", "a_directory/a_file:myxattr", "a_directory/a_resourcefork:com.apple.ResourceFork"):
+        one = names[name]
+        assert len(tree.open(one.address, one.sequence, one.attribute)(0, 1000)) == one.size > 10
+    ((place, _),) = names["passwords.txt"].runs
+    assert place is not None
+    text = tree.open(names["passwords.txt"].address, None, None)(0, 1000)
+    assert medium.data[place : place + 116] == text
+
+
+def test_a_run_reads_its_files_and_carves_what_none_owns(evidence_root: Path, tmp_path: Path) -> None:
+    path = evidence_root / "images/dfvfs/apfs.raw"
+    assert triage(["run", str(path), "--case", str(tmp_path / "case"), "-q"]) == 0
+    with Case.open(tmp_path / "case") as case:
+        rows = {row["path"]: row for row in case.files()}
+        states = [(v["name"], v["state"]) for v in case.volumes()]
+        unreadable = case.coverage()["unreadable_volumes"]
+    assert rows["vol1.1/a_directory/another_file"]["md5"] == hashlib.md5(b"This is another file.\n", usedforsecurity=False).hexdigest()
+    assert states == [("vol1", "opened"), ("vol1.1", "listed")]
+    assert unreadable == []
+
+
+def test_a_place_that_is_no_view_is_a_container() -> None:
+    with pytest.raises(ValueError, match="container"):
+        tree_named("APFS", Bytes(bytes(8192)), 0, 8192)
+
+
+def test_damage_never_breaks_it(evidence_root: Path) -> None:
+    data = (evidence_root / "images/dfvfs/apfs.raw").read_bytes()
+    rng = random.Random(4)
+    used = [at for at in range(0, len(data), 4096) if any(data[at : at + 4096])]
+    opened_often = 0
+    for _ in range(60):
+        mutant = bytearray(data)
+        for _ in range(rng.choice((1, 4))):
+            at = rng.choice(used) + rng.randrange(4090)
+            mutant[at : at + 4] = rng.choice((rng.randbytes(4), b"\xff" * 4, bytes(4)))
+        medium = Bytes(bytes(mutant))
+        volumes, problems = list_volumes(MediumImage(medium), medium, "e")
+        opened = open_inside(medium, volumes, problems, ["x"], lambda: None)
+        for volume in opened.volumes:
+            if volume.offset < FIRST or not volume.block_size:
+                assert opened.problems or opened.facts or volume.file_system != "APFS"
+                continue
+            try:
+                tree = tree_named("APFS", opened.medium, volume.offset, volume.size)
+            except (ValueError, OSError, EvidenceError):
+                continue
+            assert tree is not None
+            opened_often += 1
+            for one in tree.names():
+                if isinstance(one, Named) and one.readable:
+                    try:
+                        tree.open(one.address, one.sequence, one.attribute)(0, 10_000)
+                    except OSError:
+                        continue
+    assert opened_often > 20

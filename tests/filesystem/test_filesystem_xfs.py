@@ -1,0 +1,126 @@
+"""An XFS volume that Linux wrote (bench/kernel_filesystems.sh): every name, time, stream and byte; what its own books say; damage."""
+
+from __future__ import annotations
+
+import lzma
+import random
+import sys
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+from triage.cli import run as triage
+from triage.filesystem.image import MediumImage
+from triage.filesystem.trees.tree import Fault, Named
+from triage.filesystem.trees.xfs import XfsTree
+from triage.filesystem.volumes import list_volumes
+from triage.model import Kind, Severity
+
+sys.path.append(str(Path(__file__).resolve().parents[1] / "evidence"))
+from evidence_bytes import Bytes
+
+
+@cache
+def image() -> bytes:
+    return lzma.decompress(Path(__file__).with_name("xfs.img.xz").read_bytes())
+
+
+def listed(data: bytes) -> tuple[XfsTree, dict[str, Named], list[Fault]]:
+    tree = XfsTree(Bytes(data), 0, len(data))
+    said = list(tree.names())
+    names = {
+        b"/".join(one.path).decode() + (f":{one.stream.decode()}" if one.stream else ""): one for one in said if isinstance(one, Named)
+    }
+    return tree, names, [one for one in said if isinstance(one, Fault)]
+
+
+def content(tree: XfsTree, one: Named) -> bytes:
+    return tree.open(one.address, one.sequence, one.attribute)(0, one.size + 10)
+
+
+def test_every_file_is_there_with_its_bytes() -> None:
+    tree, names, faults = listed(image())
+    assert faults == []
+    assert tree.checked  # by the headers of its allocation groups
+    many = [name for name in names if name.startswith("many/file ")]
+    assert len(many) == 400
+    for name in many:
+        assert content(tree, names[name]) == str(int(name[10:15])).encode()
+    assert content(tree, names["notes/deep/er/ü\U0001f600.bin"]) == random.Random(1).randbytes(9000) * 8
+    assert content(tree, names["sparse"]) == bytes(300_000) + b"end"
+    assert names["sparse"].runs[0] == (None, 299_008)
+    assert (names["sparse"].mode, names["sparse"].uid, names["sparse"].gid) == (0o640, 1001, 1002)
+
+
+def test_links_streams_and_times() -> None:
+    tree, names, _ = listed(image())
+    assert names["many/link"].link_target == b"../notes/hello.txt"
+    assert names["longlink"].link_target == b"x" * 700
+    hello, hard = names["notes/hello.txt"], names["many/hard"]
+    assert hello.address == hard.address
+    assert hello.nlink == 2
+    assert (hello.atime, hello.mtime) == (1600000000123456789, 1500000000987654321)
+    assert content(tree, names["notes/hello.txt:user.xdg.origin.url"]) == b"https://origin.example/hello.txt"
+    assert names["pipe"].kind is Kind.SPECIAL
+    assert "gone.txt" not in names
+
+
+def test_its_files_lie_where_the_runs_say() -> None:
+    _, names, _ = listed(image())
+    ((place, length),) = names["notes/hello.txt"].runs
+    assert place is not None
+    assert image()[place : place + 16] == b"hello from here\n"
+    assert length == 4096
+
+
+def test_it_is_a_volume_like_any_other(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    medium = Bytes(image())
+    (volume,), problems = list_volumes(MediumImage(medium), medium, "e")
+    assert (volume.file_system, volume.label, volume.block_size) == ("XFS", "fieldnotes", 4096)
+    assert problems == []
+    path = tmp_path / "disk.raw"
+    path.write_bytes(image())
+    assert triage(["cat", str(path), "vol1/notes/hello.txt"]) == 0
+    assert capsys.readouterr().out == "hello from here\n"
+
+
+def test_inodes_that_no_name_leads_to_are_told() -> None:
+    data = bytearray(image())
+    place = 2 * 512 + 16  # of the first allocation group's header: how many inodes it has
+    assert data[1024:1028] == b"XAGI"
+    data[place : place + 4] = (int.from_bytes(data[place : place + 4], "big") + 5).to_bytes(4, "big")
+    tree, _, faults = listed(bytes(data))
+    assert not tree.checked
+    assert [fault.severity for fault in faults] == [Severity.WARNING]
+    assert faults[0].message.startswith("5 inodes are in use that no name leads to")
+
+
+def test_what_is_no_xfs_is_refused() -> None:
+    for data in (b"", bytes(4096), b"XFSB".ljust(4096, b"\xff"), image()[:512] + bytes(1 << 20)):
+        with pytest.raises((ValueError, OSError)):
+            XfsTree(Bytes(data), 0, len(data))
+
+
+def test_damage_never_breaks_it() -> None:
+    rng = random.Random(2)
+    data = image()
+    used = [at for at in range(0, len(data), 4096) if any(data[at : at + 4096])]
+    reached = 0
+    for _ in range(60):
+        mutant = bytearray(data)
+        for _ in range(rng.choice((1, 4, 12))):
+            at = rng.choice(used[: rng.choice((2, 20, len(used)))]) + rng.randrange(4090)
+            mutant[at : at + 4] = rng.choice((rng.randbytes(4), b"\xff" * 4, bytes(4)))
+        try:
+            tree, names, _ = listed(bytes(mutant))
+        except (ValueError, OSError):
+            continue
+        for one in list(names.values())[:20]:
+            if one.readable:
+                try:
+                    tree.open(one.address, one.sequence, one.attribute)(0, min(one.size, 1 << 20))
+                except OSError:
+                    continue
+                reached += 1
+    assert reached > 100
