@@ -72,6 +72,8 @@ NO_PARSER = {
     "triage.filesystem.trees.xfs": "libfsxfs reads it; tests/filesystem/test_filesystem_xfs.py breaks a whole volume",
     "triage.filesystem.trees.yaltree": "what those two share",
     "triage.filesystem.snapshots": "compares records that the NTFS checks' target reads",
+    "triage.plugins.evidence_inside": "a table of types",
+    "triage.plugins.phone_backups": "a table of paths",
     "triage.evidence.filevault": "libfvde reads it",
     "triage.evidence.shadow": "libvshadow reads it",
     "triage.evidence.yal": "hands bytes to libyal's readers",

@@ -102,6 +102,12 @@ class Case:
             unpack_row(r) for r in self._query(f"SELECT {_COLUMNS} FROM entry WHERE path = ? ORDER BY name_allocated DESC, id", (path,))
         ]
 
+    def below(self, path: str, most: int) -> Iterator[Entry]:
+        """Yield the entries below a folder, in the order of their paths; at most ``most``."""
+        sql = f"SELECT {_COLUMNS} FROM entry WHERE path > ? AND path < ? ORDER BY path, id LIMIT ?"
+        for row in self._query(sql, (f"{path}/", f"{path}0", most)):
+            yield unpack_row(row)
+
     def findings(self, limit: int | None = None) -> Iterator[Json]:
         """Yield findings in the order of their entries' paths."""
         sql = (
@@ -172,6 +178,12 @@ class Case:
                 }
             )
         return rows
+
+    def _unopened(self, evidence: list[Json]) -> int:
+        """Return how much evidence was found inside evidence that is not evidence of the case."""
+        opened = {str(e["facts"].get("inside", "")).partition(":")[0].rpartition("/")[2] for e in evidence}
+        found = self._query("SELECT DISTINCT entry FROM finding WHERE kind = 'evidence-inside'")
+        return sum(row["entry"] not in opened for row in found)
 
     def hashsets(self) -> list[Json]:
         """Return the lists that were used, with their hits."""
@@ -252,6 +264,7 @@ class Case:
                 ),
                 problems=severities,
                 finished=bool(self._fact("finished")),
+                inside_unopened=self._unopened(evidence),
                 ledger=tuple(self._fact("ledger") or ()),
                 carved_from=tuple(carving["from"]) if carving is not None else None,
                 carving=tuple(self._read(carving_rows)),

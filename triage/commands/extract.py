@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import stat
@@ -17,6 +16,7 @@ from triage.commands.output import emit, format_option, say
 from triage.commands.secrets import secret_options
 from triage.content.types import identify
 from triage.engine.budget import ReadBudget
+from triage.engine.copying import copy_bytes
 from triage.errors import EvidenceError
 from triage.model import Kind
 
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
 
 LIST = "extracted.jsonl"
 _MAKING = ".partial"
-_ZEROS = bytes(1 << 20)
 
 
 @click.command()
@@ -92,34 +91,19 @@ def _refused(entry: Entry, why: str) -> Json:
 
 def _copy_one(session: Session, entry: Entry, folder: OutputFolder) -> Json:
     """Write one entry under a temporary name, then under its digest; a copy that could not be read whole says so in its name."""
-    digest, head, problem, size = hashlib.sha256(), b"", "", 0
     with os.fdopen(folder.new(_MAKING), "wb") as file:
-        try:
-            if entry.locator is not None:
-                for piece in session.read(entry.locator, entry.size):
-                    digest.update(piece)
-                    head = head or piece[:65536]
-                    size += len(piece)
-                    if piece == _ZEROS:
-                        file.seek(len(piece), os.SEEK_CUR)  # a hole stays one: terabytes of it cost no room
-                    else:
-                        file.write(piece)
-        except EvidenceError as error:
-            problem = error.message
-        file.truncate(size)
+        copied = copy_bytes(session, entry, file)
         if hasattr(os, "fchmod"):
             os.fchmod(file.fileno(), stat.S_IRUSR | stat.S_IRGRP)
-    if not problem and size < entry.size:
-        problem = f"only {size} of {entry.size} bytes can be read"
-    kind = identify(head, size)
+    kind = identify(copied.head, copied.size)
     extension = "bin" if kind is None else kind.name if kind.name in kind.extensions else min(kind.extensions, default="bin")
-    name = f"{digest.hexdigest()}{'.partial' if problem else ''}.{extension}"
+    name = f"{copied.sha256}{'.partial' if copied.problem else ''}.{extension}"
     folder.settle(_MAKING, name)
     return {
         "file": name,
-        "size": size,
-        "sha256": digest.hexdigest() if not problem else None,
+        "size": copied.size,
+        "sha256": copied.sha256 if not copied.problem else None,
         "path": entry.path,
         "id": entry.id,
-        "problem": problem,
+        "problem": copied.problem,
     }

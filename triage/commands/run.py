@@ -12,6 +12,7 @@ from triage.commands.progress import make_observer
 from triage.commands.secrets import OPTIONS as SECRETS
 from triage.commands.secrets import secret_options
 from triage.commands.summary import print_summary, tell_container_problems, write_case_report
+from triage.engine.nested import run_nested
 from triage.engine.run import RunOptions, RunResult
 from triage.engine.run import run as run_case
 from triage.errors import EvidenceError, TriageError, UsageError
@@ -64,6 +65,11 @@ class ConditionMetError(TriageError):
 @click.option(
     "--seal", "seal_key", type=click.Path(path_type=Path), metavar="FILE", help="At the end, sign the case as `triage audit seal` does."
 )
+@click.option(
+    "--nested",
+    is_flag=True,
+    help="Also examine disk images, virtual disks and phones' backups that are found inside; each is copied into the case.",
+)
 @click.option("--no-report", is_flag=True, help="Only the case; `triage report` writes the report later.")
 @click.option("-q", "--quiet", is_flag=True, help="No progress and no summary.")
 @secret_options
@@ -82,6 +88,7 @@ def run(
     plugin_paths: tuple[Path, ...],
     fail_on: str | None,
     seal_key: Path | None,
+    nested: bool,
     no_report: bool,
     quiet: bool,
     passwords: tuple[str, ...],
@@ -119,7 +126,7 @@ def run(
         passwords=passwords,
     )
     with make_observer(quiet=quiet) as observer:
-        result = run_case(options, observer)
+        result = run_nested(options, observer) if nested else run_case(options, observer)
         if not no_report:
             observer.stage("writing the report")
             write_case_report(case)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Callable
 
 from triage.content import containers, frames
@@ -314,9 +315,13 @@ _ELSEWHERE: tuple[tuple[int, bytes, What], ...] = (
     (3, b"-FVE-FS-", "bitlocker"),
     (3, b"NTFS    ", "fs-image"),
     (3, b"EXFAT   ", "fs-image"),
+    (32, b"NXSB", "fs-image"),
+    (512, b"EFI PART", "fs-image"),
+    (1024, b"\x10\x20\xf5\xf2", "fs-image"),
     (0x8001, b"CD001", "iso9660"),
     (0x8001, b"BEA01", "iso9660"),
 )
+_SMALLEST_DISK = 64 << 10
 _FAT = ((54, b"FAT12   "), (54, b"FAT16   "), (82, b"FAT32   "))
 
 
@@ -333,6 +338,8 @@ def elsewhere(head: bytes, size: int) -> str:
         return _pyc(head, size)
     if head[510:512] == b"\x55\xaa" and any(head.startswith(mark, offset) for offset, mark in _FAT):
         return "fs-image"
+    if head[510:512] == b"\x55\xaa" and size >= _SMALLEST_DISK and not size % 512 and _has_partitions(head[446:510]):
+        return "fs-image"
     if head[0x438:0x43A] == b"\x53\xef" and head[0x43A:0x43C] in {
         b"\0\0",
         b"\1\0",
@@ -342,6 +349,13 @@ def elsewhere(head: bytes, size: int) -> str:
     }:
         return "fs-image"
     return ""
+
+
+def _has_partitions(table: bytes) -> bool:
+    """Whether four records are those of an MBR: each free or of a known state, with a beginning and a length, and one at least in use."""
+    rows = [struct.unpack_from("<B3xB3xII", table, at) for at in range(0, 64, 16)]
+    used = [row for row in rows if any(row)]
+    return bool(used) and all(state in (0, 0x80) and kind and start and length for state, kind, start, length in used)
 
 
 def agreeing(head: bytes, size: int) -> str:

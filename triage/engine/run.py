@@ -40,7 +40,7 @@ from triage.model import Encryption, Entry, Evidence, Problem, Severity, Volume
 from triage.registry import find_plugins
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     from triage.engine.observer import Observer
     from triage.engine.session import Session
@@ -84,6 +84,10 @@ class RunOptions:
     arguments: tuple[str, ...] = ()
     passwords: tuple[str, ...] = field(default=(), repr=False)
     """Passwords and keys of encrypted evidence: they go to the workers, and are never stored."""
+    nested: tuple[tuple[Path, str], ...] = ()
+    """Of evidence that was found inside other, and copied into the case: where the copy lies, and what is noted of where it was found."""
+    not_nested: tuple[str, ...] = ()
+    """What is to be said of what was found so and could not be copied."""
 
 
 @dataclass(slots=True)
@@ -146,14 +150,14 @@ def run(options: RunOptions, observer: Observer) -> RunResult:
         session = engine.spawn()
         held = session.held()
         noted = {path: integrity.note(find_segments(path)[1], full=profile.fingerprint == "full") for path in paths}
-        opened = _open_all(session, paths, options.exhibit)
+        opened = _open_all(session, paths, options)
         found = [o for o in opened if isinstance(o, _Opened)]
         evidence = [o.evidence for o in found]
         before = {o.evidence.id: noted[o.path] for o in found}
         writer = CaseWriter.create(options.case)
         begun = False
         try:
-            _add_evidence(writer, opened)
+            _add_evidence(writer, opened, options)
             result.resumed = writer.resumed
             if writer.resumed:
                 observer.stage("comparing the evidence with what it was")
@@ -216,7 +220,7 @@ def run(options: RunOptions, observer: Observer) -> RunResult:
             writer.set_fact("finished", result.complete)
             writer.settle_findings()
             writer.note_time("ended")
-            result.unreadable = _unreadable(opened, searched="gaps" in profile.carve.sources)
+            result.unreadable = _unreadable(opened, dict(options.nested), searched="gaps" in profile.carve.sources)
             result.salvaged = [f"{e.paths[0]}: {e.facts[SALVAGED]}" for e in evidence if SALVAGED in e.facts]
             result.notable, result.problems = writer.tallies()
             writer.audit.record(
@@ -254,26 +258,33 @@ class _Closed(NamedTuple):
     why: str
 
 
-def _open_all(session: Session, paths: Sequence[Path], exhibit: str) -> list[_Opened | _Closed]:
+def _open_all(session: Session, paths: Sequence[Path], options: RunOptions) -> list[_Opened | _Closed]:
     """Open each evidence. What cannot be opened does not keep the others from being examined, if there are any."""
     found: list[_Opened | _Closed] = []
     refused: EvidenceError | None = None
+    inside = dict(options.nested)
     for path in paths:
         try:
-            evidence, volumes, problems = session.open(path, exhibit)
+            evidence, volumes, problems = session.open(path, options.exhibit)
         except EvidenceError as error:
             refused = refused or error
             found.append(_Closed(path, error.message))
             continue
-        if any(isinstance(o, _Opened) and evidence.id == o.evidence.id for o in found):
+        again = any(isinstance(o, _Opened) and evidence.id == o.evidence.id for o in found)
+        if again and path in inside:
+            found.append(_Closed(path, f"{path.name} is the same evidence as another"))
+            continue
+        if again:
             raise EvidenceError(f"{path} is the same evidence as another that was given", hint="give each medium once")
+        if path in inside:
+            evidence = evidence.replace(facts={**evidence.facts, "inside": inside[path]})
         found.append(_Opened(path, evidence, volumes, problems))
     if refused is not None and not any(isinstance(o, _Opened) for o in found):
         raise refused
     return found
 
 
-def _add_evidence(writer: CaseWriter, opened: Sequence[_Opened | _Closed]) -> None:
+def _add_evidence(writer: CaseWriter, opened: Sequence[_Opened | _Closed], options: RunOptions) -> None:
     """Store what was opened, and say what was not; an earlier run of the case may have opened more of it, or less."""
     known = {e.id: e for e in writer.known_evidence()}
     for one in opened:
@@ -287,15 +298,19 @@ def _add_evidence(writer: CaseWriter, opened: Sequence[_Opened | _Closed]) -> No
     before = set(writer.fact("not opened") or ())
     excused = [e.id for e in writer.known_evidence() if e.paths[0] in {str(p) for p in closed}]
     excused += [o.evidence.id for o in opened if isinstance(o, _Opened) and str(o.path) in before]
+    excused += [e.id for e in (*known.values(), *(o.evidence for o in opened if isinstance(o, _Opened))) if "inside" in e.facts]
     writer.add_evidence(
         [(o.evidence, o.volumes, [is_listed(v) for v in o.volumes], o.problems) for o in opened if isinstance(o, _Opened)], excused
     )
     writer.set_fact("not opened", [str(p) for p in closed])
     found = [p for o in opened if isinstance(o, _Opened) for p in integrity.advice([Path(s) for s in o.evidence.paths])]
+    found += [Problem(severity=Severity.ERROR, stage="engine", message=message) for message in options.not_nested]
+    inside = dict(options.nested)
     for one in opened:
         if isinstance(one, _Closed):
             why = one.why.replace(str(one.path), one.path.name)
-            message = f"{one.path.name} could not be opened, and nothing in it was examined: {why}"
+            name = inside[one.path].partition(": ")[2] if one.path in inside else one.path.name
+            message = f"{name} could not be opened, and nothing in it was examined: {why}"
             found.append(Problem(severity=Severity.ERROR, stage="engine", message=message))
     if found:
         writer.add_problems(found)
@@ -404,10 +419,12 @@ def _verify(session: Session, writer: CaseWriter, evidence: Sequence[Evidence], 
             )
 
 
-def _unreadable(opened: Sequence[_Opened | _Closed], *, searched: bool) -> list[str]:
+def _unreadable(opened: Sequence[_Opened | _Closed], inside: Collection[Path], *, searched: bool) -> list[str]:
     """Return one line for each evidence of which nothing could be listed."""
     lines = []
     for one in opened:
+        if one.path in inside:
+            continue  # of what was found inside other evidence the problems and the coverage tell
         if isinstance(one, _Closed):
             lines.append(f"{one.path} could not be opened: {one.why}")
             continue

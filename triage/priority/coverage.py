@@ -20,7 +20,7 @@ NO_CONTENT_PREFIX = "no content"
 """How the reasons begin that leave nothing out: a directory has no content to read."""
 
 _NEVER = (
-    "files inside RAR archives, PDF documents, Outlook's mailboxes and disk images were not opened one by one",
+    "files inside RAR archives, PDF documents and Outlook's mailboxes were not opened one by one",
     "text was not searched for words",
 )
 """What no run of this version does."""
@@ -29,6 +29,7 @@ _WITHOUT = {
     "mail": "mailboxes were not opened (profile)",
     "app_databases": "browsers' histories, messages and contacts were not read (profile)",
     "chromium_cache": "browsers' caches were not read (profile)",
+    "evidence_inside": "images of media inside the evidence were not looked for (profile)",
 }
 """What a run does not do that lacks a plugin."""
 
@@ -58,7 +59,8 @@ class CoverageInput:
     has searched for files by their content, ``None`` until the run comes to that; ``carving``: how far, one row an area
     (:func:`triage.case.carved.carving_rows`). ``compared``: what can be compared by likeness
     (:func:`triage.case.matches.comparison_counts`); ``compare``: what the run was to compare and could not, ``None`` until it comes to
-    that; ``hashsets``: the facts of the lists; ``plugins``: those of the run.
+    that; ``hashsets``: the facts of the lists; ``plugins``: those of the run; ``inside_unopened``: images of media and backups of phones
+    that were found inside evidence and are not evidence of the case.
     """
 
     entries: int = 0
@@ -79,6 +81,7 @@ class CoverageInput:
     compare: dict[str, Any] | None = None
     hashsets: tuple[dict[str, Any], ...] = ()
     plugins: frozenset[str] | None = None
+    inside_unopened: int = 0
 
 
 def coverage(counted: CoverageInput) -> dict[str, Any]:
@@ -174,6 +177,9 @@ def _not_done(counted: CoverageInput, locked: list[str], unreadable: list[str], 
             f"of {size:,} bytes of the medium {never:,} were not read as content: {unowned:,} that no listed file owns (free space, "
             f"the file systems' own structures); the rest is slack, gaps and what is named above{by_header}"
         )
+    if count := counted.inside_unopened:
+        were = "image of a medium or backup of a phone was" if count == 1 else "images of media and backups of phones were"
+        said.append(f"{count:,} {were} found inside the evidence and not opened: triage run --nested does")
     if count := counted.problems[Severity.ERROR]:
         said.append(f"{count:,} error{'s' if count != 1 else ''} recorded: see the problems")
     without = [sentence for name, sentence in _WITHOUT.items() if counted.plugins is not None and name not in counted.plugins]
