@@ -34,7 +34,9 @@ def info(evidence: tuple[Path, ...], fmt: str | None, passwords: tuple[str, ...]
     table = fmt == "table" or (fmt is None and sys.stdout.isatty())
     found: list[Json] = []
     for path in group(evidence):
-        with opened(path, passwords) as (_, record, volumes, problems):
+        with opened(path, passwords) as (session, plain, volumes, wrong):
+            device, said = session.device(plain, volumes)
+            record, problems = plain.replace(facts={**device, **plain.facts}), [*wrong, *said]
             if table:
                 _show(record, volumes, problems)
             else:

@@ -276,6 +276,9 @@ def _open_all(session: Session, paths: Sequence[Path], options: RunOptions) -> l
             continue
         if again:
             raise EvidenceError(f"{path} is the same evidence as another that was given", hint="give each medium once")
+        device, said = session.device(evidence, volumes)
+        evidence = evidence.replace(facts={**device, **evidence.facts})
+        problems = [*problems, *said]
         if path in inside:
             evidence = evidence.replace(facts={**evidence.facts, "inside": inside[path]})
         found.append(_Opened(path, evidence, volumes, problems))

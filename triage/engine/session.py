@@ -17,7 +17,7 @@ from triage.engine.items import small, unpack_problem
 from triage.engine.process import Event, WorkerProcess
 from triage.errors import EngineError, EvidenceError, TriageError
 from triage.evidence.medium import VERDICTS
-from triage.model import Evidence, Problem, Volume
+from triage.model import Evidence, Problem, Severity, Volume
 from triage.priority.profile import Limits
 
 if TYPE_CHECKING:
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from triage.model import Json, Locator
 
 _STARTING = 60.0
+_DEVICE = 20.0
+_FACT = 400
 _RECORD = 16 << 20
 """Bytes of JSON that an evidence record may take: an E01 set may have thousands of segments."""
 _VOLUMES = 100_000
@@ -88,6 +90,19 @@ class Session:
                 raise ValueError("volumes of another medium, or too many")
         self._opened.append(evidence)
         return evidence, volumes, problems
+
+    def device(self, evidence: Evidence, volumes: Sequence[Volume]) -> tuple[dict[str, str], list[Problem]]:
+        """Return what evidence that was opened says of the device it is of, and what kept it from that."""
+        command = {"do": "device", "evidence": evidence.id, "volumes": [v.to_json() for v in volumes]}
+        what = "looking for what device it is of"
+        try:
+            answer, _ = self._ask(command, what, patience=_DEVICE)
+            with self._believing(what):
+                facts = {str(k)[:40]: str(v)[:_FACT] for k, v in small(answer["facts"], _RECORD).items()}
+        except EvidenceError as error:
+            message = f"what device it is of is not known: {error.message}"
+            return {}, [Problem(severity=Severity.WARNING, stage="evidence", evidence=evidence.id, message=message)]
+        return facts, []
 
     def attach(self, evidence: Sequence[Evidence]) -> None:
         """Open evidence whose record is known from a case."""

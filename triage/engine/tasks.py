@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import os
 import struct
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +13,7 @@ from triage.artifacts.child import Beside
 from triage.artifacts.recipe import Held, follow, unpack_recipe
 from triage.case.items import Work
 from triage.engine import testhook
+from triage.engine.device import facts_of_tree, facts_of_volumes
 from triage.engine.phases import ANALYZING, EXPORTING, HASHING, LISTING, OPENING, READING, SAMPLING, VERIFYING
 from triage.evidence import opening, verify
 from triage.evidence.layers import extent_of
@@ -65,6 +67,7 @@ class Tasks:
         {
             "state": self._state,
             "open": self._open,
+            "device": self._device,
             "attach": self._attach,
             "walk": self._walk,
             "analyze": self._analyze,
@@ -122,6 +125,20 @@ class Tasks:
                 "problems": [p.to_json() for p in problems],
             }
         )
+
+    def _device(self, command: dict[str, Any]) -> None:
+        """Say what device opened evidence is of."""
+        self._slot.announce(LISTING, 0, 0)
+        identity = command["evidence"]
+        record = self._evidence[identity][0]
+        testhook.touch(record.paths[0], "device-")
+        if is_logical(record.kind):
+            tree = self._tree(identity, 0)
+            facts = facts_of_tree(tree, self._slot.beat) if tree is not None else {}
+        else:
+            volumes = [Volume.from_json(v) for v in command["volumes"]]
+            facts = facts_of_volumes(volumes, partial(self._file_system, identity), self._slot.beat)
+        self._send({"done": "device", "facts": facts})
 
     def _attach(self, command: dict[str, Any]) -> None:
         """Open evidence whose record is known."""
