@@ -27,7 +27,7 @@ class ChromiumSession:
 
     name = "chromium_session"
     version = "1"
-    tried_on = "made samples"
+    tried_on = "real samples"
     accepts = Accepts(
         paths=(
             "Current Session", "Last Session", "Current Tabs", "Last Tabs", "Sessions*/Session_*", "Sessions*/Tabs_*", "Sessions*/Apps_*",

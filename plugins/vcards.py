@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from triage.artifacts.contentlines import Component, Property
     from triage.plugin import Json
 
-_LARGEST = 128 << 20
+_LARGEST = 64 << 20
 _MOST, _LONGEST = 20, 500
 _LISTS = {"TEL": "numbers", "EMAIL": "emails", "URL": "urls", "NICKNAME": "nicknames", "CATEGORIES": "groups", "ADR": "addresses"}
 _LISTS |= dict.fromkeys(

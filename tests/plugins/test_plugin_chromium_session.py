@@ -1,4 +1,4 @@
-"""Chromium's sessions (both kinds of file), bookmarks and settings: made ones, damage."""
+"""Chromium's sessions (both kinds of file), bookmarks and settings: a real Chromium's, made ones, damage."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import json
 import struct
 from typing import TYPE_CHECKING, Any
 
+import chromium_real
+import pytest
 from real_samples import findings, item_of, mutants, never_fails, problems, run
 
 if TYPE_CHECKING:
@@ -246,3 +248,33 @@ def test_damage_never_breaks_it() -> None:
     for value in (PREFERENCES, BOOKMARKS, LOCAL):
         for data in mutants(json.dumps(value).encode(), 60, seed=3):
             never_fails("chromium_session", item_of(data, f"{PROFILE}/Preferences"))
+
+
+class TestRealSamples:
+    """A real Chromium's (``chromium_real``): these need no evidence beside the tests."""
+
+    pytestmark = pytest.mark.evidence
+
+    def test_all_pages_of_open_and_closed_tabs_are_found(self) -> None:
+        said = run("chromium_session", item_of(chromium_real.SESSION, f"{PROFILE}/Sessions/Session_13440234983787701"))
+        assert problems(said) == []
+        base = "http://127.0.0.1:8765/"
+        assert [(f.data["url"].removeprefix(base), f.data.get("place"), f.data.get("closed_time")) for f in findings(said, "tab")] == [
+            ("a.html", "back", None),
+            ("b.html", None, None),
+            ("c.html", "forward", None),
+            ("d.html?q=closed", None, "2026-11-27T06:36:29.205795Z"),
+            ("d.html?q=open", None, None),
+        ]
+        assert findings(said, "tab")[1].data["referrer"] == f"{base}a.html"
+
+    def test_the_tabs_of_the_window_that_was_closed_last_are_found_with_the_one_before(self) -> None:
+        said = run("chromium_session", item_of(chromium_real.TABS, f"{PROFILE}/Sessions/Tabs_13440234991702840"))
+        assert problems(said) == []
+        assert [(f.data["url"][22:], f.data["closed_time"][:19]) for f in findings(said, "tab")] == [
+            ("d.html?q=closed", "2026-11-27T06:36:29"),
+            ("a.html", "2026-11-27T06:36:37"),
+            ("b.html", "2026-11-27T06:36:37"),
+            ("c.html", "2026-11-27T06:36:37"),
+            ("d.html?q=open", "2026-11-27T06:36:37"),
+        ]

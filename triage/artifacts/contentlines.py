@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 _LONGEST_HEAD = 2000
 _DEEPEST = 20
+_BLANK = re.compile(rb"[\r\n]+")
 _FOLD = re.compile(rb"\r?\n[ \t]")
 _HEAD = re.compile(rb'((?:[^":\r\n]|\r?\n[ \t]|"[^"]*")*+):')
 _PARAMETER = re.compile(r';([^;="]{1,100})(?:=("[^"]*"(?:,"[^"]*")*|[^;"]*))?')
@@ -111,6 +112,9 @@ def properties(data: bytes) -> Iterator[Property]:
     """Yield the properties of a file, those of all components in their order; what is no property is passed over."""
     at, size = 0, len(data)
     while at < size:
+        if (blank := _BLANK.match(data, at)) is not None:
+            at = blank.end()
+            continue
         end = _line_end(data, at)
         while data[end : end + 1] in (b" ", b"\t") and end < size:
             end = _line_end(data, end)
