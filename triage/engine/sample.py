@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from triage.errors import EvidenceError, HashsetError, UsageError
 from triage.escape import show
+from triage.evidence.layers import end_of, is_view
+from triage.filesystem.openers import APFS
 from triage.model import Encryption
 from triage.priority.sampling import CELL, confidence_of, drawn_cells, draws_for
 
@@ -107,14 +109,20 @@ def _stretches(evidence: Evidence, volumes: Sequence[Volume], only: str | None, 
         names = ", ".join(v.name for v in volumes)
         raise UsageError(f"there is no volume {show(str(only))}", hint=f"there are: {names}")
     for volume in chosen:
-        if volume.encryption is Encryption.LOCKED:
+        if volume.is_snapshot:
+            sample.left_out.append(f"{volume.name} is an earlier state of a volume, most of which it shares")
+        elif volume.file_system == APFS and is_view(volume.offset):
+            sample.left_out.append(f"{volume.name} is one volume of a container, which was sampled as a whole")
+        elif volume.opened and volume.file_system != APFS:
+            sample.left_out.append(f"{volume.name} holds volumes, which were sampled themselves")
+        elif volume.encryption is Encryption.LOCKED:
             sample.left_out.append(f"{volume.name} is encrypted and locked ({volume.file_system or 'unknown'})")
         elif volume.file_system.lower().rstrip("0123456789") in COMPRESSING:
             sample.left_out.append(f"{volume.name} is {volume.file_system}, which compresses what it holds")
         else:
-            end = min(volume.offset + volume.size, evidence.size)
-            if end - volume.offset >= CELL:
-                found.append((volume.offset, end - volume.offset))
+            start, end = end_of(evidence.size, volume.offset, volume.size)
+            if end - start >= CELL:
+                found.append((start, end - start))
     if not found:
         why = "; ".join(sample.left_out) or "there is less than one cell of it"
         raise EvidenceError(f"nothing of the medium can be sampled: {why}", hint="unlock it, or read its files: triage run")

@@ -112,6 +112,37 @@ def _chromium_web_data(tables: Tables) -> Iterator[Trace]:
         )
 
 
+def _chromium_top_sites(tables: Tables) -> Iterator[Trace]:
+    for name in ("top_sites", "thumbnails"):  # until 2019 beside the pictures
+        for row in tables.rows(name):
+            url = web.shown_url(row.text("url"))
+            when = times.webkit(row.number("last_updated"))
+            yield row.trace(
+                "top-site", f"often visited: {_short(url)}", when, url=url, title=row.text("title"), rank=row.number("url_rank")
+            )
+
+
+def _chromium_shortcuts(tables: Tables) -> Iterator[Trace]:
+    for row in tables.rows("omni_box_shortcuts"):
+        term, url = row.text("text"), web.shown_url(row.text("url"))
+        yield row.trace(
+            "typed-url",
+            f"typed into the address bar: {show(term[:200])}",
+            times.webkit(row.number("last_access_time")),
+            term=term,
+            url=url,
+            title=row.text("contents"),
+            times=row.number("number_of_hits"),
+        )
+
+
+def _chromium_predictor(tables: Tables) -> Iterator[Trace]:
+    for row in tables.rows("network_action_predictor"):
+        term, url = row.text("user_text"), web.shown_url(row.text("url"))
+        title = f"typed into the address bar: {show(term[:200])}"
+        yield row.trace("typed-url", title, None, term=term, url=url, times=row.number("number_of_hits"))
+
+
 def _chromium_logins(tables: Tables) -> Iterator[Trace]:
     for row in tables.rows("logins"):
         user, url = row.text("username_value"), web.shown_url(row.text("origin_url"))
@@ -263,7 +294,7 @@ def _safari_tabs(tables: Tables) -> Iterator[Trace]:
         url = web.shown_url(row.text("url", "user_visible_url"))
         if url:
             yield row.trace(
-                "open-tab",
+                "tab",
                 f"an open tab: {_short(url)}",
                 times.cocoa(row["last_viewed_time"]),
                 url=url,
@@ -284,6 +315,10 @@ def _android_webview_forms(tables: Tables) -> Iterator[Trace]:
 STORES = (
     Store("chromium-history", "", {"urls": ("id", "url", "last_visit_time"), "visits": ("visit_time", "transition")}, _chromium),
     Store("chromium-web-data", "", {"autofill": ("name", "value", "date_created")}, _chromium_web_data),
+    Store("chromium-top-sites", "", {"top_sites": ("url", "title", "url_rank")}, _chromium_top_sites),
+    Store("chromium-top-sites-old", "", {"thumbnails": ("url", "title", "url_rank", "last_updated")}, _chromium_top_sites),
+    Store("chromium-shortcuts", "", {"omni_box_shortcuts": ("text", "url", "last_access_time")}, _chromium_shortcuts),
+    Store("chromium-predictor", "", {"network_action_predictor": ("user_text", "url")}, _chromium_predictor),
     Store("chromium-logins", "", {"logins": ("origin_url", "username_value")}, _chromium_logins),
     Store("firefox-places", "Firefox", {"moz_places": ("id", "url")}, _firefox),
     Store("firefox-downloads", "Firefox", {"moz_downloads": ("source", "target")}, _firefox_downloads),
