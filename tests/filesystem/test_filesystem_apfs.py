@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import random
 import sys
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from triage.case.store import Case
 from triage.cli import run as triage
@@ -106,3 +108,21 @@ def test_damage_never_breaks_it(evidence_root: Path) -> None:
                     except OSError:
                         continue
     assert opened_often > 20
+
+
+def test_what_no_volume_of_a_container_owns_is_searched(evidence_root: Path, tmp_path: Path) -> None:
+    """A picture that was put into free blocks; and none of the files that are there is found a second time."""
+    data = bytearray((evidence_root / "images/dfvfs/apfs.raw").read_bytes())
+    photo = io.BytesIO()
+    Image.effect_noise((200, 200), 90).convert("RGB").save(photo, "JPEG")
+    place = next(at for at in range(len(data) - (64 << 10), 0, -4096) if not any(data[at : at + (64 << 10)]))
+    data[place : place + len(photo.getvalue())] = photo.getvalue()
+    path = tmp_path / "mac.raw"
+    path.write_bytes(data)
+    assert triage(["run", str(path), "--case", str(tmp_path / "case"), "-q"]) == 0
+    with Case.open(tmp_path / "case") as case:
+        carved = [(row["path"].partition("/")[0], row["type"], row["size"]) for row in case.files() if row["kind"] == "carved"]
+        (ledger,) = case.coverage()["ledger"]
+    assert carved == [("vol1", "jpeg", len(photo.getvalue()))]
+    assert (ledger["not_listed"], ledger["size"]) == (0, len(data))
+    assert ledger["owned"] >= 6 * 4096

@@ -9,6 +9,8 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
+from triage.evidence.layers import end_of, is_view
+from triage.filesystem.openers import APFS
 from triage.filesystem.ownership import Ownership, total
 from triage.logical.catalog import is_logical
 from triage.model import Evidence, Outcome, Volume
@@ -29,8 +31,10 @@ def medium_ledger(connection: sqlite3.Connection) -> list[Json]:
     ``size`` = ``outside_volumes`` + ``not_listed`` (volumes without a listing) + ``owned`` (by names that exist) +
     ``deleted_only`` (claimed by deleted names alone) + ``unowned`` (what is left of listed volumes: free space and the
     file systems' own structures; ``free`` of it is free by the file systems' own books, ``None`` where one keeps none that is read).
-    ``read`` counts bytes whose content was read; ``never_read`` is the rest of ``size``: free space, slack, structures that only
-    the file system's reader saw, and what was skipped or not reached.
+    What lies in views of volumes that were opened (unlocked ones, LVM) is counted by its length: there a byte of the view is one of the
+    medium. Shadow copies are not counted: what they hold is in other bytes of the same volume. ``read`` counts bytes whose content was
+    read; ``never_read`` is the rest of ``size``: free space, slack, structures that only the file system's reader saw, and what was
+    skipped or not reached.
     """
     ledgers = []
     for (record,) in connection.execute("SELECT record FROM evidence ORDER BY position"):
@@ -44,16 +48,23 @@ def _of_evidence(connection: sqlite3.Connection, evidence: Evidence) -> Json:
     size = evidence.size
     listed: dict[int, tuple[int, int]] = {}
     volumes, open_volumes = Ownership(), Ownership()
+    copies: set[int | None] = set()
     free: int | None = 0
     for record, walk, totals in connection.execute("SELECT record, walk, totals FROM volume WHERE evidence = ?", (evidence.id,)):
         volume = Volume.from_json(json.loads(record))
-        start, end = min(volume.offset, size), min(volume.offset + volume.size, size)
+        start, end = end_of(size, volume.offset, volume.size)
         if volume.number is None or end <= start:
             continue
-        volumes.add(start, end - start)
+        if volume.is_snapshot:
+            copies.add(volume.number)
+            continue
+        if not is_view(start):
+            volumes.add(start, end - start)
+            if walk != "none" or volume.opened:
+                open_volumes.add(start, end - start)
         if walk != "none":
-            open_volumes.add(start, end - start)
-            listed[volume.number] = (start, end)
+            shared = is_view(start) and volume.file_system == APFS  # its runs are places in the container
+            listed[volume.number] = (0, size) if shared else (start, end)
             known = json.loads(totals).get("free")
             free = free + known if free is not None and isinstance(known, int) else None
     owned, claimed, read = Ownership(), Ownership(), Ownership()
@@ -63,6 +74,8 @@ def _of_evidence(connection: sqlite3.Connection, evidence: Evidence) -> Json:
         (evidence.id,),
     )
     for number, runs, state, length, outcome in rows:
+        if number in copies:
+            continue
         bounds = listed.get(number, (0, size))
         pieces = _within(json.loads(runs), bounds)
         if state in _NAMED:

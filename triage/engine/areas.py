@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from triage.carving.space import SECTOR, Area
-from triage.evidence.layers import end_of
+from triage.evidence.layers import end_of, is_view
 from triage.filesystem.describe import is_listed
+from triage.filesystem.openers import APFS
 from triage.filesystem.ownership import Ownership
 from triage.logical.catalog import is_archive
-from triage.model import Encryption
+from triage.model import INSIDE, Encryption
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -57,8 +58,11 @@ def areas_of(
     taken = Ownership()
     for volume in sorted(volumes, key=lambda v: (v.number is None, v.offset)):
         start, end = end_of(evidence.size, volume.offset, volume.size)
+        if volume.file_system == APFS and volume.opened:
+            areas += _container(evidence, volume, volumes, ownership, taken)
         locked = volume.encryption is not Encryption.NONE and not is_listed(volume)
-        if locked or volume.opened or volume.is_snapshot or is_archive(volume):
+        shared = volume.file_system == APFS and is_view(volume.offset)  # its space is the container's
+        if locked or shared or volume.opened or volume.is_snapshot or is_archive(volume):
             taken.add(start, end - start)
             continue
         listed = volume.number is not None and is_listed(volume)
@@ -75,6 +79,22 @@ def areas_of(
         taken.add(start, end - start)
     order = {UNALLOCATED: 0, VOLUME: 0, GAP: 0, SLACK: 1}
     return sorted(areas, key=lambda a: (order[a.kind], a.volume_offset))
+
+
+def _container(
+    evidence: Evidence, container: Volume, volumes: Sequence[Volume], ownership: dict[int | None, Ownership], taken: Ownership
+) -> list[Area]:
+    """Return what no volume of an APFS container owns; nothing when one of them is encrypted: its files would look like free space."""
+    inner = [v for v in volumes if v.number is not None and v.number // INSIDE == container.number]
+    if any(v.encryption is not Encryption.NONE for v in inner):
+        return []
+    owned = Ownership()
+    for volume in inner:
+        for start, end in ownership[volume.number].ranges():
+            owned.add(start, end - start)
+    start, end = end_of(evidence.size, container.offset, container.size)
+    block = max([SECTOR, *(v.block_size for v in inner)])
+    return _area(evidence, container, UNALLOCATED, _without(complement(owned.ranges(), start, end), taken, container.offset), block)
 
 
 def _area(evidence: Evidence, volume: Volume, kind: str, ranges: Ranges, block: int) -> list[Area]:
