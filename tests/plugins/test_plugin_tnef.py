@@ -114,6 +114,12 @@ def test_properties_of_sets_and_lists_of_values_are_read_past() -> None:
     assert (found.kind, found.data["start"], found.data["subject"]) == ("appointment", "2024-01-17T21:20:00Z", "meet")
 
 
+def test_a_body_that_is_a_number_is_none() -> None:
+    values = {0x1000: 7, 0x1013: 5, 0x1009: "text", 0x0037: 3, 0x001A: b"x", 0x0E07: "read"}
+    (found,) = run("tnef", one(stream(attribute(1, 0x00069003, properties(values)))))
+    assert (found.kind, found.title) == ("mail", "mail from somebody to somebody: ")
+
+
 def test_one_that_breaks_off_gives_what_there_is_and_says_so() -> None:
     data = stream(attribute(1, 0x00018004, b"the keys\0"), attached(b"x.bin", b"y" * 100))
     item = one(data[:-50])

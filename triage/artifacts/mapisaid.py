@@ -58,7 +58,7 @@ def body_of(message: Message, longest: int) -> tuple[str, str, bool]:
     properties = message.properties
     for number in mapi.BODIES:
         value = properties.get(number)
-        if not value:
+        if not value or not isinstance(value, str | bytes):
             continue
         if number == mapi.BODY and isinstance(value, str):
             found, form = value.partition("\0")[0].strip(), ""
