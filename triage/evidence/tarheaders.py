@@ -7,8 +7,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
+from triage.evidence.tarsparse import made, old_entries, old_size, pax_map
+
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from triage.evidence.tarsparse import Sparse
 
 BLOCK = 512
 PIECE = 64 << 10
@@ -94,6 +98,9 @@ def is_header(block: bytes) -> bool:
     return stored == total - 256 * high  # old tars took bytes as signed
 
 
+_PAIRED = (b"GNU.sparse.offset", b"GNU.sparse.numbytes")
+
+
 class Header:
     """A header with what the extended headers before it say. ``stored``: bytes behind it; times in nanoseconds since 1970, UTC."""
 
@@ -110,6 +117,8 @@ class Header:
         self.sparse = self.type == b"S" or any(key.startswith(b"GNU.sparse") for key in pax)
         if self.sparse:
             self.name = pax.get(b"GNU.sparse.name") or self.name
+        self._pax = pax
+        self._old = (old_size(block), old_entries(block, 386, 4)) if self.type == b"S" else None
         self.directory = self.type in (b"5", b"D") or (self.type in (b"0", b"\0") and self.name.endswith(b"/"))
         self.regular = not self.directory and self.type not in _OTHERS
         self.stored = (self.size or 0) if self.regular or self.type in b"DM" else 0
@@ -117,6 +126,18 @@ class Header:
         self.crtime = _pax_time(pax[_BORN]) if _BORN in pax else None
         self.uid = _decimal(pax[b"uid"]) if b"uid" in pax else _number(block[108:116])
         self.gid = _decimal(pax[b"gid"]) if b"gid" in pax else _number(block[116:124])
+
+
+    def more_of_map(self, block: bytes) -> None:
+        """Take a further block of an old GNU map."""
+        if self._old is not None:
+            self._old[1].extend(old_entries(block, 0, 21))
+
+    def sparse_map(self, read_body: Callable[[int], bytes]) -> Sparse | None:
+        """Return where the pieces of a sparse member belong; ``None`` when its map cannot be. ``read_body``: its first bytes."""
+        if self._old is not None:
+            return made(self._old[0], self._old[1], self.stored)
+        return pax_map(self._pax, self.stored, read_body)
 
 
 class HeaderReader:
@@ -142,7 +163,7 @@ class HeaderReader:
             kind, size = block[156:157], _number(block[124:136])
             if kind not in (b"L", b"K", b"x", b"g", b"X"):
                 header = Header(block, pax, long_name, long_link)
-                if header.type == b"S" and block[482] and not self._skip_map():
+                if header.type == b"S" and block[482] and not self._read_map(header):
                     return None
                 if header.size is None:
                     self._notes.add("a TAR header states no size that can be: what follows it is searched for")
@@ -200,13 +221,14 @@ class HeaderReader:
                 self._notes.add("a TAR archive has bytes behind its end mark, which are not looked at")
                 return
 
-    def _skip_map(self) -> bool:
-        """Pass over the blocks that continue an old GNU sparse map."""
+    def _read_map(self, header: Header) -> bool:
+        """Read the blocks that continue an old GNU sparse map."""
         for _ in range(10_000):
             block = self._source.read(BLOCK)
             if len(block) < BLOCK:
                 self._notes.add("a TAR archive ends inside a sparse member's map")
                 return False
+            header.more_of_map(block)
             if not block[504]:
                 return True
         self._notes.add("a sparse TAR member's map does not end")
@@ -227,6 +249,8 @@ def _records(body: bytes, notes: Told) -> dict[bytes, bytes]:
         if not space or length < len(digits) + 4 or len(record) < length or not equals or record[-1:] != b"\n":
             notes.add("a pax header is damaged: its further records are left out")
             return found
+        if key in _PAIRED:  # PAX format 0.0 has a record for each number: as one, it is 0.1
+            found[b"GNU.sparse.map"] = found.get(b"GNU.sparse.map", b"") + value[:-1] + b","
         found[key] = value[:-1]
         at += length
     notes.add(f"a pax header has more than {_MOST_RECORDS:,} records: the rest is left out")

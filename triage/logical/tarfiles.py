@@ -5,6 +5,8 @@ A member's address is the place of its first header, an extended one if there is
 
 from __future__ import annotations
 
+from bisect import bisect_right
+from itertools import accumulate
 from typing import TYPE_CHECKING
 
 from triage.evidence.tarheaders import BLOCK, FileSource, Header, HeaderReader
@@ -13,9 +15,10 @@ from triage.logical.paths import Folders, split_path
 from triage.model import Kind, Severity, TimeBasis
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     from triage.evidence.medium import Medium
+    from triage.evidence.tarsparse import Sparse
     from triage.filesystem.trees.tree import ReadAt
 
 _KINDS = {b"2": Kind.LINK, b"3": Kind.SPECIAL, b"4": Kind.SPECIAL, b"6": Kind.SPECIAL}
@@ -62,9 +65,9 @@ class TarTree:
             if header.type not in _IGNORED:
                 yield from folders.above(path, begun)
                 if not header.directory or folders.add(path):
-                    made = self._named(header, path, begun, body)
-                    sparse += header.sparse
-                    yield made
+                    whole = self._sparse(header, body) if header.sparse else None
+                    sparse += header.sparse and whole is None
+                    yield self._named(header, path, begun, body, whole)
             if source.skip(header.stored) < header.stored:
                 said.add("a TAR archive ends inside a member")
                 break
@@ -74,20 +77,26 @@ class TarTree:
         for line, count in said.lines.items():
             yield Fault(Severity.ERROR, line if count == 1 else f"{line} ({count} times)")
         if sparse:
-            yield Fault(Severity.WARNING, f"{sparse} sparse files of the archive were read as they stand, in pieces not put together")
+            message = f"{sparse} sparse files of the archive have a map that cannot be: they were read as they stand, in pieces"
+            yield Fault(Severity.WARNING, message)
 
-    def _named(self, header: Header, path: tuple[bytes, ...], begun: int, body: int) -> Named:
+    def _sparse(self, header: Header, body: int) -> Sparse | None:
+        return header.sparse_map(lambda length: self._read_at(body, length)) if header.regular else None
+
+    def _named(self, header: Header, path: tuple[bytes, ...], begun: int, body: int, whole: Sparse | None) -> Named:
         kind = Kind.DIRECTORY if header.directory else _KINDS.get(header.type, Kind.FILE)
         hard = header.type == b"1"
         target = split_path(header.link) if hard else ()
         address, size = begun, header.stored if kind is Kind.FILE else 0
         runs: tuple[tuple[int | None, int], ...] = ((self._base + body, header.stored),)
+        if whole is not None:
+            size, runs = whole.size, whole.runs(self._base + body)
         if hard:
             found = self._first.get(target)
             address, size = found if found is not None else (begun, 0)
             runs = ()
         elif kind is Kind.FILE and len(self._first) < _MOST_LINKED:
-            self._first[path] = (begun, header.stored)
+            self._first[path] = (begun, size)
         return Named(
             path=path, kind=kind, address=address, size=size, mode=header.mode, uid=_small(header.uid), gid=_small(header.gid),
             mtime=header.mtime, atime=header.atime, ctime=header.ctime, crtime=header.crtime,
@@ -103,7 +112,31 @@ class TarTree:
         if header is None or not header.regular:
             raise OSError("there is no file of the archive at this place")
         begin, size, read_at = source.position, header.stored, self._read_at
+        whole = self._sparse(header, begin) if header.sparse else None
+        if whole is not None:
+            return _over(whole.runs(begin), read_at)
         return lambda offset, length: read_at(begin + offset, max(0, min(length, size - offset)))
+
+
+def _over(runs: Sequence[tuple[int | None, int]], read_at: ReadAt) -> ReadAt:
+    """Return the bytes of runs, holes as zeros."""
+    ends = list(accumulate(length for _, length in runs))
+
+    def read(offset: int, length: int) -> bytes:
+        pieces: list[bytes] = []
+        number = bisect_right(ends, offset)
+        while length > 0 and number < len(runs):
+            place, size = runs[number]
+            skip = offset - (ends[number] - size)
+            many = min(length, size - skip)
+            piece = bytes(many) if place is None else read_at(place + skip, many)
+            pieces.append(piece)
+            if len(piece) < many:
+                break
+            offset, length, number = offset + many, length - many, number + 1
+        return b"".join(pieces)
+
+    return read
 
 
 def _small(number: int | None) -> int | None:
