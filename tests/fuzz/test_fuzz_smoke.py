@@ -71,6 +71,7 @@ NO_PARSER = {
     "triage.filesystem.trees.apfs": "libfsapfs reads it; tests/filesystem/test_filesystem_apfs.py breaks a real container",
     "triage.filesystem.trees.xfs": "libfsxfs reads it; tests/filesystem/test_filesystem_xfs.py breaks a whole volume",
     "triage.filesystem.trees.yaltree": "what those two share",
+    "triage.filesystem.randomness": "counts bytes",
     "triage.filesystem.snapshots": "compares records that the NTFS checks' target reads",
     "triage.plugins.evidence_inside": "a table of types",
     "triage.plugins.phone_backups": "a table of paths",

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from triage.filesystem.describe import describe, file_system_name, is_listed, is_recognised, open_file_system, read_head
 from triage.filesystem.image import MediumImage
 from triage.filesystem.overlay import MENDED, found_by, is_overlaid, mended_disc, overlay_of
+from triage.filesystem.randomness import looks_random
 from triage.filesystem.scan import MAX_CANDIDATES, Scan
 from triage.filesystem.signatures import identify_volume
 from triage.filesystem.tables import Table, overlaps, read_table
@@ -277,12 +278,10 @@ def _check(volume: Volume, medium: Medium) -> Iterator[Problem]:
             f"{volume.name} is {volume.file_system}, which is not read: nothing in it was listed",
         )
     else:
-        yield _problem(
-            volume.evidence,
-            volume.number,
-            Severity.ERROR,
-            f"{volume.name} holds no file system that is known ({volume.type}): nothing in it was listed",
-        )
+        message = f"{volume.name} holds no file system that is known ({volume.type}): nothing in it was listed"
+        if looks_random(medium, volume.offset, min(volume.size, medium.size - volume.offset)):
+            message += "; all of it looks random: it may be encrypted as a whole (VeraCrypt, plain dm-crypt), or was wiped: both look the same"
+        yield _problem(volume.evidence, volume.number, Severity.ERROR, message)
 
 
 def _problem(evidence: str, volume: int | None, severity: Severity, message: str) -> Problem:
