@@ -1,4 +1,4 @@
-"""Targets of what desktops of Linux and macOS note: trash, the Finder's stores, thumbnails, lists of recent files."""
+"""Targets of what desktops of Linux and macOS note: trash, the Finder, thumbnails, recent files, attributes, Quick Look."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from pathlib import Path
 
 from targets import Target
 
+from triage.artifacts.appledouble import KNOWN
 from triage.artifacts.dsstore import read_dsstore
 from triage.artifacts.structure import StructureError
 from triage.plugin import Problem, run_plugin
@@ -17,13 +18,15 @@ sys.path.append(str(Path(__file__).resolve().parents[1] / "plugins"))
 from real_samples import item_of
 from test_plugin_ds_store import FILES, made
 from test_plugin_linux_thumbnails import TEXTS, place, png
+from test_plugin_origin_notes import ALL, PATH, double
+from test_plugin_quicklook import FOLDER, STORE, new, old
 from test_plugin_recent_files import GTK, ITEMS, LISTS, OLD, XBEL, sfl2
 from test_plugin_trash import NOTE, PUT_BACK
 
 
-def _runs(name: str, data: bytes, path: str) -> None:
+def _runs(name: str, data: bytes, path: str, beside: dict[str, bytes] | None = None) -> None:
     info = find_plugins().plugins[name]
-    for result in run_plugin(info.load(), info.key(), item_of(data, path)):
+    for result in run_plugin(info.load(), info.key(), item_of(data, path, beside)):
         assert not (isinstance(result, Problem) and "the plugin failed" in result.message), result.detail
 
 
@@ -32,6 +35,12 @@ def _store(data: bytes) -> None:
         read_dsstore(data)
     _runs("ds_store", data, "vol1/Users/kim/.DS_Store")
     _runs("trash", data, "vol1/Users/kim/.Trash/.DS_Store")
+
+
+def _origin(data: bytes) -> None:
+    _runs("origin_notes", data, PATH)
+    for name in KNOWN:
+        _runs("origin_notes", data, f"vol1/x:{name}")
 
 
 def _lists(data: bytes) -> None:
@@ -51,4 +60,8 @@ TARGETS = [
            tokens=(b"tEXt", b"zTXt", b"iTXt", b"Thumb::URI", b"file:///")),
     Target("recent-files", _lists, lambda: [XBEL, OLD, sfl2(ITEMS), b"[RecentsMRL]\nlist=file:///a, file:///b\ntimes=1, 2\n"],
            ("triage.plugins.recent_files", "triage.artifacts.recentlists"), tokens=(b"href=", b"book", b"RecentsMRL", b"FXRecentFolders")),
+    Target("origin-notes", _origin, lambda: [double(ALL), *ALL.values()], ("triage.artifacts.appledouble", "triage.plugins.origin_notes"),
+           tokens=(b"ATTR", b"bplist00", b";", b"\xff" * 4)),
+    Target("quicklook", lambda data: _runs("quicklook", data, f"{FOLDER}/index.sqlite", STORE), lambda: [old(), new()],
+           ("triage.plugins.quicklook",), tokens=(b"basic_files", b"thumbnails", b"\xff" * 4)),
 ]  # fmt: skip

@@ -280,7 +280,7 @@ def _check(volume: Volume, medium: Medium) -> Iterator[Problem]:
     else:
         message = f"{volume.name} holds no file system that is known ({volume.type}): nothing in it was listed"
         if looks_random(medium, volume.offset, min(volume.size, medium.size - volume.offset)):
-            message += "; all of it looks random: it may be encrypted as a whole (VeraCrypt, plain dm-crypt), or was wiped: both look the same"
+            message += "; all of it looks random: it may be encrypted as a whole (VeraCrypt, plain dm-crypt), or wiped: both look the same"
         yield _problem(volume.evidence, volume.number, Severity.ERROR, message)
 
 
