@@ -98,9 +98,9 @@ def tarred() -> bytes:
 
 @pytest.mark.parametrize(("data", "says"), [
     (b"# notes\nthis is no image\n" * 100, "text file"), ("день\n" * 500, "text file"), (b"a", "text file"),
-    (b"7z\xbc\xaf\x27\x1c" + bytes(600), "7-Zip"), (b"# Disk DescriptorFile\nversion=1\n", "VMware disk descriptor"),
+    (b"7z\xbc\xaf\x27\x1c" + bytes(600), "7-Zip"), (b"encrcdsa" + bytes(600), "encrypted Apple disk image"),
     (b"%PDF-1.7\n%\xe2\xe3" + bytes(600), "PDF"),
-    (fixed_vhd(), "VHD"), (b"SQLite format 3\0" + bytes(4096), "SQLite"),
+    (b"SQLite format 3\0" + bytes(4096), "SQLite"),
 ])
 def test_files_that_are_no_image_are_named(data: bytes | str, says: str, tmp_path: Path) -> None:
     path = tmp_path / "disk.raw"

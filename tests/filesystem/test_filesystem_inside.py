@@ -280,3 +280,23 @@ def test_a_suspended_bitlocker_volume_needs_no_password(tmp_path: Path) -> None:
     assert triage(["run", str(image), "--case", str(tmp_path / "case"), "-q"]) == 0
     with Case.open(tmp_path / "case") as opened:
         assert any(row["path"] == "vol1.1/NOTE.TXT" for row in opened.files())
+
+
+def test_of_real_shadow_copies_only_what_differs_is_listed(evidence_root: Path, tmp_path: Path) -> None:
+    """Two copies of a volume: in the first a file that was deleted later; what was in the second is as it is now."""
+    image = evidence_root / "images/plaso/vsstest.qcow2"
+    assert triage(["run", str(image), "--case", str(tmp_path / "case"), "-q"]) == 0
+    with Case.open(tmp_path / "case") as opened:
+        rows = {row["path"]: row for row in opened.files()}
+        volumes = [(v["name"], v["label"], v["scheme"]) for v in opened.volumes() if v["number"]]
+        said = [p["message"] for p in opened.problems() if "state after it" in p["message"]]
+    assert volumes == [
+        ("vol1", "vsstest", "none"),
+        ("vol1.1", "shadow copy of 2013-12-03T06:35:09.736378700Z", "shadow copy"),
+        ("vol1.2", "shadow copy of 2013-12-03T06:37:48.919058300Z", "shadow copy"),
+    ]
+    assert sorted(path for path in rows if path.startswith("vol1.") and "$Extend" not in path) == ["vol1.1/System Volume Information", "vol1.1/syslog"]
+    assert rows["vol1.1/syslog"]["size"] == 1247
+    assert rows["vol1.1/syslog"]["sha256"]
+    assert len(said) == 2
+    assert all(message.startswith("2") and "nor " in message for message in said)

@@ -19,6 +19,7 @@ from triage.evidence.medium import FileMedium
 from triage.evidence.packed import STREAMS, open_packed
 from triage.evidence.segments import find_segments, number_by_name
 from triage.evidence.sniff import ANDROID, EWF, EWF2, FOLDER, HEAD, LOGICAL, RAW, TAIL, TAR, sniff
+from triage.evidence.virtual import KINDS, open_disk
 from triage.model import Evidence
 
 if TYPE_CHECKING:
@@ -104,6 +105,9 @@ def _open_container(
     if container is ANDROID:
         medium, facts, warnings = open_backup(segments, passwords, size, beat)
         return _Opened(medium, facts, {}, warnings, kind)
+    if kind in KINDS:
+        disk = open_disk(kind, segments)
+        return _Opened(disk.medium, disk.facts, {}, disk.warnings, kind)
     if container is FOLDER:
         return _Opened(FolderMedium(segments[0], beat), {}, {}, [], kind)
     warnings = _odd_parts(segments)

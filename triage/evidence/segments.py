@@ -12,6 +12,7 @@ from triage.evidence.ewf_index import DESCRIPTOR
 from triage.evidence.ewf_scan import looks_like_segment, read_descriptor
 from triage.evidence.ewf_walk import holds_chunks
 from triage.evidence.sniff import EWF, EWF2, FOLDER, HEAD, RAW, TAIL, Container, sniff
+from triage.evidence.virtual import KINDS, files_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -81,6 +82,8 @@ def find_segments(path: Path) -> tuple[Container, list[Path]]:
         return container, _by_name(path)
     if container is FOLDER:
         return container, [path]
+    if container.kind in KINDS:
+        return container, files_of(container.kind, path)
     return container, _raw_parts(path)
 
 

@@ -41,13 +41,13 @@ _MAGIC: tuple[tuple[int, bytes, Container], ...] = (
     (0, b"EVF2\x0d\x0a\x81\x00", EWF2),
     (0, b"LVF\x09\x0d\x0a\xff\x00", Container("l01", "Expert Witness logical evidence (L01)", hint=_CONVERT)),
     (0, b"LEF2\x0d\x0a\x81\x00", Container("lx01", "Expert Witness 2 logical evidence (Lx01)", hint=_CONVERT)),
-    (0, b"QFI\xfb", Container("qcow", "QEMU virtual disk (QCOW)", hint="qemu-img convert -O raw")),
-    (0, b"KDMV", Container("vmdk", "VMware virtual disk (VMDK)", hint="qemu-img convert -O raw")),
-    (0, b"COWD", Container("vmdk", "VMware virtual disk (VMDK)", hint="qemu-img convert -O raw")),
-    (0, b"# Disk DescriptorFile", Container("vmdk", "VMware disk descriptor", hint="give the disk's extent, or convert it")),
-    (0, b"vhdxfile", Container("vhdx", "Hyper-V virtual disk (VHDX)", hint="qemu-img convert -O raw")),
-    (0, b"conectix", Container("vhd", "dynamic virtual disk (VHD)", hint="qemu-img convert -O raw")),
-    (0x40, b"\x7f\x10\xda\xbe", Container("vdi", "VirtualBox virtual disk (VDI)", hint="qemu-img convert -O raw")),
+    (0, b"QFI\xfb", Container("qcow", "QEMU virtual disk (QCOW)", readable=True)),
+    (0, b"KDMV", Container("vmdk", "VMware virtual disk (VMDK)", readable=True)),
+    (0, b"COWD", Container("vmdk", "VMware virtual disk (VMDK)", readable=True)),
+    (0, b"# Disk DescriptorFile", Container("vmdk", "VMware disk descriptor", readable=True)),
+    (0, b"vhdxfile", Container("vhdx", "Hyper-V virtual disk (VHDX)", readable=True)),
+    (0, b"conectix", Container("vhd", "dynamic virtual disk (VHD)", readable=True)),
+    (0x40, b"\x7f\x10\xda\xbe", Container("vdi", "VirtualBox virtual disk (VDI)", readable=True)),
     (0, b"AFF10\r\n\0", Container("aff", "Advanced Forensic Format (AFF)", hint=_CONVERT)),
     (0, b"AFF\0", Container("aff", "Advanced Forensic Format (AFF)", hint=_CONVERT)),
     (0, b"ADSEGMENTEDFILE\0", Container("ad1", "AccessData logical image (AD1)", hint=_CONVERT)),
@@ -60,6 +60,7 @@ _MAGIC: tuple[tuple[int, bytes, Container], ...] = (
     (0, b"7z\xbc\xaf\x27\x1c", Container("7z", "7-Zip archive", hint=_UNPACK)),
     (0, b"Rar!\x1a\x07", Container("rar", "RAR archive", hint=_UNPACK)),
     (257, b"ustar", TAR),
+    (0, b"sprs", Container("dmg", "Apple sparse image", readable=True)),
     (0, b"encrcdsa", Container("dmg", "encrypted Apple disk image (DMG)", hint=_CONVERT)),
     (0, b"%PDF-", Container("pdf", "PDF document")),
     (0, b"SQLite format 3\0", Container("sqlite", "SQLite database")),
@@ -92,11 +93,11 @@ def sniff(head: bytes, tail: bytes, size: int) -> Container:
             return container
     # A fixed VHD and a UDIF image carry their mark at the end; a flat one of either is a raw disk and a trailer.
     if tail[-512:-504] == b"conectix":
-        return Container("vhd", "virtual disk (VHD)", hint="qemu-img convert -O raw")
+        return Container("vhd", "virtual disk (VHD)", readable=True)
     if tail[-512:-508] == b"koly" and int.from_bytes(tail[-512 + 0xD8 : -512 + 0xE0], "big"):
         if _flat_dmg(tail, size):
             return RAW
-        return Container("dmg", "Apple disk image (DMG)", hint="convert it to raw with dmg2img or hdiutil")
+        return Container("dmg", "Apple disk image (DMG)", readable=True)
     if _is_text(head):
         return Container("text", "text file", hint="give a disk image")
     return RAW

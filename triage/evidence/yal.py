@@ -45,14 +45,14 @@ class MediumFile:
 class YalMedium:
     """What a binding reads out of a volume, ``size`` bytes of it. Not safe for several threads.
 
-    ``held``: what must live as long as the binding's object does.
+    ``inner``: the binding's object; ``held``: what must live as long as it does; ``closing``: what is closed with it besides ``below``.
     """
 
-    def __init__(self, inner: Any, size: int, below: Medium, held: tuple[Any, ...] = ()) -> None:
+    def __init__(self, inner: Any, size: int, below: Medium, held: tuple[Any, ...] = (), closing: tuple[Medium, ...] = ()) -> None:
         self.size = size
         self.sector_size = below.sector_size
         self.damaged: dict[int, tuple[int, str]] = {}
-        self._inner, self._below, self._held = inner, below, held
+        self.inner, self._below, self._held, self._closing = inner, below, held, closing
 
     def read_at(self, offset: int, length: int) -> bytes:
         """Return the bytes; see :class:`triage.evidence.medium.Medium`."""
@@ -60,7 +60,7 @@ class YalMedium:
         pieces, at, left = [], offset, length
         while left:
             try:
-                piece: bytes = self._inner.read_buffer_at_offset(left, at)
+                piece: bytes = self.inner.read_buffer_at_offset(left, at)
             except ERRORS as error:
                 raise self._damage(offset, length, reason(error)) from error
             if not piece:
@@ -76,7 +76,8 @@ class YalMedium:
 
     def close(self) -> None:
         """Close the files below."""
-        self._below.close()
+        for medium in (self._below, *self._closing):
+            medium.close()
 
 
 def reason(error: BaseException) -> str:
