@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 MAGIC = b"\0\0\0\1Bud1"
 MAX_BYTES = 16 << 20
 _MOST_NODES, _MOST_RECORDS, _LONGEST_NAME = 20_000, 200_000, 255
+_MOST_LEFT = 50_000
 _LENGTHS = {b"long": 4, b"shor": 4, b"bool": 1, b"type": 4, b"comp": 8, b"dutc": 8}
 _RECORD = re.compile(rb"[A-Za-z0-9]{4}(?:long|shor|bool|type|comp|dutc|blob|ustr)")
 _CUT = "a node of a .DS_Store breaks off"
@@ -130,22 +131,22 @@ def _record(data: bytes, at: int, *, left: bool) -> tuple[Record | None, int]:
 
 def _left(data: bytes, seen: set[int], notes: Notes) -> Iterator[Record]:
     """Yield records in no node any more: found by their eight letters, behind a name whose length stands before it."""
-    count = 0
+    known = {at + 4 + 2 * _u32(data, at) for at in seen}
+    tried = 0
     for match in _RECORD.finditer(data):
         mid = match.start()
-        for length in range(1, _LONGEST_NAME + 1):
+        if mid in known:
+            continue
+        tried += 1
+        if tried > _MOST_LEFT:  # each costs a look at all lengths that a name can have
+            notes.add(f"of what may be records left in a .DS_Store only the first {_MOST_LEFT:,} were tried")
+            return
+        for length in range(1, min(_LONGEST_NAME, (mid - 4) // 2) + 1):
             at = mid - 2 * length - 4
-            if at < 0:
-                break
             if _u32(data, at) == length:
-                if at not in seen:
-                    found, _ = _record(data, at, left=True)
-                    if found is not None and "\ufffd" not in found.name and found.name.isprintable():
-                        count += 1
-                        if count > _MOST_RECORDS:
-                            notes.add(f"of records left in a .DS_Store only the first {_MOST_RECORDS:,} were read")
-                            return
-                        yield found
+                found, _ = _record(data, at, left=True)
+                if found is not None and "\ufffd" not in found.name and found.name.isprintable():
+                    yield found
                 break
 
 
