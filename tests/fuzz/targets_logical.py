@@ -11,11 +11,13 @@ from pathlib import Path
 from targets import Target
 
 from triage.errors import EvidenceError
+from triage.evidence.ad1 import Ad1Medium, find_ad1
 from triage.evidence.androidbackup import open_backup
 from triage.evidence.folder import FolderMedium
 from triage.evidence.luks import LuksError, open_luks
 from triage.evidence.packed import open_packed
 from triage.filesystem.trees.tree import Named, Tree, TreeWalker
+from triage.logical.ad1 import Ad1Error, Ad1Tree
 from triage.logical.itunes import BackupTree
 from triage.logical.keybag import KeybagError, read_keybag
 from triage.logical.mbdb import read_mbdb
@@ -26,6 +28,7 @@ from triage.model import Entry, Volume
 sys.path += [str(Path(__file__).resolve().parents[1] / folder) for folder in ("logical", "filesystem")]
 from backup_maker import keybag, make_backup, make_old_backup
 from luks_maker import PASSWORD, luks1, luks2
+from test_logical_ad1 import body as ad1_body
 from test_logical_archives import Bytes, tarred, zipped
 
 AB = b"ANDROID BACKUP\n5\n1\nnone\n"
@@ -91,7 +94,17 @@ def _seeds() -> list[bytes]:
         return [keybag(), (new / "Manifest.plist").read_bytes(), (old / "Manifest.mbdb").read_bytes(), (new / "Manifest.db").read_bytes()]
 
 
+def _ad1(data: bytes) -> None:
+    with contextlib.suppress(Ad1Error):
+        _tree(Ad1Tree(Bytes(data), 0, len(data)), len(data))
+    with tempfile.TemporaryDirectory() as folder, contextlib.suppress(EvidenceError):
+        path = Path(folder) / "a.ad1"
+        path.write_bytes(data)
+        Ad1Medium(find_ad1(path)).close()
+
+
 TARGETS = [
+    Target("ad1", _ad1, lambda: [ad1_body()], ("triage.logical.ad1", "triage.evidence.ad1"), tokens=(b"ADLOGICALIMAGE\0",)),
     Target("luks", _luks, lambda: [luks1(bytes(4096)), luks2(bytes(4096))], ("triage.evidence.luks",), tokens=(b"LUKS\xba\xbe", b"aes")),
     Target("zip-evidence", _zip, lambda: [zipped(), zipped(0)],
            ("triage.logical.zipfiles", "triage.logical.ziptimes", "triage.logical.paths", "triage.filesystem.trees.tree"),

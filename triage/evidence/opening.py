@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from triage.errors import EvidenceError
 from triage.evidence import fingerprint
+from triage.evidence.ad1 import Ad1Medium
 from triage.evidence.androidbackup import open_backup
 from triage.evidence.ewf import EwfMedium, read_index, segment_number
 from triage.evidence.ewf_index import DamagedSetError, UnsupportedVariantError
@@ -18,7 +19,7 @@ from triage.evidence.libewf import LibewfMedium
 from triage.evidence.medium import FileMedium
 from triage.evidence.packed import STREAMS, open_packed
 from triage.evidence.segments import find_segments, number_by_name
-from triage.evidence.sniff import ANDROID, EWF, EWF2, FOLDER, HEAD, LOGICAL, RAW, TAIL, TAR, sniff
+from triage.evidence.sniff import AD1, ANDROID, EWF, EWF2, FOLDER, HEAD, LOGICAL, RAW, TAIL, TAR, sniff
 from triage.evidence.virtual import KINDS, open_disk
 from triage.model import Evidence
 
@@ -105,6 +106,8 @@ def _open_container(
     if container is ANDROID:
         medium, facts, warnings = open_backup(segments, passwords, size, beat)
         return _Opened(medium, facts, {}, warnings, kind)
+    if container is AD1:
+        return _Opened(Ad1Medium(segments), {}, {}, [], kind)
     if kind in KINDS:
         disk = open_disk(kind, segments)
         return _Opened(disk.medium, disk.facts, {}, disk.warnings, kind)

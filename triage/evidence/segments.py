@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 
 from triage.errors import EvidenceError
 from triage.evidence import ewf
+from triage.evidence.ad1 import find_ad1
 from triage.evidence.ewf_index import DESCRIPTOR
 from triage.evidence.ewf_scan import looks_like_segment, read_descriptor
 from triage.evidence.ewf_walk import holds_chunks
-from triage.evidence.sniff import EWF, EWF2, FOLDER, HEAD, RAW, TAIL, Container, sniff
+from triage.evidence.sniff import AD1, EWF, EWF2, FOLDER, HEAD, RAW, TAIL, Container, sniff
 from triage.evidence.virtual import KINDS, files_of
 
 if TYPE_CHECKING:
@@ -82,6 +83,8 @@ def find_segments(path: Path) -> tuple[Container, list[Path]]:
         return container, _by_name(path)
     if container is FOLDER:
         return container, [path]
+    if container is AD1:
+        return container, find_ad1(path)
     if container.kind in KINDS:
         return container, files_of(container.kind, path)
     return container, _raw_parts(path)

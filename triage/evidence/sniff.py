@@ -29,8 +29,9 @@ EWF2 = Container("ewf2", "Expert Witness 2 (Ex01)", readable=True)
 TAR = Container("tar", "tar archive", readable=True)
 ZIP = Container("zip", "ZIP archive", readable=True)
 ANDROID = Container("ab", "Android backup", readable=True)
+AD1 = Container("ad1", "AccessData logical image (AD1)", readable=True)
 FOLDER = Container("folder", "folder", readable=True)
-LOGICAL = (TAR, ZIP, ANDROID, FOLDER)
+LOGICAL = (TAR, ZIP, ANDROID, AD1, FOLDER)
 """Those that hold files, not a medium."""
 
 _CONVERT = "convert it to raw or E01 with the tool that made it"
@@ -50,7 +51,8 @@ _MAGIC: tuple[tuple[int, bytes, Container], ...] = (
     (0x40, b"\x7f\x10\xda\xbe", Container("vdi", "VirtualBox virtual disk (VDI)", readable=True)),
     (0, b"AFF10\r\n\0", Container("aff", "Advanced Forensic Format (AFF)", hint=_CONVERT)),
     (0, b"AFF\0", Container("aff", "Advanced Forensic Format (AFF)", hint=_CONVERT)),
-    (0, b"ADSEGMENTEDFILE\0", Container("ad1", "AccessData logical image (AD1)", hint=_CONVERT)),
+    (0, b"ADSEGMENTEDFILE\0", AD1),
+    (0, b"ADCRYPT\0", Container("ad1", "encrypted AccessData image", hint="export it unencrypted with FTK Imager")),
     (0, b"ANDROID BACKUP\n", ANDROID),
     (0, b"PK\x03\x04", ZIP),
     (0, b"PK\x05\x06", ZIP),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, cast
 
 from triage.errors import EvidenceError, PasswordError
+from triage.logical.ad1 import Ad1Tree
 from triage.logical.folder import FolderTree
 from triage.logical.itunes import BackupTree, is_backup
 from triage.logical.tarfiles import TarTree
@@ -19,13 +20,18 @@ if TYPE_CHECKING:
     from triage.filesystem.trees.tree import Tree
     from triage.model import Evidence
 
-_NAMES = {"zip": "ZIP archive", "tar": "TAR archive", "ab": "Android backup", "folder": "folder"}
+_NAMES = {"zip": "ZIP archive", "tar": "TAR archive", "ab": "Android backup", "ad1": "AD1 image", "folder": "folder"}
 _IPHONE = "iPhone backup"
 
 
 def is_logical(kind: str) -> bool:
     """Whether evidence of this kind is a list of files."""
-    return kind.partition(".")[0] in _NAMES
+    return _form(kind) in _NAMES
+
+
+def _form(kind: str) -> str:
+    """Return the archive's form, of evidence in several files and of what is compressed as a whole, too."""
+    return kind.removeprefix("split ").partition(".")[0]
 
 
 def open_tree(kind: str, medium: Medium, beat: Callable[[], None], passwords: Sequence[str]) -> tuple[Tree, str]:
@@ -33,9 +39,11 @@ def open_tree(kind: str, medium: Medium, beat: Callable[[], None], passwords: Se
 
     Raises ``PasswordError`` when no password opens it, ``ValueError`` or ``OSError`` when its list cannot be read.
     """
-    what = kind.partition(".")[0]
+    what = _form(kind)
     if what == "zip":
         return ZipTree(medium, 0, medium.size, beat), _NAMES[what]
+    if what == "ad1":
+        return Ad1Tree(medium, 0, medium.size, beat), _NAMES[what]
     if what in ("tar", "ab"):
         return TarTree(medium, 0, medium.size, beat), _NAMES[what]
     folder = cast("FolderMedium", medium)
@@ -56,7 +64,7 @@ def volume_of(
     except PasswordError as error:
         raise PasswordError(f"{evidence.paths[0]}: {error.message}", hint=error.hint) from error
     except (ValueError, OSError) as error:
-        what = _NAMES[evidence.kind.partition(".")[0]]
+        what = _NAMES[_form(evidence.kind)]
         raise EvidenceError(f"{evidence.paths[0]} is a {what} that cannot be listed: {error}", hint="get a whole copy") from error
     locked = (isinstance(tree, BackupTree) and tree.encrypted) or evidence.facts.get("encryption", "none") != "none"
     volume = Volume(
