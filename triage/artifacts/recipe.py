@@ -18,7 +18,7 @@ import quopri
 import re
 from typing import TYPE_CHECKING, Any
 
-from triage.artifacts import lzfu, pixels, pstcodec, sevencoders
+from triage.artifacts import lzfu, pdfimages, pixels, pstcodec, sevencoders
 from triage.artifacts.expansion import PIECE, Budget, Expansion, Limits
 from triage.evidence import decoders
 
@@ -41,7 +41,13 @@ _DECODERS: dict[str, Callable[[], decoders.Decoder]] = {
 }
 _AGAIN = {"gzip": b"\x1f\x8b\x08", "bzip2": b"BZh", "xz": b"\xfd7zXZ\0"}
 _TEXTS = ("base64", "quoted", "uu")
-_MORE: dict[str, Codec] = {"pixels": pixels.CODEC, "7z": sevencoders.CODEC, "lzfu": lzfu.CODEC, "pst": pstcodec.CODEC}
+_MORE: dict[str, Codec] = {
+    "7z": sevencoders.CODEC,
+    "lzfu": lzfu.CODEC,
+    "pdfimage": pdfimages.CODEC,
+    "pixels": pixels.CODEC,
+    "pst": pstcodec.CODEC,
+}
 UNDONE = (*_DECODERS, *_TEXTS, "lzma", *_MORE)
 """Names of what can be undone. ``lzma`` has the five bytes of its properties behind a colon, in hexadecimal; the codecs that stand in
 modules of their own have their parameters there."""

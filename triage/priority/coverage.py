@@ -20,7 +20,7 @@ NO_CONTENT_PREFIX = "no content"
 """How the reasons begin that leave nothing out: a directory has no content to read."""
 
 _NEVER = (
-    "files inside RAR archives and PDF documents were not opened one by one",
+    "files inside RAR archives were not opened one by one",
     "text was not searched for words",
 )
 """What no run of this version does."""
