@@ -135,7 +135,7 @@ def _user(values: Values) -> Iterator[Fact]:
     if name and not name.startswith("_"):
         title = f"the account {show(name[:100])} ({show(first('realname')[:100])})"
         yield fact(
-            "account", title, None, account=name, full_name=first("realname"), uid=first("uid"), home=first("home"), shell=first("shell")
+            "account", title, None, account=name, full_name=first("realname"), uid=first("uid"), home=first("home"), login_program=first("shell")
         )
 
 

@@ -18,7 +18,7 @@ import quopri
 import re
 from typing import TYPE_CHECKING, Any
 
-from triage.artifacts import lzfu, pdfimages, pixels, pstcodec, sevencoders
+from triage.artifacts import lzfu, pdfimages, pixels, pstcodec, rarcodec, sevencoders
 from triage.artifacts.expansion import PIECE, Budget, Expansion, Limits
 from triage.evidence import decoders
 
@@ -47,6 +47,7 @@ _MORE: dict[str, Codec] = {
     "pdfimage": pdfimages.CODEC,
     "pixels": pixels.CODEC,
     "pst": pstcodec.CODEC,
+    "rar": rarcodec.CODEC,
 }
 UNDONE = (*_DECODERS, *_TEXTS, "lzma", *_MORE)
 """Names of what can be undone. ``lzma`` has the five bytes of its properties behind a colon, in hexadecimal; the codecs that stand in
