@@ -134,9 +134,8 @@ def _user(values: Values) -> Iterator[Fact]:
     name = first("name")
     if name and not name.startswith("_"):
         title = f"the account {show(name[:100])} ({show(first('realname')[:100])})"
-        yield fact(
-            "account", title, None, account=name, full_name=first("realname"), uid=first("uid"), home=first("home"), login_program=first("shell")
-        )
+        values_told = {"uid": first("uid"), "home": first("home"), "login_program": first("shell")}
+        yield fact("account", title, None, account=name, full_name=first("realname"), **values_told)
 
 
 def _login(values: Values) -> Iterator[Fact]:
