@@ -38,9 +38,7 @@ ONLY_IN = {
     "pyewf": {"evidence"},
     "pyfvde": {"evidence"},
     "pyvshadow": {"evidence"},
-    "pyvmdk": {"evidence"},
-    "pyvhdi": {"evidence"},
-    "pymodi": {"evidence"},
+    "cramjam": {"evidence"},
     "pyfsapfs": {"filesystem"},
     "pyfsxfs": {"filesystem"},
     "deflate": {"evidence"},
@@ -54,7 +52,7 @@ ONLY_IN = {
     "re2": {"artifacts"},
     "xml": {"artifacts"},
     "plistlib": set(),
-    "zipfile": {"hashsets"},
+    "zipfile": {"evidence", "hashsets"},  # containers that are archives (AFF4), lists that come packed
     "tarfile": set(),
     "sqlite3": {"case", "hashsets", "artifacts"},
 }

@@ -1,61 +1,129 @@
-"""Virtual disks: headers, tables and descriptors of every kind."""
+"""Targets of virtual disks: QCOW, VMDK, VHD, VHDX, VDI, DMG, alone and beside a disk that they continue."""
 
 from __future__ import annotations
 
-import contextlib
-import io
 import sys
-import tarfile
 import tempfile
+import uuid
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from targets import Target
 
 from triage.errors import EvidenceError
-from triage.evidence import qcow, vdi, vmdk
+from triage.evidence.adc import adc
 from triage.evidence.opening import open_evidence
 
-sys.path += [str(Path(__file__).resolve().parents[1] / "evidence")]
-from evidence_bytes import Bytes
+sys.path.append(str(Path(__file__).resolve().parents[1] / "evidence"))
+from test_evidence_dmg import literals
+from virtual_makers import SECTOR, cowd, disk, dmg, hosted, qcow2, readable, sesparse, summed, vdi, vhd, vhdx, vmdk_descriptor
 
-_DISKS = Path(__file__).resolve().parents[1] / "evidence" / "virtual_disks.tar.xz"
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
-
-def _seeds(*names: str) -> list[bytes]:
-    with tarfile.open(fileobj=io.BytesIO(_DISKS.read_bytes()), mode="r:xz") as archive:
-        return [file.read() for name in names if (file := archive.extractfile(f"./{name}")) is not None]
-
-
-def _qcow(data: bytes) -> None:
-    with contextlib.suppress(ValueError, OSError):
-        header = qcow.read_header(Bytes(data))
-        qcow.snapshot_names(Bytes(data), header)
-        medium = qcow.QcowMedium(Bytes(data), header, None)
-        medium.read_at(0, 100_000)
-        medium.read_at(medium.size - 100, 100)
+_SMALL = disk(1 << 18)
+_OTHER = uuid.UUID(int=99)
+_LINE = 'RW 512 SPARSE "a.vmdk"'
 
 
-def _vdi(data: bytes) -> None:
-    with contextlib.suppress(ValueError, OSError):
-        medium = vdi.VdiMedium(Bytes(data), vdi.read_header(Bytes(data)))
-        medium.read_at(0, 100_000)
+def _opened(
+    name: str, beside: dict[str, Callable[[], bytes]], mend: Callable[[bytes], bytes] = lambda data: data
+) -> Callable[[bytes], None]:
+    """Every other input gets its checksums put right: what lies behind them is to be met as well."""
+
+    def run(data: bytes) -> None:
+        with tempfile.TemporaryDirectory() as folder:
+            for other, make in beside.items():
+                (Path(folder) / other).write_bytes(make())
+            (Path(folder) / name).write_bytes(mend(data) if data and data[-1] & 1 else data)
+            _, medium, warnings = open_evidence(Path(folder) / name)
+            try:
+                readable(medium, 65536, 40)
+                assert all(warnings)
+            finally:
+                medium.close()
+
+    return run
 
 
-def _others(data: bytes) -> None:
-    vmdk.extents_of(data)
-    vmdk.parent_of(data)
-    with tempfile.TemporaryDirectory() as folder, contextlib.suppress(EvidenceError, OSError):
-        path = Path(folder) / "disk"
-        path.write_bytes(data)
-        _, medium, _ = open_evidence(path)
-        with contextlib.suppress(OSError):
-            medium.read_at(0, 100_000)
-        medium.close()
+def _mended(data: bytes) -> bytes:
+    """Put the checksums of a VHDX's headers, regions and first entry of its log right."""
+    raw = bytearray(data)
+    for at, length in ((64 << 10, 4096), (128 << 10, 4096), (192 << 10, 64 << 10), (256 << 10, 64 << 10), (1 << 20, 2 * SECTOR)):
+        if len(raw) >= at + length:
+            raw[at : at + length] = summed(bytes(raw[at : at + length]), length)
+    return bytes(raw)
 
 
+def _dirty() -> bytes:
+    page = vhdx(_SMALL)[3 << 20 : (3 << 20) + SECTOR]
+    return vhdx(_SMALL, log=lambda at: [(at, page)])
+
+
+def _adc(data: bytes) -> None:
+    assert len(adc(data, 4096)) <= 4096
+
+
+_SHARED = ("triage.evidence.blockmap", "triage.evidence.virtual", "triage.evidence.virtualkinds")
 TARGETS = [
-    Target("qcow", _qcow, lambda: _seeds("zstd.qcow2", "subclusters.qcow2", "firstpacked.qcow", "old.qcow2"), ("triage.evidence.qcow",)),
-    Target("vdi", _vdi, lambda: [seed[:5000] for seed in _seeds("dynamic.vdi")], ("triage.evidence.vdi",)),
-    Target("virtual-disks", _others, lambda: _seeds("monolithicSparse.vmdk", "streamOptimized.vmdk", "dynamic.vhd", "monolithicFlat.vmdk"),
-           ("triage.evidence.virtual", "triage.evidence.vmdk", "triage.evidence.vhd", "triage.evidence.dmg")),
-]  # fmt: skip
+    Target(
+        "qcow",
+        _opened("a", {"base": lambda: qcow2(_SMALL, bits=12)}),
+        lambda: [
+            qcow2(_SMALL, bits=12),
+            qcow2(_SMALL, bits=12, packed=True),
+            qcow2(bytes(1 << 18), bits=12, backing="base"),
+            qcow2(_SMALL, bits=9, features=16),
+        ],
+        ("triage.evidence.qcow", *_SHARED),
+        (EvidenceError,),
+        (b"QFI\xfb",),
+    ),
+    Target(
+        "vmdk",
+        _opened("a.vmdk", {"b.vmdk": lambda: hosted(_SMALL, descriptor=vmdk_descriptor([_LINE])), "c": lambda: _SMALL}),
+        lambda: [
+            hosted(_SMALL, descriptor=vmdk_descriptor([_LINE])),
+            hosted(_SMALL, descriptor=vmdk_descriptor([_LINE]), packed=True, footer=True),
+            hosted(_SMALL, descriptor=vmdk_descriptor([_LINE], parent="b.vmdk", parent_cid="abcd1234")),
+            vmdk_descriptor(['RW 100 FLAT "c" 3', 'RW 512 SPARSE "b.vmdk"', "RW 9 ZERO"], parent="b.vmdk", parent_cid="0"),
+            cowd(_SMALL),
+            sesparse(_SMALL),
+        ],
+        ("triage.evidence.vmdk", "triage.evidence.vmdk_sparse"),
+        (EvidenceError,),
+        (b"KDMV", b"COWD", b"RW ", b" SPARSE ", b" FLAT ", b'"b.vmdk"', b"parentCID="),
+    ),
+    Target(
+        "vhd",
+        _opened("a", {"base.vhd": lambda: vhd(_SMALL, identifier=_OTHER)}),
+        lambda: [vhd(_SMALL, block=1 << 14), vhd(_SMALL, block=1 << 14, parent=("base.vhd", _OTHER, bytes(1 << 18)))],
+        ("triage.evidence.vhd",),
+        (EvidenceError,),
+        (b"conectix", b"cxsparse"),
+    ),
+    Target(
+        "vhdx",
+        _opened("a", {"base": lambda: vhdx(_SMALL, data_write=_OTHER)}, _mended),
+        lambda: [_dirty(), vhdx(_SMALL, parent=("base", _OTHER, bytes(1 << 18)))],
+        ("triage.evidence.vhdx", "triage.evidence.vhdxlog"),
+        (EvidenceError,),
+        (b"vhdxfile", b"loge", b"desc", b"zero", b"data"),
+    ),
+    Target(
+        "vdi",
+        _opened("a", {"base": lambda: vdi(_SMALL, block=1 << 14, identifier=50)}),
+        lambda: [vdi(_SMALL, block=1 << 14), vdi(_SMALL, block=1 << 14, kind=4, parent=(50, 6, bytes(1 << 18)))],
+        ("triage.evidence.vdi",),
+        (EvidenceError,),
+    ),
+    Target(
+        "dmg",
+        _opened("a", {}),
+        lambda: [dmg(_SMALL, (0x80000004, 0x80000005, 1, 0x80000006, 0x80000008), adc=literals)],
+        ("triage.evidence.dmg",),
+        (EvidenceError,),
+        (b"koly", b"mish", b"<data>", b"</array>"),
+    ),
+    Target("adc", _adc, lambda: [literals(_SMALL[:3000]), b"\x80a\x46\0\0\x08\2"], ("triage.evidence.adc",), (ValueError,)),
+]

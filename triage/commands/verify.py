@@ -59,22 +59,28 @@ def verify(evidence: tuple[Path, ...], quiet: bool, fmt: str | None, passwords: 
                         "unread": answer["unread"],
                         **{f"stored_{k}": answer["stored"].get(k) for k in ("md5", "sha1")},
                         **{k: answer["computed"].get(k) for k in ("md5", "sha1", "sha256")},
+                        "others": {
+                            name: {"stored": value, "computed": answer["computed"].get(name)}
+                            for name, value in sorted(answer["stored"].items())
+                            if name not in ("md5", "sha1")
+                        },
                         "reasons": answer["reasons"],
                         "salvaged": record.facts.get(SALVAGED),
                     }
                 )
     if fmt == "table" or (fmt is None and sys.stdout.isatty()):
         for row in rows:  # nine columns with digests fit no terminal
-            emit([{"fact": k.replace("_", " "), "value": row[k]} for k in _COLUMNS if row[k] is not None], ["fact", "value"], "table")
+            told = [{"fact": k.replace("_", " "), "value": row[k]} for k in _COLUMNS if row[k] is not None]
+            for name, pair in row["others"].items():
+                told += [{"fact": f"stored {name}", "value": pair["stored"]}, {"fact": name, "value": pair["computed"]}]
+            emit(told, ["fact", "value"], "table")
     else:
         emit(rows, _COLUMNS, fmt)
     bad = [r for r in rows if r["verdict"] in ("mismatch", "incomplete")]
     if bad:
-        raise EvidenceError(
-            f"{bad[0]['evidence']}: {bad[0]['verdict']}",
-            hint=(
-                "the medium is not what was acquired: get a fresh copy"
-                if bad[0]["verdict"] == "mismatch"
-                else f"{bad[0]['unread']} bytes cannot be read: get a fresh copy"
-            ),
-        )
+        hint = f"{bad[0]['unread']} bytes cannot be read: get a fresh copy"
+        if bad[0]["verdict"] == "mismatch":
+            hint = "the medium is not what was acquired: get a fresh copy"
+        elif bad[0]["reasons"] and all("acquired" in reason for reason in bad[0]["reasons"]):
+            hint = f"{bad[0]['unread']} bytes are not in the image: they were not acquired, or could not be read then"
+        raise EvidenceError(f"{bad[0]['evidence']}: {bad[0]['verdict']}", hint=hint)

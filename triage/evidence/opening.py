@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from triage.errors import EvidenceError
 from triage.evidence import fingerprint
 from triage.evidence.ad1 import Ad1Medium
+from triage.evidence.aff4 import open_aff4
 from triage.evidence.androidbackup import open_backup
 from triage.evidence.ewf import EwfMedium, read_index, segment_number
 from triage.evidence.ewf_index import DamagedSetError, UnsupportedVariantError
@@ -19,8 +20,8 @@ from triage.evidence.libewf import LibewfMedium
 from triage.evidence.medium import FileMedium
 from triage.evidence.packed import STREAMS, open_packed
 from triage.evidence.segments import find_segments, number_by_name
-from triage.evidence.sniff import AD1, ANDROID, EWF, EWF2, FOLDER, HEAD, LOGICAL, RAW, TAIL, TAR, sniff
-from triage.evidence.virtual import KINDS, open_disk
+from triage.evidence.sniff import AD1, AFF4, ANDROID, EWF, EWF2, FOLDER, HEAD, LOGICAL, RAW, TAIL, TAR, sniff
+from triage.evidence.virtual import KINDS, open_disk, surveyed
 from triage.model import Evidence
 
 if TYPE_CHECKING:
@@ -60,6 +61,9 @@ def open_evidence(
         if isinstance(medium, SalvagedMedium):
             medium.check(beat)
             facts = {**facts, SALVAGED: medium.verdict}
+        if container.kind in KINDS:
+            more, said = surveyed(medium, beat)
+            facts, warnings = {**facts, **more}, warnings + said
         if medium.size < 512 and container not in LOGICAL:
             raise EvidenceError(  # noqa: TRY301 - the handler only closes the files
                 f"{path} holds {medium.size} bytes, less than one sector", hint="it is not an image of a medium"
@@ -71,7 +75,7 @@ def open_evidence(
     evidence = Evidence(
         id=hashlib.blake2b(f"{kind}:{medium.size}:{print_}".encode(), digest_size=8).hexdigest(),
         paths=tuple(str(s) for s in segments),
-        kind=kind if len(segments) == 1 else f"split {kind}",
+        kind=kind if len(segments) == 1 or container.kind in KINDS else f"split {kind}",
         size=medium.size,
         sector_size=medium.sector_size,
         facts=facts,
@@ -106,10 +110,13 @@ def _open_container(
     if container is ANDROID:
         medium, facts, warnings = open_backup(segments, passwords, size, beat)
         return _Opened(medium, facts, {}, warnings, kind)
+    if container is AFF4:
+        disk4 = open_aff4(segments)
+        return _Opened(disk4, disk4.facts, disk4.stored_digests, disk4.warnings, kind)
     if container is AD1:
         return _Opened(Ad1Medium(segments), {}, {}, [], kind)
     if kind in KINDS:
-        disk = open_disk(kind, segments)
+        disk = open_disk(kind, segments[0])
         return _Opened(disk.medium, disk.facts, {}, disk.warnings, kind)
     if container is FOLDER:
         return _Opened(FolderMedium(segments[0], beat), {}, {}, [], kind)

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING
 from triage.errors import EvidenceError
 from triage.evidence import ewf
 from triage.evidence.ad1 import find_ad1
+from triage.evidence.aff4 import find_aff4, holds_disk
 from triage.evidence.ewf_index import DESCRIPTOR
 from triage.evidence.ewf_scan import looks_like_segment, read_descriptor
 from triage.evidence.ewf_walk import holds_chunks
-from triage.evidence.sniff import AD1, EWF, EWF2, FOLDER, HEAD, RAW, TAIL, Container, sniff
+from triage.evidence.sniff import AD1, AFF4, EWF, EWF2, FOLDER, HEAD, RAW, TAIL, ZIP, Container, sniff
 from triage.evidence.virtual import KINDS, files_of
 
 if TYPE_CHECKING:
@@ -51,6 +52,8 @@ def check_file(path: Path) -> Container:
     container = sniff(head, tail, size)
     if container.kind in ("raw", "text") and _E01_EXTENSION.search(path.name) and path.is_file() and _is_damaged_segment(path):
         container = EWF
+    if container is ZIP and b"aff4" in head[:512] + tail and holds_disk(path):
+        container = AFF4
     if not container.readable:
         raise EvidenceError(f"{path} is a {container.title}, which is not read as evidence", hint=container.hint or None)
     return container
@@ -85,6 +88,8 @@ def find_segments(path: Path) -> tuple[Container, list[Path]]:
         return container, [path]
     if container is AD1:
         return container, find_ad1(path)
+    if container is AFF4:
+        return container, find_aff4(path)
     if container.kind in KINDS:
         return container, files_of(container.kind, path)
     return container, _raw_parts(path)

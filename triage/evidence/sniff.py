@@ -29,6 +29,7 @@ EWF2 = Container("ewf2", "Expert Witness 2 (Ex01)", readable=True)
 TAR = Container("tar", "tar archive", readable=True)
 ZIP = Container("zip", "ZIP archive", readable=True)
 ANDROID = Container("ab", "Android backup", readable=True)
+AFF4 = Container("aff4", "AFF4 container", readable=True)
 AD1 = Container("ad1", "AccessData logical image (AD1)", readable=True)
 FOLDER = Container("folder", "folder", readable=True)
 LOGICAL = (TAR, ZIP, ANDROID, AD1, FOLDER)
@@ -45,6 +46,7 @@ _MAGIC: tuple[tuple[int, bytes, Container], ...] = (
     (0, b"QFI\xfb", Container("qcow", "QEMU virtual disk (QCOW)", readable=True)),
     (0, b"KDMV", Container("vmdk", "VMware virtual disk (VMDK)", readable=True)),
     (0, b"COWD", Container("vmdk", "VMware virtual disk (VMDK)", readable=True)),
+    (0, b"\xbe\xba\xfe\xca\0\0\0\0\x01\0\0\0\x02\0\0\0", Container("vmdk", "VMware virtual disk (VMDK, SESparse)", readable=True)),
     (0, b"# Disk DescriptorFile", Container("vmdk", "VMware disk descriptor", readable=True)),
     (0, b"vhdxfile", Container("vhdx", "Hyper-V virtual disk (VHDX)", readable=True)),
     (0, b"conectix", Container("vhd", "dynamic virtual disk (VHD)", readable=True)),
@@ -62,7 +64,7 @@ _MAGIC: tuple[tuple[int, bytes, Container], ...] = (
     (0, b"7z\xbc\xaf\x27\x1c", Container("7z", "7-Zip archive", hint=_UNPACK)),
     (0, b"Rar!\x1a\x07", Container("rar", "RAR archive", hint=_UNPACK)),
     (257, b"ustar", TAR),
-    (0, b"sprs", Container("dmg", "Apple sparse image", readable=True)),
+    (0, b"sprs", Container("sparseimage", "Apple sparse image", hint=_CONVERT)),
     (0, b"encrcdsa", Container("dmg", "encrypted Apple disk image (DMG)", hint=_CONVERT)),
     (0, b"%PDF-", Container("pdf", "PDF document")),
     (0, b"SQLite format 3\0", Container("sqlite", "SQLite database")),
@@ -90,16 +92,16 @@ def _decodes(sample: bytes) -> bool:
 
 def sniff(head: bytes, tail: bytes, size: int) -> Container:
     """Return the container that a file's first :data:`HEAD` and last :data:`TAIL` bytes show; raw when nothing else."""
-    for offset, magic, container in _MAGIC:
-        if head.startswith(magic, offset):
-            return container
-    # A fixed VHD and a UDIF image carry their mark at the end; a flat one of either is a raw disk and a trailer.
-    if tail[-512:-504] == b"conectix":
+    # A fixed VHD and a UDIF image carry their mark at the end, and begin with what they hold: a packed chunk looks like a packed file.
+    if tail[-512:-504] == b"conectix" and not head.startswith(b"conectix"):
         return Container("vhd", "virtual disk (VHD)", readable=True)
     if tail[-512:-508] == b"koly" and int.from_bytes(tail[-512 + 0xD8 : -512 + 0xE0], "big"):
         if _flat_dmg(tail, size):
-            return RAW
+            return RAW  # a raw disk and a trailer
         return Container("dmg", "Apple disk image (DMG)", readable=True)
+    for offset, magic, container in _MAGIC:
+        if head.startswith(magic, offset):
+            return container
     if _is_text(head):
         return Container("text", "text file", hint="give a disk image")
     return RAW

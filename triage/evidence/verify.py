@@ -8,6 +8,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from triage.evidence.aff4 import Aff4Medium
 from triage.evidence.ewf import EwfMedium
 from triage.evidence.medium import DamagedRangeError
 
@@ -54,6 +55,8 @@ def verify(medium: Medium, stored: Mapping[str, str], progress: Callable[[int], 
         for done in waiting:
             done.result()
     computed = {} if unread else dict(zip(("md5", "sha1", "sha256"), (d.hexdigest() for d in digests), strict=True))
+    if isinstance(medium, Aff4Medium):  # its digests are of what is stored: the disk itself has none
+        computed.update(medium.stream_digests())
     if unread:
         verdict = "incomplete"
     elif not stored:
@@ -67,7 +70,7 @@ def _pieces(medium: Medium, pool: ThreadPoolExecutor) -> Iterator[bytes | Damage
     """Yield the medium's bytes in order; E01 chunks are inflated ahead by the pool."""
     if not isinstance(medium, EwfMedium):
         for offset in range(0, medium.size, _STEP):
-            yield _try(lambda at=offset: medium.read_at(at, _STEP))  # type: ignore[misc]
+            yield from _piece(medium, offset, min(offset + _STEP, medium.size))
         return
     per_piece = max(1, _STEP // medium.chunk_size)
     ahead: deque[Future[list[bytes | DamagedRangeError]]] = deque()
@@ -83,6 +86,23 @@ def _pieces(medium: Medium, pool: ThreadPoolExecutor) -> Iterator[bytes | Damage
             yield from _merged(ahead.popleft().result())
     while ahead:
         yield from _merged(ahead.popleft().result())
+
+
+def _piece(medium: Medium, at: int, end: int) -> Iterator[bytes | DamagedRangeError]:
+    """Yield the bytes of a stretch, and what of it is damaged, in order."""
+    while at < end:
+        try:
+            data = medium.read_at(at, end - at)
+        except DamagedRangeError as error:
+            if error.offset > at:
+                end_of_good = min(error.offset, end)
+                yield _try(lambda first=at, last=end_of_good: medium.read_at(first, last - first))  # type: ignore[misc]
+            after = min(max(error.offset + error.length, at + 1), end)
+            yield DamagedRangeError(max(error.offset, at), after - max(error.offset, at), error.reason)
+            at = after
+            continue
+        yield data
+        return
 
 
 def _merged(chunks: list[bytes | DamagedRangeError]) -> Iterator[bytes | DamagedRangeError]:

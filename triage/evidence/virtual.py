@@ -1,202 +1,177 @@
-"""Virtual disks as evidence: which files make one up (parts, and the disks that it continues), and the disk that they hold.
+"""Virtual disks as evidence: which files make one up, and the disk that they hold.
 
-Parts and parents are looked for beside the file that was named, by the last part of the names that it has for them: other folders than
-this one are none of its business. One that is missing is an error, as a missing segment is: what it lacks would look like zeros.
+Parts and the disks that one continues are looked for beside it, by the last part of the names that it has for them: its other folders
+are none of our business. A part that is missing is an error, as a missing segment is. A disk that is missing below is told: what lies
+in it cannot be read, and is not taken for zeros.
 """
 
 from __future__ import annotations
 
-import re
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, NamedTuple
+import os
+from typing import TYPE_CHECKING
 
 from triage.errors import EvidenceError
 from triage.escape import show
-from triage.evidence import qcow, vdi, vhd, vmdk
-from triage.evidence.dmg import open_dmg
+from triage.evidence.blockmap import DiskError, JoinedMedium, MappedMedium
+from triage.evidence.dmg import DmgMedium
 from triage.evidence.medium import FileMedium
+from triage.evidence.sniff import HEAD, TAIL, sniff
+from triage.evidence.virtualkinds import OPENERS, WANTS, Disk, Layer, Wants, last_of, whole_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
     from pathlib import Path
 
     from triage.evidence.medium import Medium
-    from triage.evidence.yal import YalMedium
 
 KINDS = ("qcow", "vmdk", "vhd", "vhdx", "vdi", "dmg")
-_MOST_PARENTS, _MOST_EXTENTS = 64, 4096
-
-
-class Disk(NamedTuple):
-    """A virtual disk: its bytes, what is said of it, and what is wrong with it."""
-
-    medium: Medium
-    facts: dict[str, str]
-    warnings: list[str]
+_MOST_BELOW = 64
 
 
 def files_of(kind: str, path: Path) -> list[Path]:
-    """Return the files of a disk: the one that was named, its parts, then the same of the disks that it continues.
-
-    Raises ``EvidenceError`` when one is missing.
-    """
-    found = [path]
-    current, seen = path, {path.name}
-    for _ in range(_MOST_PARENTS):
-        with _reading(current), _opened(current) as file:
-            parts = dict.fromkeys(part for part in _parts(kind, current, file) if part.name not in seen)
-            name = _parent(kind, file)
-        found += parts
-        seen.update(part.name for part in parts)
-        if not name:
-            return found
-        current = _beside(path, name, "continues", "which is not beside it: without it, what it did not change would be missing")
-        if current.name in seen:
-            raise EvidenceError(f"{path.name} continues itself", hint="the image is damaged")
-        seen.add(current.name)
-        found.append(current)
-    raise EvidenceError(f"{path.name} continues more than {_MOST_PARENTS} disks", hint="convert it: qemu-img convert -O raw")
-
-
-def _parts(kind: str, path: Path, file: Medium) -> list[Path]:
-    if kind != "vmdk":
-        return []
-    text = vmdk.descriptor(file)
-    names = [name for name in vmdk.extents_of(text) if _last(name).lower() != path.name.lower()][:_MOST_EXTENTS]
-    if not text:
-        raise EvidenceError(f"{path.name} is a part of a virtual disk", hint="give the disk's descriptor, the .vmdk without a number")
-    return [_beside(path, name, "consists of", "which is not beside it") for name in names]
-
-
-def _parent(kind: str, file: Medium) -> str:
-    if kind == "qcow":
-        raw = file.read_at(0, 4) != qcow.MAGIC  # others continue it, and it continues nothing
-        return "" if raw else qcow.read_header(file).backing.removeprefix("file:")
-    if kind == "vmdk":
-        return vmdk.parent_of(vmdk.descriptor(file))
-    return vhd.parent_of(file) if kind in ("vhd", "vhdx") else ""
-
-
-def _last(name: str) -> str:
-    return re.split(r"[/\\]", name)[-1]
-
-
-def _beside(path: Path, name: str, verb: str, missing: str) -> Path:
-    wanted = _last(name)
-    found = path.with_name(wanted) if wanted not in ("", ".", "..") and "\0" not in wanted else path
-    if found != path and found.is_file():
-        return found
-    for other in sorted(path.parent.iterdir()):
-        if other.name.lower() == wanted.lower() and other != path and other.is_file():
-            return other
-    raise EvidenceError(f"{path.name} {verb} {show(wanted)}, {missing}", hint="put it there under this name")
-
-
-@contextmanager
-def _opened(path: Path) -> Iterator[FileMedium]:
-    file = FileMedium([path])
+    """Return all files of a disk, the named one first; raise ``EvidenceError`` when a part is missing, or nothing can be made of it."""
     try:
-        yield file
+        return _layers(kind, path).files()
+    except (OSError, DiskError) as error:
+        raise _refused(path, error) from error
+
+
+def open_disk(kind: str, path: Path) -> Disk:
+    """Open a disk and what it continues; raise ``EvidenceError``."""
+    try:
+        return _open(_layers(kind, path))
+    except (OSError, DiskError) as error:
+        raise _refused(path, error) from error
+
+
+def _refused(path: Path, error: OSError | DiskError) -> EvidenceError:
+    if isinstance(error, DiskError):
+        return EvidenceError(f"{path.name} {error}", hint=error.hint)
+    return EvidenceError(f"{path.name} cannot be read: {error.strerror or error}", hint="get a whole copy")
+
+
+def _layers(kind: str, path: Path) -> Layer:
+    path = whole_of(path) if kind == "vmdk" else path
+    top = layer = Layer(path, kind)
+    seen = [path]
+    for _ in range(_MOST_BELOW):
+        if layer.kind not in KINDS:
+            return top
+        try:
+            wants = _wants(layer)
+        except (OSError, DiskError) as error:
+            if layer is top:
+                raise
+            layer.problem = _refused(layer.path, error).message
+            return top
+        if not wants.below:
+            return top
+        found = wants.found or beside(layer.path, wants.below)
+        if found is None:
+            layer.missing = wants.below
+            return top
+        if any(found.samefile(one) for one in seen):
+            raise DiskError("continues itself", "get a whole copy: it is damaged")
+        seen.append(found)
+        layer.below = Layer(found, "raw" if wants.raw else _kind_of(found))
+        layer = layer.below
+    raise DiskError(f"continues more than {_MOST_BELOW} disks", "convert it with the tool that made it")
+
+
+def _wants(layer: Layer) -> Wants:
+    """Return what a disk names, its parts found."""
+    file = FileMedium([layer.path])
+    try:
+        wants = WANTS[layer.kind](layer.path, file)
     finally:
         file.close()
+    layer.parts = [_part(layer.path, name) for name in wants.parts]
+    return wants
 
 
-@contextmanager
-def _reading(path: Path) -> Iterator[None]:
-    """Turn what the readers say into one line."""
-    try:
-        yield
-    except OSError as error:
-        raise EvidenceError(f"{path.name} cannot be read: {error.strerror or error}", hint="get a whole copy") from error
-    except ValueError as error:
-        hint = "get a whole copy, or convert it: qemu-img convert -O raw"
-        raise EvidenceError(f"{path.name} cannot be opened: {error}", hint=hint) from error
+def _part(path: Path, name: str) -> Path | None:
+    if not name:
+        return None
+    if last_of(name).casefold() == path.name.casefold():
+        return path
+    found = beside(path, name)
+    if found is None:
+        raise DiskError(f"consists of {show(last_of(name))} as well, which is not beside it", "put it there under this name")
+    return found
 
 
-def open_disk(kind: str, paths: list[Path]) -> Disk:
-    """Open a disk by its files, as :func:`files_of` gave them. Raises ``EvidenceError``."""
-    with _reading(paths[0]):
-        return _OPENERS[kind](paths)
+def _kind_of(path: Path) -> str:
+    with path.open("rb") as file:
+        head = file.read(HEAD)
+        size = file.seek(0, os.SEEK_END)
+        file.seek(max(0, size - TAIL))
+        return sniff(head, file.read(TAIL), size).kind
 
 
-def _qcow(paths: list[Path]) -> Disk:
-    medium: Medium | None = None
-    facts: dict[str, str] = {}
-    warnings: list[str] = []
-    for path in reversed(paths):
-        file = FileMedium([path])
-        if file.read_at(0, 4) != qcow.MAGIC:
-            medium = file  # a raw image that others continue
+def beside(path: Path, name: str) -> Path | None:
+    """Return the file of a name in a file's folder, in any case of letters; ``None`` when there is none, or it is that file."""
+    wanted = last_of(name)
+    if wanted in ("", ".", "..") or "\0" in wanted or len(wanted) > 255:
+        return None
+    exact = path.with_name(wanted)
+    if exact.is_file() and not exact.samefile(path):
+        return exact
+    folded = wanted.casefold()
+    for other in sorted(path.parent.iterdir()):
+        if other.name.casefold() == folded and other.is_file() and not other.samefile(path):
+            return other
+    return None
+
+
+def _open(layer: Layer) -> Disk:
+    """Open a disk and those below it, from the lowest up."""
+    chain = [layer]
+    while chain[-1].below is not None:
+        chain.append(chain[-1].below)
+    disk: Disk | None = None
+    missing = ""
+    said: list[str] = []
+    for one in reversed(chain):
+        if one.missing:
+            missing = show(last_of(one.missing) or one.missing)
+            said.append(f"{one.path.name} continues {missing}, which is not beside it: what lies in that cannot be read")
+        try:
+            disk = _open_one(one, disk, missing)
+        except (OSError, DiskError) as error:
+            if disk is not None:
+                disk.medium.close()
+            if one is layer:
+                raise
+            disk, missing = None, show(one.path.name)
+            said.append((one.problem or _refused(one.path, error).message) + ": what lies in it cannot be read")
             continue
-        header = qcow.read_header(file)
-        warnings += [f"{path.name}: {line}" for line in qcow.warnings_of(header)]
-        names = ", ".join(show(name) for name in qcow.snapshot_names(file, header))
-        facts = {"virtual disk": f"QCOW version {header.version}", "snapshots inside": names}
-        medium = qcow.QcowMedium(file, header, medium)
-    if medium is None:
-        raise qcow.QcowError("it has no file")
-    return Disk(medium, _kept(facts, paths), warnings)
+        said += [f"{one.path.name}: {line}" for line in disk.warnings]
+        missing = ""
+    if disk is None:
+        raise DiskError("cannot be opened")
+    facts = disk.facts
+    if len(chain) > 1:
+        facts = {**facts, "continues": ", ".join(show(one.path.name) for one in chain[1:])}
+    return Disk(disk.medium, facts, said)
 
 
-def _vmdk(paths: list[Path]) -> Disk:
-    parent: YalMedium | None = None
-    facts: dict[str, str] = {}
-    disks = _grouped(paths)
-    for path, parts in reversed(disks):
-        file = FileMedium([path])
-        text = vmdk.descriptor(file)
-        facts = {"virtual disk": vmdk.kind_of(text)}
-        named = {_last(name).lower() for name in vmdk.extents_of(text)}
-        own = [path] if path.name.lower() in named else []
-        order = {_last(name).lower(): number for number, name in enumerate(vmdk.extents_of(text))}
-        extents = sorted((*own, *parts), key=lambda p: order.get(p.name.lower(), len(order)))
-        parent = vmdk.open_vmdk(file, [FileMedium([extent]) for extent in extents], parent)
-    if parent is None:
-        raise vmdk.VmdkError("it has no file")
-    return Disk(parent, _kept(facts, [path for path, _ in disks]), [])
+def _open_one(layer: Layer, below: Disk | None, missing: str) -> Disk:
+    if layer.problem:
+        raise DiskError(layer.problem)
+    if layer.kind in OPENERS:
+        return OPENERS[layer.kind](layer, below, missing)
+    if layer.kind not in ("raw", "text"):
+        raise DiskError(f"is of a kind that is not read below another disk ({layer.kind})")
+    return Disk(FileMedium([layer.path]), {"virtual disk": "raw"}, [])
 
 
-def _grouped(paths: list[Path]) -> list[tuple[Path, list[Path]]]:
-    """Return each disk of a chain with its parts."""
-    disks: list[tuple[Path, list[Path]]] = []
-    rest = list(paths)
-    while rest:
-        path = rest.pop(0)
-        with _opened(path) as file:
-            names = {_last(name).lower() for name in vmdk.extents_of(vmdk.descriptor(file))} - {path.name.lower()}
-        parts = []
-        while rest and rest[0].name.lower() in names:
-            parts.append(rest.pop(0))
-        disks.append((path, parts))
-    return disks
-
-
-def _vhd(paths: list[Path]) -> Disk:
-    parent: YalMedium | None = None
-    facts: dict[str, str] = {}
-    warnings: list[str] = []
-    for path in reversed(paths):
-        parent, facts, said = vhd.open_vhd(FileMedium([path]), parent)
-        warnings += [f"{path.name}: {line}" for line in said]
-    if parent is None:
-        raise vhd.VhdError("it has no file")
-    return Disk(parent, _kept(facts, paths), warnings)
-
-
-def _vdi(paths: list[Path]) -> Disk:
-    file = FileMedium(paths[:1])
-    header = vdi.read_header(file)
-    facts = {"virtual disk": f"VDI, {vdi.kind_name(header)}", "made by": show(header.created), "disk identifier": header.identifier}
-    return Disk(vdi.VdiMedium(file, header), _kept(facts, paths), [])
-
-
-def _dmg(paths: list[Path]) -> Disk:
-    return Disk(open_dmg(FileMedium(paths[:1])), {}, [])
-
-
-_OPENERS: dict[str, Callable[[list[Path]], Disk]] = {"qcow": _qcow, "vmdk": _vmdk, "vhd": _vhd, "vhdx": _vhd, "vdi": _vdi, "dmg": _dmg}
-
-
-def _kept(facts: dict[str, str], chain: list[Path]) -> dict[str, str]:
-    found = {key: value for key, value in facts.items() if value}
-    return {**found, "continues": ", ".join(show(path.name) for path in chain[1:])} if len(chain) > 1 else found
+def surveyed(medium: Medium, beat: Callable[[], None]) -> tuple[dict[str, str], list[str]]:
+    """Look through all tables of a disk; return how much of it is stored, as a fact, and warnings of what cannot be read."""
+    if not isinstance(medium, MappedMedium | JoinedMedium | DmgMedium):
+        return {}, []
+    found = medium.survey(beat)
+    said = [f"the virtual disk: {line}" for line in medium.notes()]
+    said += [f"{size} bytes of the virtual disk cannot be read: {why}" for why, size in found.lost.items() if size]
+    if not found.whole:
+        said.append("the tables of the virtual disk are larger than what is looked through: damage in the rest shows when it is read")
+    return {"stored": f"{found.stored} of {medium.size} bytes"}, said

@@ -37,6 +37,10 @@ class MediumFile:
         """Return the place."""
         return self._at
 
+    def seekable(self) -> bool:
+        """Return whether other places can be gone to."""
+        return True
+
     def get_size(self) -> int:
         """Return the medium's size in bytes."""
         return self._medium.size
