@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from triage.artifacts import officeart, times
 from triage.artifacts.browsing import show
-from triage.artifacts.compound import open_compound
+from triage.artifacts.compound import MAGIC, open_compound
 from triage.artifacts.propertyset import DOCUMENT, DOCUMENT_NAMES, SUMMARY, SUMMARY_NAMES, read_properties
 from triage.artifacts.structure import Notes, StructureError
 from triage.artifacts.web import whose
@@ -30,12 +30,14 @@ class OleDocuments:
     """Findings ``document`` and ``document-script``; a derived entry a picture, embedded file and sound."""
 
     name = "ole_documents"
-    version = "1"
+    version = "2"
     tried_on = "real samples"
     accepts = Accepts(types=("doc", "xls", "ppt", "vsd", "hwp", "ole"), max_size=1 << 30)
 
     def analyze(self, item: Item) -> Iterator[Finding | Problem | Child]:
         """Yield what the document says of itself, then what is in it, in the order of its streams' names."""
+        if item.head(8) != MAGIC:
+            return  # Hangul's documents are OLE, ZIP or neither, by their version
         try:
             compound = open_compound(item.read_at, item.size)
         except StructureError as error:
@@ -63,6 +65,9 @@ def _said(item: Item, compound: Compound) -> Iterator[Finding]:
             said.update({name: values[key] for key, name in names.items() if key in values})
     for name in _TIMES:
         said[name] = times.iso(times.filetime(said.get(name)))
+    # A length of time, in the units of a FILETIME.
+    spent = said.pop("edited_for", None)
+    said["edited_minutes"] = spent // 600_000_000 if isinstance(spent, int) and spent < 1 << 56 else None
     kept = {name: value for name, value in said.items() if value not in (None, "")}
     kind = _KINDS.get(item.type.name if item.type is not None else "", "an OLE document")
     if kept:
@@ -75,10 +80,16 @@ def _said(item: Item, compound: Compound) -> Iterator[Finding]:
 
 
 def _parts(item: Item, compound: Compound, notes: Notes) -> Iterator[tuple[Stream, Part]]:
+    left = item.size
     for stream in compound.streams:
         name = stream.path[-1]
         if stream.size < _SMALLEST:
             continue
+        left -= stream.size
+        if left < 0:
+            # No two streams share a sector: such a file is made to take long.
+            notes.add("streams of a document lie over each other: the rest is not searched")
+            break
         if name in _WHOLE:
             yield stream, officeart.Part("bin", stream.places, name=_WHOLE[name])
             continue

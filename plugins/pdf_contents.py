@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from triage.artifacts import pdf, pdfimages
+from triage.artifacts import pdf, pdffilters, pdfimages
+from triage.artifacts.imagenotes import read_xmp
 from triage.artifacts.structure import Notes
 from triage.artifacts.web import shown_url, whose
 from triage.plugin import Accepts, Child, Finding, Item, Kind, Problem
@@ -13,17 +14,31 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _ENDINGS = {"DCTDecode": "jpg", "JPXDecode": "jp2"}
+_RAW = {"CCITTFaxDecode": "ccitt", "JBIG2Decode": "jb2"}
 _SMALLEST = 16
 _MOST_LINKS, _LONGEST_LINK = 200, 2000
 _LARGEST_CHILD = 256 << 20
+_UNDONE_IN_ALL = 1 << 30
+"""Bytes that are undone of one document to see how large its pictures and attachments are."""
+_LARGEST_XMP = 1 << 20
 _INFO = {"Title": "title", "Author": "author", "Subject": "subject", "Keywords": "keywords", "Creator": "program", "Producer": "written_by"}
+_XMP = {
+    "title": "title",
+    "creator": "author",
+    "CreatorTool": "program",
+    "Producer": "written_by",
+    "CreateDate": "created",
+    "ModifyDate": "modified",
+    "DocumentID": "document_id",
+}
+"""What is taken from XMP where the document's information says nothing: properties by local name."""
 
 
 class PdfContents:
     """A derived entry a picture and attached file; findings ``document``, ``document-link`` and ``document-script``."""
 
     name = "pdf_contents"
-    version = "1"
+    version = "2"
     tried_on = "real samples"
     accepts = Accepts(types=("pdf",), max_size=pdf.LARGEST)
 
@@ -37,9 +52,13 @@ class PdfContents:
             return
         yield from self._said(item, document)
         names = _attached(document)
+        left = _UNDONE_IN_ALL
         for one in document.objects:
             if one.stream is None or not isinstance(one.value, dict):
                 continue
+            if left <= 0:
+                notes.add("a PDF document's pictures and attachments are larger than 1 GiB: the rest is left out")
+                break
             if document.value(one.value.get("Subtype")) == "Image":
                 child = _picture(item, document, one, notes)
             elif one.value.get("Type") == "EmbeddedFile" or one.number in names:
@@ -47,6 +66,7 @@ class PdfContents:
             else:
                 continue
             if child is not None:
+                left -= child.size
                 yield child
         for line in notes.lines():
             yield item.problem(line)
@@ -62,6 +82,8 @@ class PdfContents:
         said["created"] = pdf.date_of(document.value(info.get("CreationDate")))
         said["modified"] = pdf.date_of(document.value(info.get("ModDate")))
         kept = {key: value for key, value in said.items() if value}
+        for key, value in _xmp(item, document).items():
+            kept.setdefault(key, value)
         pages = sum(isinstance(o.value, dict) and o.value.get("Type") == "Page" and not o.replaced for o in document.objects)
         if document.ends > 1:
             kept["revisions"] = document.ends
@@ -94,6 +116,19 @@ def _actions(document: pdf.Document, value: Any) -> Iterator[dict[str, Any]]:
             yield action
 
 
+def _xmp(item: Item, document: pdf.Document) -> dict[str, str]:
+    """Return what the document's last XMP packet says."""
+    for one in reversed(document.objects):
+        if one.stream is None or one.replaced or one.value.get("Type") != "Metadata":
+            continue
+        begin, length = one.stream
+        packet, _ = pdffilters.undone(item.read_at(begin, min(length, _LARGEST_XMP)), pdf.filters(document, one.value), _LARGEST_XMP)
+        found = read_xmp(packet)
+        if found is not None and found.properties.get("format", "application/pdf") == "application/pdf":
+            return {key: found.properties[name] for name, key in _XMP.items() if found.properties.get(name)}
+    return {}
+
+
 def _attached(document: pdf.Document) -> dict[int, str]:
     """Return the names of attached files by the number of their stream."""
     names = {}
@@ -109,14 +144,28 @@ def _attached(document: pdf.Document) -> dict[int, str]:
     return names
 
 
-def _steps(one: pdf.Object, names: list[str]) -> list[list[Any]] | None:
-    """Return how a stream's bytes are had, with all but the last of the filters undone if that makes a file of its own."""
+def _steps(document: pdf.Document, one: pdf.Object, names: list[str]) -> list[list[Any]] | None:
+    """Return how a stream's bytes are had with these filters undone; ``None`` when one of them is not read."""
     steps: list[list[Any]] = [["cut", *(one.stream or (0, 0))]]
-    for name in names:
-        if name != "FlateDecode":
+    for number, name in enumerate(names):
+        if name == "FlateDecode":
+            steps.append(["undo", "zlib", _LARGEST_CHILD])
+        elif name in pdffilters.NAMES:
+            early = _parameter(document, one.value, number, "EarlyChange", 1)
+            late = "0" if name == "LZWDecode" and early == 0 else ""
+            steps.append(["undo", f"pdffilter:{pdffilters.NAMES[name]}{late}", _LARGEST_CHILD])
+        else:
             return None
-        steps.append(["undo", "zlib", _LARGEST_CHILD])
     return steps
+
+
+def _parameter(document: pdf.Document, value: dict[str, Any], number: int, name: str, otherwise: int) -> int:
+    """Return a parameter of a stream's filter of this number."""
+    given = document.value(value.get("DecodeParms", value.get("DP")))
+    if isinstance(given, list):
+        given = document.value(given[number]) if number < len(given) else None
+    found = document.value(given.get(name, otherwise)) if isinstance(given, dict) else otherwise
+    return found if isinstance(found, int) else otherwise
 
 
 def _child(item: Item, name: str, steps: list[list[Any]], notes: Notes, said: dict[str, Any], title: str) -> Child | None:
@@ -125,9 +174,6 @@ def _child(item: Item, name: str, steps: list[list[Any]], notes: Notes, said: di
         notes.add("a picture or attachment of a PDF document is damaged: it was read as far as it goes")
     if not size:
         return None
-    for step in steps[1:]:
-        if step[1] == "zlib":
-            step[2] = min(step[2], _LARGEST_CHILD)
     return item.child(name, steps, size, kind=Kind.DERIVED, findings=[("document-part", title, {k: v for k, v in said.items() if v})])
 
 
@@ -140,28 +186,30 @@ def _picture(item: Item, document: pdf.Document, one: pdf.Object, notes: Notes) 
     said = {"width": width, "height": height, "replaced": one.replaced}
     title = f"a picture in a PDF document, {width} × {height}" + (", of an earlier revision" if one.replaced else "")
     if names and names[-1] in _ENDINGS:
-        steps = _steps(one, names[:-1])
+        steps = _steps(document, one, names[:-1])
         if steps is not None:
             return _child(item, f"picture-{one.number}.{_ENDINGS[names[-1]]}", steps, notes, said, title)
-    steps = _steps(one, names)
-    last = _pixels(document, value, width, height) if steps is not None else None
-    if steps is None or last is None:
-        notes.add("a picture of a PDF document is kept in a way that is not read: it is left out")
-        return None
-    return _child(item, f"picture-{one.number}.png", [*steps, last], notes, said, title)
+    steps = _steps(document, one, names)
+    last = _pixels(document, value, width, height, len(names) - 1) if steps is not None else None
+    if steps is not None and last is not None:
+        return _child(item, f"picture-{one.number}.png", [*steps, last], notes, said, title)
+    # As far as it is read, so that it has a digest by which it is known again.
+    ending, raw = "bin", steps
+    if raw is None and names[-1] in _RAW:
+        ending, raw = _RAW[names[-1]], _steps(document, one, names[:-1])
+    notes.add("a picture of a PDF document is kept in a way that is not read: its bytes are an entry that cannot be shown")
+    raw = raw or [["cut", *(one.stream or (0, 0))]]
+    return _child(item, f"picture-{one.number}.{ending}", raw, notes, {**said, "filters": names}, title)
 
 
-def _pixels(document: pdf.Document, value: dict[str, Any], width: int, height: int) -> list[Any] | None:
-    """Return the step that makes a picture of a stream's rows."""
+def _pixels(document: pdf.Document, value: dict[str, Any], width: int, height: int, number: int) -> list[Any] | None:
+    """Return the step that makes a picture of a stream's rows. ``number``: of its last filter, whose predictor is undone with it."""
     bits = document.value(value.get("BitsPerComponent", value.get("BPC", 8)))
-    parameters = document.value(value.get("DecodeParms", value.get("DP")))
-    if isinstance(parameters, list):
-        parameters = next((p for p in (document.value(one) for one in parameters) if isinstance(p, dict)), None)
-    predictor = document.value(parameters.get("Predictor", 1)) if isinstance(parameters, dict) else 1
+    predictor = _parameter(document, value, max(0, number), "Predictor", 1)
     colours, palette = ("grey", b"") if value.get("ImageMask") is True else _colours(document, value.get("ColorSpace", value.get("CS")))
     if value.get("ImageMask") is True:
         bits = 1
-    if not isinstance(bits, int) or not isinstance(predictor, int):
+    if not isinstance(bits, int):
         return None
     return pdfimages.step_of(colours, bits, width, height, max(1, predictor), palette)
 
@@ -189,13 +237,17 @@ def _colours(document: pdf.Document, given: Any) -> tuple[str, bytes]:
 
 
 def _file(item: Item, document: pdf.Document, one: pdf.Object, name: str, notes: Notes) -> Child | None:
-    steps = _steps(one, pdf.filters(document, one.value))
+    steps = _steps(document, one, pdf.filters(document, one.value))
     if steps is None:
         notes.add("an attachment of a PDF document is packed in a way that is not read: it is left out")
         return None
     parameters = document.value(one.value.get("Params"))
     facts = parameters if isinstance(parameters, dict) else {}
-    said = {"created": pdf.date_of(facts.get("CreationDate")), "modified": pdf.date_of(facts.get("ModDate")), "replaced": one.replaced}
+    checksum = document.value(facts.get("CheckSum"))
+    said: dict[str, Any] = {"created": pdf.date_of(facts.get("CreationDate")), "modified": pdf.date_of(facts.get("ModDate"))}
+    said["replaced"] = one.replaced
+    if isinstance(checksum, bytes) and len(checksum) == 16:
+        said["stated_md5"] = checksum.hex()
     return _child(item, name, steps, notes, said, f"a file attached to a PDF document: {name}")
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from targets import Target
 
-from triage.artifacts import pdf, pdfimages
+from triage.artifacts import pdf, pdffilters, pdfimages
 from triage.artifacts.structure import Notes
 
 sys.path.append(str(Path(__file__).resolve().parents[1] / "plugins"))
@@ -34,6 +34,13 @@ def _pixels(data: bytes) -> None:
         pdfimages.CODEC.undo(lambda at, many: data[at : at + many], len(data), text, 100_000)
 
 
+def _filters(data: bytes) -> None:
+    for name in ("a85", "hex", "lzw", "lzw0", "run"):
+        found, _ = pdffilters.CODEC.undo(lambda at, many: data[at : at + many], len(data), name, 100_000)
+        assert len(found) <= 100_000
+    pdffilters.undone(data, ["ASCII85Decode", "LZWDecode", "FlateDecode"], 100_000)
+
+
 TARGETS = [
     Target(
         "pdf",
@@ -42,5 +49,6 @@ TARGETS = [
         ("triage.artifacts.pdf", "triage.plugins.pdf_contents"),
         tokens=(b" obj", b"stream", b"<<", b">>"),
     ),
+    Target("pdf-filters", _filters, lambda: [b"9jqo^BlbD-BleB1DJ+*+~>", b"80 0B 60 50>", bytes(300)], ("triage.artifacts.pdffilters",)),
     Target("pdf-pixels", _pixels, lambda: [b"rgb,8,40,30,15,", bytes(300)], ("triage.artifacts.pdfimages",)),
 ]

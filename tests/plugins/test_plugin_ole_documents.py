@@ -8,10 +8,11 @@ import zlib
 from typing import TYPE_CHECKING
 
 from PIL import Image
-from real_samples import ARTIFACTS, bytes_of, children, findings, item_of, mutants, needs_samples, never_fails, problems, run
+from real_samples import ARTIFACTS, PLUGINS, bytes_of, children, findings, item_of, mutants, needs_samples, never_fails, problems, run
 from test_plugin_outlook_msg import Tree, compound
 
 from triage.artifacts.propertyset import read_properties
+from triage.plugin import run_plugin
 
 if TYPE_CHECKING:
     from triage.plugin import Item
@@ -177,6 +178,29 @@ def test_a_picture_cut_short_is_given_as_far_as_it_goes_and_that_is_said() -> No
     (child,) = (c for c in children(said) if c.name.endswith("jpg"))
     assert JPEG.startswith(bytes_of(item, child))
     assert "not all there" in problems(said)[0].message
+
+
+def test_how_long_it_was_worked_on_is_told_in_minutes() -> None:
+    said = run("ole_documents", one(word(**{"\x05SummaryInformation": properties({4: "Kim", 10: 95 * 600_000_000})})))
+    assert findings(said, "document")[0].data["edited_minutes"] == 95
+
+
+def test_streams_that_lie_over_each_other_are_not_searched_again_and_again() -> None:
+    names = [f"s{number:02}" for number in range(40)]
+    long = blip(0xF01D, 0x46A, JPEG) + bytes(200_000)
+    data = bytearray(compound({"WordDocument": bytes(5000), names[0]: long, **{name: bytes(5000) for name in names[1:]}}))
+    first, *others = (data.index(name.encode("utf-16-le") + b"\0\0") for name in names)
+    for at in others:
+        data[at + 116 : at + 128] = data[first + 116 : first + 128]
+    said = run("ole_documents", one(bytes(data)))
+    assert "streams of a document lie over each other: the rest is not searched" in [p.message for p in problems(said)]
+    assert 1 <= len(children(said)) < 5
+
+
+def test_documents_of_hangul_that_are_no_ole_files_are_left_alone() -> None:
+    info = PLUGINS["ole_documents"]
+    item = item_of(b"HWP Document File V3.00 \x1a\1\2\3\4\5" + bytes(3000), "vol1/a.hwp")
+    assert run_plugin(info.load(), info.key(), item) == []
 
 
 def test_damage_never_breaks_it() -> None:

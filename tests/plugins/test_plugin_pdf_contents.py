@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import io
+import time
 import zlib
 from typing import TYPE_CHECKING
 
@@ -163,13 +165,110 @@ def test_what_the_document_says_of_itself() -> None:
     )
     assert sorted(f.data["url"] for f in findings(said, "document-link")) == ["https://a.example/x(1)", "https://b.example/"]
     assert [f.data["actions"] for f in findings(said, "document-script")] == [1]
-    assert [p.message for p in problems(said)] == ["a picture of a PDF document is kept in a way that is not read: it is left out"]
+    assert [p.message for p in problems(said)] == [
+        "a picture of a PDF document is kept in a way that is not read: its bytes are an entry that cannot be shown"
+    ]
 
 
 def test_a_document_without_its_end_gives_what_is_there() -> None:
     cut = document()[: document().index(b"trailer")]
-    assert len(children(run("pdf_contents", item_of(cut, PATH)))) == 7
+    assert len(children(run("pdf_contents", item_of(cut, PATH)))) == 8
     assert len(children(run("pdf_contents", item_of(cut[: len(cut) // 2], PATH)))) >= 2
+
+
+def objects(number: int, *inner: tuple[int, bytes], places: list[int] | None = None) -> bytes:
+    """An object stream of these objects, each at its own place or where ``places`` says."""
+    own = [sum(len(text) + 1 for _, text in inner[:at]) for at in range(len(inner))]
+    numbers = "".join(f"{one} {place} " for (one, _), place in zip(inner, places or own, strict=True)).encode()
+    packed = zlib.compress(numbers + b" ".join(text for _, text in inner))
+    return stream(number, f"/Type /ObjStm /N {len(inner)} /First {len(numbers)} /Filter /FlateDecode", packed)
+
+
+def test_a_later_revision_s_object_stream_says_what_holds() -> None:
+    before = b"%PDF-1.5\n3 0 obj <</Type /Page>> endobj\n4 0 obj <</Title (old)>> endobj\ntrailer <</Info 4 0 R>>\n%%EOF\n"
+    later = objects(9, (3, b"<</Type /Page>>"), (4, b"<</Title (new)>>"))
+    (about,) = findings(run("pdf_contents", item_of(before + later + b"%%EOF\n", PATH)), "document")
+    assert (about.data["title"], about.data["pages"], about.data["revisions"]) == ("new", 1, 2)
+    (about,) = findings(run("pdf_contents", item_of(before[:9] + later + before[9:], PATH)), "document")
+    assert (about.data["title"], about.data["pages"]) == ("old", 1)
+
+
+def lzw(data: bytes, size: tuple[int, int]) -> bytes:
+    """Rows of grey as libtiff packs them, which is as PDF does."""
+    out = io.BytesIO()
+    Image.frombytes("L", size, data).save(out, "TIFF", compression="tiff_lzw", tiffinfo={278: size[1]})
+    with Image.open(out) as made:
+        (at,), (length,) = made.tag_v2[273], made.tag_v2[279]
+    return out.getvalue()[at : at + length]
+
+
+NOISE = Image.effect_noise((90, 70), 60).tobytes()
+FILTERED = {
+    "/LZWDecode": lzw(NOISE, (90, 70)),
+    "/ASCIIHexDecode": NOISE.hex().encode() + b">",
+    "/AHx": b"\n".join(NOISE.hex().encode()[at : at + 60] for at in range(0, len(NOISE) * 2, 60)),
+    "[/ASCII85Decode /FlateDecode]": base64.a85encode(zlib.compress(NOISE)) + b"~>",
+    "[/A85 /LZW]": base64.a85encode(lzw(NOISE, (90, 70)), wrapcol=72) + b"~>",
+    "/RunLengthDecode": b"".join(bytes([len(NOISE[at : at + 128]) - 1]) + NOISE[at : at + 128] for at in range(0, len(NOISE), 128))
+    + b"\x80",
+}
+
+
+@pytest.mark.parametrize("names", FILTERED)
+def test_pictures_under_other_filters_are_read(names: str) -> None:
+    facts = f"/Subtype /Image /Width 90 /Height 70 /ColorSpace /DeviceGray /BitsPerComponent 8 /Filter {names}"
+    item = item_of(b"%PDF-1.4\n" + stream(1, facts, FILTERED[names]), PATH)
+    said = run("pdf_contents", item)
+    (child,) = children(said)
+    assert problems(said) == []
+    assert Image.open(io.BytesIO(bytes_of(item, child))).tobytes() == NOISE
+
+
+def test_runs_are_drawn_out() -> None:
+    facts = "/Subtype /Image /Width 50 /Height 20 /ColorSpace /DeviceGray /BitsPerComponent 8 /Filter /RunLengthDecode"
+    item = item_of(b"%PDF-1.4\n" + stream(1, facts, bytes([257 - 100, 7]) * 10 + b"\x80"), PATH)
+    (child,) = children(run("pdf_contents", item))
+    assert Image.open(io.BytesIO(bytes_of(item, child))).tobytes() == b"\7" * 1000
+
+
+def test_a_fax_is_an_entry_of_its_own_bytes() -> None:
+    _, found, _ = parts()
+    assert found["picture-10.ccitt"] == [b"fax"]
+
+
+def test_xmp_says_what_the_information_does_not() -> None:
+    packet = (
+        b'<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#"><rdf:Description '
+        b'xmlns:xmp="http://ns.adobe.com/xap/1.0/" xmlns:dc="http://purl.org/dc/elements/1.1/" xmp:CreateDate="2020-01-02T03:04:05Z" '
+        b'dc:format="application/pdf"><dc:creator><rdf:Seq><rdf:li>Kim</rdf:li></rdf:Seq></dc:creator></rdf:Description></rdf:RDF></x:xmpmeta>'
+    )
+    data = b"%PDF-1.4\n4 0 obj <</Title (A) /Author (Jo)>> endobj\n" + stream(5, "/Type /Metadata /Subtype /XML", packet)
+    (about,) = findings(run("pdf_contents", item_of(data, PATH)), "document")
+    assert (about.data["author"], about.data["created"]) == ("Kim", "2020-01-02T03:04:05Z")
+    (about,) = findings(run("pdf_contents", item_of(data + b"trailer <</Info 4 0 R>>", PATH)), "document")
+    assert (about.data["author"], about.data["title"], about.data["created"]) == ("Jo", "A", "2020-01-02T03:04:05Z")
+
+
+def test_a_date_that_no_calendar_has_is_none() -> None:
+    data = b"%PDF-1.4\n4 0 obj <</Title (A) /CreationDate (D:20209901000000Z)>> endobj\ntrailer <</Info 4 0 R>>"
+    (about,) = findings(run("pdf_contents", item_of(data, PATH)), "document")
+    assert "created" not in about.data
+
+
+@pytest.mark.parametrize("text", [b"1 0 obj(", b"1 0 obj<", b"1 0 obj[ 1 ", b"1 0 obj<</A(", b"trailer(", b"1 0 obj %\n"])
+def test_objects_inside_each_other_take_no_longer_the_more_there_are(text: bytes) -> None:
+    notes, started = Notes(), time.process_time()
+    read_pdf(b"%PDF-1.4\n" + text * 20_000 + b"1 " * 200_000, notes)
+    assert time.process_time() - started < 10
+
+
+def test_objects_of_a_stream_that_lie_over_each_other_are_read_once() -> None:
+    large = b"[" + b"1 " * 9000 + b"]"
+    data = objects(2, (1, large), *((number, b"0") for number in range(3, 3000)), places=[0] * 2998)
+    notes = Notes()
+    found = read_pdf(b"%PDF-1.5\n" + data, notes)
+    assert len(found.objects) < 20
+    assert notes.lines() == ("objects of a stream lie over each other, or are too many: the rest is left out",)
 
 
 @pytest.mark.parametrize(

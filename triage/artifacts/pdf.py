@@ -6,10 +6,10 @@ Source: ISO 32000-1, sections 7.2 (lexical conventions), 7.3 (objects), 7.5 (fil
 from __future__ import annotations
 
 import re
-import zlib
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from triage.artifacts import pdffilters
 from triage.artifacts.structure import StructureError
 
 if TYPE_CHECKING:
@@ -20,6 +20,10 @@ if TYPE_CHECKING:
 LARGEST = 256 << 20
 _MOST_OBJECTS, _LONGEST_DICT, _DEEPEST, _MOST_VALUES = 300_000, 256 << 10, 24, 20_000
 _MOST_UNDONE, _UNDONE_IN_ALL = 16 << 20, 128 << 20
+_IN_VAIN = 4 << 20
+"""Bytes that are read, of a whole document, of values that then turn out to be none: objects of a damaged one may lie inside each other."""
+_COMMENT = re.compile(rb"%[^\r\n]*")
+_LETTERS = re.compile(rb"[^()\\]+")
 _NUMBERS = re.compile(rb"(\d{1,10})[\0\t\n\f\r ]{1,8}(\d{1,5})[\0\t\n\f\r ]{1,8}$")
 _SPACE = b"\0\t\n\f\r "
 _DELIMITERS = _SPACE + b"()<>[]{}/%"
@@ -42,12 +46,16 @@ class Name(str):
 
 @dataclass(slots=True)
 class Object:
-    """An object: its number, value, and where its stream's bytes lie (``None`` for none). ``replaced``: a later one has its number."""
+    """An object: its number, value, and where its stream's bytes lie (``None`` for none). ``replaced``: a later one has its number.
+
+    ``place``: where it stands in the file, or the stream does that it is in.
+    """
 
     number: int
     value: Any
     stream: tuple[int, int] | None = None
     replaced: bool = False
+    place: int = 0
 
 
 @dataclass(slots=True)
@@ -80,14 +88,16 @@ class _Reader:
     def __init__(self, data: bytes, end: int) -> None:
         self.data, self.end = data, end
         self.values = 0
+        self.reached = 0
+        """How far it has read."""
 
     def skip(self, at: int) -> int:
         data, end = self.data, self.end
         while at < end:
             byte = data[at]
             if byte == 0x25:
-                line = min((n for n in (data.find(b"\n", at, end), data.find(b"\r", at, end)) if n >= 0), default=end)
-                at = line
+                match = _COMMENT.match(data, at, end)
+                at = match.end() if match is not None else end
             elif byte in _SPACE:
                 at += 1
             else:
@@ -96,7 +106,7 @@ class _Reader:
 
     def value(self, at: int, depth: int = 0) -> tuple[Any, int]:
         """Return the value at a place and where it ends; raise :class:`StructureError` when there is none."""
-        at = self.skip(at)
+        at = self.reached = self.skip(at)
         self.values += 1
         if at >= self.end or depth > _DEEPEST or self.values > _MOST_VALUES:
             raise StructureError("a value that breaks off, or is too deep")
@@ -114,6 +124,7 @@ class _Reader:
         if byte == 0x3C:
             stop = data.find(b">", at, self.end)
             if stop < 0:
+                self.reached = self.end
                 raise StructureError("a string that breaks off")
             digits = data[at + 1 : stop].translate(None, _SPACE)
             return _hexadecimal(digits), stop + 1
@@ -151,6 +162,11 @@ class _Reader:
     def _string(self, at: int) -> tuple[bytes, int]:
         data, open_, found = self.data, 1, bytearray()
         while at < self.end and len(found) < _LONGEST_DICT:
+            match = _LETTERS.match(data, at, self.end)
+            if match is not None:
+                found += match[0]
+                at = match.end()
+                continue
             byte = data[at]
             at += 1
             if byte == 0x5C and at < self.end:
@@ -171,6 +187,7 @@ class _Reader:
             if not open_:
                 return bytes(found), at
             found.append(byte)
+        self.reached = at
         raise StructureError("a string that breaks off")
 
 
@@ -200,7 +217,7 @@ def _plain(word: bytes) -> Any:
 def read_pdf(data: bytes, notes: Notes) -> Document:
     """Return the objects of a document. Never raises: what cannot be read is left out, and told by ``notes``."""
     document = Document(ends=data.count(b"%%EOF"))
-    at, broken = 0, 0
+    at, broken, left = 0, 0, _IN_VAIN
     while (at := data.find(b"obj", at)) >= 0:
         begin, at = at, at + 3
         match = _NUMBERS.search(data, max(0, begin - 32), begin)
@@ -209,29 +226,41 @@ def read_pdf(data: bytes, notes: Notes) -> Document:
         if len(document.objects) >= _MOST_OBJECTS:
             notes.add(f"a PDF document of more than {_MOST_OBJECTS:,} objects: the rest is left out")
             break
+        reader = _Reader(data, min(len(data), at + _LONGEST_DICT))
         try:
-            value, stop = _Reader(data, min(len(data), at + _LONGEST_DICT)).value(at)
+            value, stop = reader.value(at)
         except StructureError:
             broken += 1
+            left -= reader.reached - at
+            if left < 0:
+                notes.add("a PDF document is damaged in too many places: what follows is left out")
+                break
             continue
-        one = Object(int(match[1]), value)
+        one = Object(int(match[1]), value, place=begin)
         document.objects.append(one)
         if isinstance(value, dict):
             one.stream = _stream(data, stop, value)
             at = one.stream[0] + one.stream[1] if one.stream is not None else stop
     for trailer in _trailers(data):
         document.trailers.append(trailer)
-    for one in document.objects:
-        before = document.by_number.get(one.number)
-        if before is not None:
-            before.replaced = True
-        document.by_number[one.number] = one
+    _number(document)
     _lengths(document, data)
     document.trailers += [o.value for o in document.objects if isinstance(o.value, dict) and o.value.get("Type") == "XRef"]
     if not document.encrypted:
         _unpack(document, data, notes)
+        _number(document)
     notes.add("an object of a PDF document is damaged: it is left out", broken)
     return document
+
+
+def _number(document: Document) -> None:
+    """Say which object of a number is the last one: an object stream's stand where the stream does."""
+    document.by_number.clear()
+    for one in sorted(document.objects, key=lambda found: found.place):
+        before = document.by_number.get(one.number)
+        if before is not None:
+            before.replaced = True
+        document.by_number[one.number] = one
 
 
 def _stream(data: bytes, at: int, value: dict[str, Any]) -> tuple[int, int] | None:
@@ -266,15 +295,17 @@ def _lengths(document: Document, data: bytes) -> None:
 
 
 def _trailers(data: bytes) -> Iterator[dict[str, Any]]:
-    at = 0
+    at, left = 0, _IN_VAIN
     for _ in range(1000):
         at = data.find(b"trailer", at)
-        if at < 0:
+        if at < 0 or left < 0:
             return
         at += 7
+        reader = _Reader(data, min(len(data), at + _LONGEST_DICT))
         try:
-            value, _stop = _Reader(data, min(len(data), at + _LONGEST_DICT)).value(at)
+            value, at = reader.value(at)
         except StructureError:
+            left -= reader.reached - at
             continue
         if isinstance(value, dict):
             yield value
@@ -284,39 +315,49 @@ def _unpack(document: Document, data: bytes, notes: Notes) -> None:
     """Add the objects that stand in object streams."""
     left = _UNDONE_IN_ALL
     for outer in list(document.objects):
-        if outer.stream is None or outer.value.get("Type") != "ObjStm" or filters(document, outer.value) != ["FlateDecode"]:
+        if outer.stream is None or outer.value.get("Type") != "ObjStm":
             continue
         begin, length = outer.stream
-        try:
-            text = zlib.decompressobj().decompress(data[begin : begin + length], min(_MOST_UNDONE, left))
-        except zlib.error:
-            notes.add("a stream of objects is damaged: what is in it is left out")
-            continue
+        text, why = pdffilters.undone(data[begin : begin + length], filters(document, outer.value), min(_MOST_UNDONE, left))
+        if why:
+            notes.add("a stream of objects is damaged, too large or packed in a way that is not read: not all that is in it was read")
         left -= len(text)
         if left <= 0:
             notes.add("a PDF document's streams of objects are larger than 128 MiB: the rest is left out")
             return
-        first, many = outer.value.get("First"), outer.value.get("N")
-        if not isinstance(first, int) or not isinstance(many, int) or not 0 < first < len(text):
+        first, many = document.value(outer.value.get("First")), document.value(outer.value.get("N"))
+        if isinstance(first, int) and isinstance(many, int) and 0 < first < len(text):
+            _unpack_one(document, outer.place, text, first, many, notes)
+
+
+def _unpack_one(document: Document, place: int, text: bytes, first: int, many: int, notes: Notes) -> None:
+    numbers = text[:first].split()[: 2 * max(0, min(many, _MOST_OBJECTS))]
+    # Each stands in bytes of its own: who reads more than there are is led in circles.
+    left, broken = 2 * len(text), 0
+    for number, offset in zip(numbers[::2], numbers[1::2], strict=False):
+        if not number.isdigit() or not offset.isdigit():
             continue
-        numbers = text[:first].split()[: 2 * min(many, _MOST_OBJECTS)]
-        for number, place in zip(numbers[::2], numbers[1::2], strict=False):
-            if not number.isdigit() or not place.isdigit() or len(document.objects) >= _MOST_OBJECTS:
-                continue
-            try:
-                value, _stop = _Reader(text, len(text)).value(first + int(place[:10]))
-            except StructureError:
-                continue
-            one = Object(int(number[:10]), value)
-            document.objects.append(one)
-            document.by_number.setdefault(one.number, one)
+        if len(document.objects) >= _MOST_OBJECTS or left < 0:
+            notes.add("objects of a stream lie over each other, or are too many: the rest is left out")
+            break
+        begin = first + int(offset[:10])
+        reader = _Reader(text, len(text))
+        try:
+            value, stop = reader.value(begin)
+        except StructureError:
+            broken += 1
+            left -= max(0, reader.reached - begin) + 1
+            continue
+        left -= stop - begin
+        document.objects.append(Object(int(number[:10]), value, place=place))
+    notes.add("an object of a PDF document is damaged: it is left out", broken)
 
 
 def filters(document: Document, value: dict[str, Any]) -> list[str]:
     """Return the names of a stream's filters, in the order they are undone."""
     given = document.value(value.get("Filter", value.get("F") if isinstance(value.get("F"), Name | list) else None))
     many = given if isinstance(given, list) else [given] if given is not None else []
-    short = {"Fl": "FlateDecode", "DCT": "DCTDecode", "LZW": "LZWDecode", "AHx": "ASCIIHexDecode", "A85": "ASCII85Decode"}
+    short = pdffilters.SHORT
     return [short.get(str(document.value(one)), str(document.value(one))) for one in many[:8]]
 
 
@@ -342,6 +383,8 @@ def date_of(value: Any) -> str:
     if match is None:
         return ""
     year, month, day, hour, minute, second = (match[n] or ("01" if n in (2, 3) else "00") for n in range(1, 7))
+    if not (1 <= int(month) <= 12 and 1 <= int(day) <= 31 and int(hour) < 24 and int(minute) < 60 and int(second) < 60):
+        return ""
     zone = "Z" if match[7] else f"{match[8]}{match[9]}:{match[10] or '00'}" if match[8] else ""
     if zone[1:] == "00:00":
         zone = "Z"

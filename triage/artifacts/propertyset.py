@@ -17,6 +17,7 @@ SUMMARY_NAMES = {
     7: "template",
     8: "last_saved_by",
     9: "revision",
+    10: "edited_for",
     11: "printed",
     12: "created",
     13: "modified",

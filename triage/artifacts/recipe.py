@@ -18,7 +18,7 @@ import quopri
 import re
 from typing import TYPE_CHECKING, Any
 
-from triage.artifacts import lzfu, pdfimages, pixels, pstcodec, rarcodec, sevencoders
+from triage.artifacts import lzfu, pdffilters, pdfimages, pixels, pstcodec, rarcodec, sevencoders
 from triage.artifacts.expansion import PIECE, Budget, Expansion, Limits
 from triage.evidence import decoders
 
@@ -44,6 +44,7 @@ _TEXTS = ("base64", "quoted", "uu")
 _MORE: dict[str, Codec] = {
     "7z": sevencoders.CODEC,
     "lzfu": lzfu.CODEC,
+    "pdffilter": pdffilters.CODEC,
     "pdfimage": pdfimages.CODEC,
     "pixels": pixels.CODEC,
     "pst": pstcodec.CODEC,
