@@ -2,7 +2,8 @@
 # Makes volumes of file systems that Linux mounts and TSK does not read, and compares what triage lists with the files that went in.
 # Needs root, loop devices and mkfs (Debian: xfsprogs, btrfs-progs).
 #   bench/kernel_filesystems.sh xfs            compares: all files, by SHA-256, for several sets of features
-#   bench/kernel_filesystems.sh xfs fixture    writes tests/filesystem/xfs.img.xz anew
+#   bench/kernel_filesystems.sh btrfs          the same for Btrfs, with each way of packing
+#   bench/kernel_filesystems.sh xfs fixture    writes tests/filesystem/xfs.img.xz anew (btrfs: btrfs.img.xz)
 set -euo pipefail
 cd "$(dirname "$0")/.."
 kind=$1
@@ -50,13 +51,26 @@ make_volume() { # size options...
     shift
     case $kind in
     xfs) mkfs.xfs -q -L fieldnotes "$@" "$work/img" ;;
-    btrfs) mkfs.btrfs -q -L fieldnotes "$@" "$work/img" ;;
+    btrfs) mkfs.btrfs -q -L fieldnotes "$@" "$work/img" > /dev/null 2>&1 ;;
     esac
 }
 if [ "${2:-}" = fixture ]; then
     case $kind in xfs) make_volume 40M -d agcount=2 ;; btrfs) make_volume 120M ;; esac
-    mount -o loop "$work/img" "$work/mnt"
+    mount -o "loop$([ "$kind" = btrfs ] && echo ,compress=zstd)" "$work/img" "$work/mnt"
     fill small
+    if [ "$kind" = btrfs ]; then
+        btrfs -q subvolume create "$work/mnt/sub"
+        cp -a "$work/mnt/notes" "$work/mnt/sub/"
+        cp --reflink=always "$work/mnt/notes/deep/er/"*.bin "$work/mnt/reflink"
+        head -c 200000 /dev/zero | tr '\0' t > "$work/mnt/packs-well.txt"
+        sync
+        btrfs -q subvolume snapshot -r "$work/mnt/sub" "$work/mnt/before"
+        btrfs -q subvolume snapshot -r "$work/mnt" "$work/mnt/whole"
+        echo changed > "$work/mnt/sub/notes/hello.txt"
+        head -c 30000 /dev/zero | tr '\0' s > "$work/mnt/sub/secret.txt"
+        sync
+        rm "$work/mnt/sub/secret.txt"
+    fi
     umount "$work/mnt"
     xz -9e -c "$work/img" > "tests/filesystem/$kind.img.xz"
     ls -l "tests/filesystem/$kind.img.xz"

@@ -28,7 +28,7 @@ def test_random_bytes_are_told_with_the_doubt() -> None:
     for seed in range(20):
         data = random.Random(seed).randbytes(SIZE)
         assert looks_random(Bytes(data), 0, SIZE), seed
-    assert "all of it looks random: it may be encrypted as a whole (VeraCrypt, plain dm-crypt), or was wiped" in said(data)
+    assert "all of it looks random: it may be encrypted as a whole (VeraCrypt, plain dm-crypt), or wiped: both look the same" in said(data)
 
 
 def test_what_is_random_in_part_is_not() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from triage.filesystem.trees.apfs import ApfsTree
+from triage.filesystem.trees.btrfstree import BtrfsTree
 from triage.filesystem.trees.f2fstree import F2fsTree
 from triage.filesystem.trees.xfs import XfsTree
 
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
     from triage.evidence.medium import Medium
     from triage.filesystem.trees.tree import SizedTree
 
-TREES: dict[str, Callable[..., SizedTree]] = {"APFS": ApfsTree, "F2FS": F2fsTree, "XFS": XfsTree}
+TREES: dict[str, Callable[..., SizedTree]] = {"APFS": ApfsTree, "Btrfs": BtrfsTree, "F2FS": F2fsTree, "XFS": XfsTree}
 
 
 def tree_named(name: str, medium: Medium, offset: int, size: int, beat: Callable[[], None] = lambda: None) -> SizedTree | None:
