@@ -10,6 +10,8 @@ from pathlib import Path
 
 from targets import Target
 
+from triage.artifacts.structure import StructureError
+from triage.artifacts.ufdr import read_report
 from triage.errors import EvidenceError
 from triage.evidence.ad1 import Ad1Medium, find_ad1
 from triage.evidence.androidbackup import open_backup
@@ -30,6 +32,7 @@ from backup_maker import keybag, make_backup, make_old_backup
 from luks_maker import PASSWORD, luks1, luks2
 from test_logical_ad1 import body as ad1_body
 from test_logical_archives import Bytes, tarred, zipped
+from test_logical_ufdr import report as ufdr_report
 
 AB = b"ANDROID BACKUP\n5\n1\nnone\n"
 
@@ -109,6 +112,8 @@ TARGETS = [
     Target("zip-evidence", _zip, lambda: [zipped(), zipped(0)],
            ("triage.logical.zipfiles", "triage.logical.ziptimes", "triage.logical.paths", "triage.filesystem.trees.tree"),
            tokens=(b"PK\1\2", b"PK\5\6", b"PK\6\6", b"PK\6\7", b"\xff" * 4)),
+    Target("ufdr", lambda data: bool(read_report([data[:900], data[900:]])), lambda: [ufdr_report().encode()], ("triage.artifacts.ufdr",),
+           (StructureError,), (b"<file ", b"path=", b"Local Path", b"]]>")),
     Target("tar-evidence", _tar, lambda: [tarred()], ("triage.logical.tarfiles", "triage.evidence.tarheaders", "triage.evidence.tarsparse"),
            tokens=(b"ustar", b"GNU.sparse.map=")),
     Target("packed-evidence", _packed, lambda: [gzip.compress(bytes(5000)), AB + b"x\x9c" + bytes(100)],

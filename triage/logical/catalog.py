@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from triage.model import Evidence
 
 _NAMES = {"zip": "ZIP archive", "tar": "TAR archive", "ab": "Android backup", "ad1": "AD1 image", "folder": "folder"}
-_IPHONE = "iPhone backup"
+_IPHONE, _REPORT = "iPhone backup", "Cellebrite report (UFDR)"
 
 
 def is_logical(kind: str) -> bool:
@@ -52,9 +52,7 @@ def open_tree(kind: str, medium: Medium, beat: Callable[[], None], passwords: Se
     return FolderTree(folder, 0, folder.size, beat), _NAMES[what]
 
 
-def volume_of(
-    evidence: Evidence, medium: Medium, beat: Callable[[], None], passwords: Sequence[str]
-) -> tuple[Volume, dict[str, str]]:
+def volume_of(evidence: Evidence, medium: Medium, beat: Callable[[], None], passwords: Sequence[str]) -> tuple[Volume, dict[str, str]]:
     """Return the one volume of logical evidence, and what it says of the device it is of.
 
     Raises ``EvidenceError`` when its list of files cannot be read.
@@ -66,14 +64,16 @@ def volume_of(
     except (ValueError, OSError) as error:
         what = _NAMES[_form(evidence.kind)]
         raise EvidenceError(f"{evidence.paths[0]} is a {what} that cannot be listed: {error}", hint="get a whole copy") from error
+    if isinstance(tree, ZipTree) and tree.is_report:
+        name = _REPORT
     locked = (isinstance(tree, BackupTree) and tree.encrypted) or evidence.facts.get("encryption", "none") != "none"
     volume = Volume(
         evidence=evidence.id, number=1, offset=0, size=medium.size, scheme="none", type="files", file_system=name, block_size=1,
         encryption=Encryption.UNLOCKED if locked else Encryption.NONE, found_by="files",
     )  # fmt: skip
-    return volume, tree.facts() if isinstance(tree, BackupTree) else {}
+    return volume, tree.facts() if isinstance(tree, BackupTree | ZipTree) else {}
 
 
 def is_archive(volume: Volume) -> bool:
     """Whether a volume is a list of files rather than a file system: what no file owns there is no free space."""
-    return volume.file_system in _NAMES.values() or volume.file_system == _IPHONE
+    return volume.file_system in _NAMES.values() or volume.file_system in (_IPHONE, _REPORT)

@@ -2,7 +2,8 @@
 
 Format: PKWARE APPNOTE 6.3.10, sections named where they matter. The list of members is read in pieces and never held whole. Times of the
 extra fields (0x5455 in seconds, 0x000A in 100 ns, 0x5855) are UTC and preferred; those of the header itself are local, in steps of 2 s.
-A member's address is the place of its header in the list.
+A member's address is the place of its header in the list. In a report of Cellebrite (UFDR) files stand by kind, and the report says where
+each was: they are listed there.
 """
 
 from __future__ import annotations
@@ -12,6 +13,9 @@ import struct
 import zlib
 from typing import TYPE_CHECKING, NamedTuple
 
+from triage.artifacts.structure import StructureError
+from triage.artifacts.ufdr import FileFact, Report, is_report, member_key, read_report
+from triage.escape import show
 from triage.evidence import decoders
 from triage.evidence.inflated import Inflated
 from triage.filesystem.trees.tree import Fault, Named
@@ -20,7 +24,7 @@ from triage.logical.ziptimes import dos_time, extra_fields, times_of
 from triage.model import Kind, Severity, TimeBasis
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Generator, Iterator
 
     from triage.evidence.medium import Medium
     from triage.filesystem.trees.tree import ReadAt
@@ -37,6 +41,7 @@ _LONGEST = _CENTRAL.size + 3 * 0xFFFF
 _METHODS = {0: "stored", 8: "deflate", 9: "deflate64", 12: "bzip2", 14: "LZMA", 93: "zstd", 95: "xz", 98: "PPMd", 99: "AES"}
 _DECODED = {8, 12, 14, 93, 95}
 _MAC, _UNIX = 19, 3
+_REPORT_HEAD = 4 << 20
 
 
 class Central(NamedTuple):
@@ -76,6 +81,7 @@ class ZipTree:
         self._base = offset
         self._size = size
         self._beat = beat
+        self._systems = False
         self.count, self._length, self._start, self._shift = self._find_list()
 
     # ---- the list (4.3.12 to 4.3.16) ---------------------------------------------------------------------------------------
@@ -135,12 +141,16 @@ class ZipTree:
     def names(self) -> Iterator[Named | Fault]:
         """Yield each member, before it the folders that lead to it and have no member of their own."""
         folders = Folders()
+        report = yield from self._told()
         seen, encrypted = 0, 0
         unread: dict[str, int] = {}
         owned = self._length + _TRAILER
         for one in self.members():
             seen += 1
-            path = split_path(_name(one))
+            path, fact = split_path(_name(one)), None
+            if report is not None:
+                fact = report.files.get(member_key(_name(one)))
+                path = self._place(fact) if fact is not None else path
             mode = one.attributes >> 16 if one.made_by in (_UNIX, _MAC) else 0
             directory = one.name.endswith((b"/", b"\\")) or stat.S_ISDIR(mode)
             yield from folders.above(path, self._start)
@@ -148,6 +158,8 @@ class ZipTree:
             if directory and not folders.add(path):
                 continue
             made = self._named(one, path, mode, directory=directory)
+            if fact is not None:
+                _as_told(made, fact)
             if not directory and not made.readable and one.size:
                 if one.encrypted:
                     encrypted += 1
@@ -164,6 +176,62 @@ class ZipTree:
             yield Fault(Severity.ERROR, f"{encrypted} files of the archive are encrypted: nothing in them was examined")
         for method, count in sorted(unread.items()):
             yield Fault(Severity.ERROR, f"{count} files of the archive are compressed by {method}, which is not read")
+
+    # ---- a report of Cellebrite --------------------------------------------------------------------------------------------
+
+    def _report(self) -> Central | None:
+        """Return the member that is the report, if this archive has one."""
+        for one in self.members():
+            if one.name.lower() == b"report.xml" and not one.encrypted:
+                try:
+                    return one if is_report(self._reader(one)(0, _USUAL)) else None
+                except OSError:
+                    return None
+        return None
+
+    @property
+    def is_report(self) -> bool:
+        """Whether the archive is a report of Cellebrite (UFDR)."""
+        return self._report() is not None
+
+    def facts(self) -> dict[str, str]:
+        """Return what a report says of the device: that stands in front of it."""
+        one = self._report()
+        if one is None:
+            return {}
+        try:
+            found = read_report(self._pieces(one, _REPORT_HEAD), self._beat).device
+        except (StructureError, OSError):
+            return {}
+        return {name: show(value)[:200] for name, value in found.items()}
+
+    def _pieces(self, one: Central, most: int) -> Iterator[bytes]:
+        read = self._reader(one)
+        for at in range(0, min(one.size, most), _PIECE):
+            yield read(at, min(_PIECE, one.size - at))
+
+    def _told(self) -> Generator[Fault, None, Report | None]:
+        """Return the report, if there is one; yield what is wrong with it."""
+        one = self._report()
+        if one is None:
+            return None
+        try:
+            found = read_report(self._pieces(one, one.size), self._beat)
+        except (StructureError, OSError) as error:
+            yield Fault(Severity.ERROR, f"the report of this archive cannot be read: files stand where it keeps them ({error})")
+            return None
+        if not found.whole:
+            yield Fault(
+                Severity.ERROR,
+                "the report of this archive is damaged or too long: some files stand where it keeps them",
+            )
+        self._systems = len({fact.system for fact in found.files.values()}) > 1
+        return found
+
+    def _place(self, fact: FileFact) -> tuple[bytes, ...]:
+        """Return where a file was: below the name of its file system where the report has several."""
+        path = split_path(fact.path.encode("utf-8", "surrogatepass"))
+        return (fact.system.encode("utf-8", "surrogatepass").replace(b"/", b"_") or b"unnamed", *path) if self._systems else path
 
     def _named(self, one: Central, path: tuple[bytes, ...], mode: int, *, directory: bool) -> Named:
         kind = Kind.DIRECTORY if directory else Kind.LINK if stat.S_ISLNK(mode) else Kind.FILE
@@ -244,6 +312,14 @@ class ZipTree:
             return self._reader(one)(0, one.size)
         except OSError:
             return None
+
+
+def _as_told(made: Named, fact: FileFact) -> None:
+    """Put in what a report says of a file; its times count more than the archive's, which are of the extraction."""
+    made.mtime, made.atime = fact.times.get("mtime"), fact.times.get("atime")
+    made.ctime, made.crtime = fact.times.get("ctime"), fact.times.get("crtime")
+    made.time_basis = TimeBasis.UTC if fact.times else TimeBasis.UNKNOWN
+    made.deleted = fact.deleted
 
 
 class Checked:
