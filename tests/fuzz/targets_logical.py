@@ -15,6 +15,8 @@ from triage.artifacts.ufdr import read_report
 from triage.errors import EvidenceError
 from triage.evidence.ad1 import Ad1Medium, find_ad1
 from triage.evidence.androidbackup import open_backup
+from triage.evidence.ewf import EwfMedium, read_index
+from triage.evidence.ewf_index import UnsupportedVariantError
 from triage.evidence.folder import FolderMedium
 from triage.evidence.luks import LuksError, open_luks
 from triage.evidence.packed import open_packed
@@ -22,6 +24,7 @@ from triage.filesystem.trees.tree import Named, Tree, TreeWalker
 from triage.logical.ad1 import Ad1Error, Ad1Tree
 from triage.logical.itunes import BackupTree
 from triage.logical.keybag import KeybagError, read_keybag
+from triage.logical.l01 import L01Error, L01Tree
 from triage.logical.mbdb import read_mbdb
 from triage.logical.tarfiles import TarTree
 from triage.logical.zipfiles import NoListError, ZipTree
@@ -29,12 +32,33 @@ from triage.model import Entry, Volume
 
 sys.path += [str(Path(__file__).resolve().parents[1] / folder) for folder in ("logical", "filesystem")]
 from backup_maker import keybag, make_backup, make_old_backup
+from l01_maker import File, write_l01
 from luks_maker import PASSWORD, luks1, luks2
 from test_logical_ad1 import body as ad1_body
 from test_logical_archives import Bytes, tarred, zipped
 from test_logical_ufdr import report as ufdr_report
 
 AB = b"ANDROID BACKUP\n5\n1\nnone\n"
+
+
+def _l01(data: bytes) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "a.L01"
+        path.write_bytes(data)
+        index = read_index([path])
+        if not index.logical:
+            return
+        medium = EwfMedium([path], index)
+        try:
+            _tree(L01Tree(medium, 0, medium.size), medium.size)
+        finally:
+            medium.close()
+
+
+def _l01_made() -> list[bytes]:
+    with tempfile.TemporaryDirectory() as folder:
+        below = [File("a.txt", b"hello" * 200), File("s·t", b"x", values={"opr": str(0x4002000), "ls": "50"})]
+        return [write_l01(Path(folder) / "a.L01", [File("C", folder=True, below=below)]).read_bytes()]
 
 
 def _tree(tree: Tree, size: int) -> None:
@@ -112,6 +136,8 @@ TARGETS = [
     Target("zip-evidence", _zip, lambda: [zipped(), zipped(0)],
            ("triage.logical.zipfiles", "triage.logical.ziptimes", "triage.logical.paths", "triage.filesystem.trees.tree"),
            tokens=(b"PK\1\2", b"PK\5\6", b"PK\6\6", b"PK\6\7", b"\xff" * 4)),
+    Target("l01", _l01, _l01_made, ("triage.logical.l01", "triage.evidence.ltree"),
+           (EvidenceError, L01Error, OSError, UnsupportedVariantError), ("entry".encode("utf-16-le"), b"\t\0", b"\n\0")),
     Target("ufdr", lambda data: bool(read_report([data[:900], data[900:]])), lambda: [ufdr_report().encode()], ("triage.artifacts.ufdr",),
            (StructureError,), (b"<file ", b"path=", b"Local Path", b"]]>")),
     Target("tar-evidence", _tar, lambda: [tarred()], ("triage.logical.tarfiles", "triage.evidence.tarheaders", "triage.evidence.tarsparse"),

@@ -29,6 +29,7 @@ from triage.evidence.ewf_index import (
     checksum_fits,
     read_small,
 )
+from triage.evidence.ltree import total_bytes
 from triage.evidence.medium import DamagedRangeError, open_read_only, pread
 
 if TYPE_CHECKING:
@@ -41,15 +42,17 @@ except ImportError:  # pragma: no cover - the dependency is declared; without it
     _inflate_fast = None
 
 SIGNATURE = b"EVF\x09\x0d\x0a\xff\x00"
+LOGICAL = b"LVF\x09\x0d\x0a\xff\x00"
 CACHE_BYTES = 64 << 20
 _MAX_SECTIONS = 1_000_000
+_LTREE_HEAD = 64 << 10
 
 
 def segment_number(path: Path) -> int:
     """Return the number in a segment file's header; raise ``EvidenceError`` when it is not one."""
     with path.open("rb") as file:
         header = file.read(13)
-    if len(header) < 13 or header[:8] != SIGNATURE:
+    if len(header) < 13 or header[:8] not in (SIGNATURE, LOGICAL):
         raise EvidenceError(f"{path.name} is not an E01 segment", hint="its first bytes are not those of the format")
     return int(struct.unpack_from("<H", header, 9)[0])
 
@@ -65,7 +68,8 @@ def read_index(paths: Sequence[Path]) -> EwfIndex:
         descriptor = open_read_only(path)
         try:
             head = pread(descriptor, 13, 0)
-            if head[:8] != SIGNATURE or head[9:11] != (number + 1).to_bytes(2, "little"):
+            index.logical = index.logical or (not number and head[:8] == LOGICAL)
+            if head[:8] != (LOGICAL if index.logical else SIGNATURE) or head[9:11] != (number + 1).to_bytes(2, "little"):
                 raise DamagedSetError(
                     f"{path.name} is damaged: its first bytes are not those of segment {number + 1}", hint="get a fresh copy"
                 )
@@ -78,6 +82,8 @@ def read_index(paths: Sequence[Path]) -> EwfIndex:
     if not index.chunk_size:
         raise UnsupportedVariantError("no volume section")
     have = sum(len(t.offsets) for t in index.tables)
+    if index.logical:
+        return index
     needed = -(-index.sectors * index.sector_size // index.chunk_size)
     if have < needed:
         raise incomplete(paths[0], have, needed)
@@ -139,6 +145,8 @@ def _read_segment(index: EwfIndex, number: int, descriptor: int, path: Path) -> 
                 table = _table_bytes(descriptor, body, end)
             elif table != _table_bytes(descriptor, body, end):
                 index.warnings.append(f"{path.name}: the chunk tables before byte {end} differ: the first, whose checksum fits, was used")
+        elif kind == "ltree" and index.logical:
+            index.ltree = (number, body, end)
         else:
             read_small(index, kind, pread(descriptor, min(end - body, MAX_SMALL), body), path.name)
         if following <= offset:
@@ -229,6 +237,20 @@ class EwfMedium:
         self._cache: OrderedDict[int, bytes] = OrderedDict()
         self._cached_chunks = max(16, CACHE_BYTES // self._chunk)
         self._files = [open_read_only(path) for path in paths]
+        if self.index.logical:
+            self.size = self._stated(len(self._offsets) * self._chunk)
+
+    def _stated(self, most: int) -> int:
+        """Return how many bytes a set of files holds: the list of files says it, what its chunks have room for is the most."""
+        stated = total_bytes(self.ltree(_LTREE_HEAD))
+        return min(most, stated) if stated is not None else most
+
+    def ltree(self, most: int = 1 << 40) -> bytes:
+        """Return the section with the list of files of an L01, at most ``most`` bytes of it; b"" when there is none."""
+        if self.index.ltree is None:
+            return b""
+        segment, begin, end = self.index.ltree
+        return pread(self._files[segment], min(end - begin, most), begin)
 
     @property
     def chunk_size(self) -> int:

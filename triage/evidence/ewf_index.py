@@ -95,6 +95,10 @@ class EwfIndex:
     digests: dict[str, str] = field(default_factory=dict)
     sound: set[str] = field(default_factory=set)
     warnings: list[str] = field(default_factory=list)
+    logical: bool = False
+    """Whether it holds files (L01): then the sectors of its volume section say nothing of how long it is."""
+    ltree: tuple[int, int, int] | None = None
+    """Where the list of files is: segment, begin and end there."""
     set_id: bytes = b""
     header: dict[str, str] = field(default_factory=dict)
 
@@ -155,7 +159,7 @@ def _read_volume(index: EwfIndex, kind: str, body: bytes, name: str) -> None:
             raise UnsupportedVariantError(f"{said.per_chunk} sectors of {said.sector} bytes a chunk")
         index.chunk_size, index.chunk_count = said.per_chunk * said.sector, said.chunks
         index.sector_size, index.sectors = said.sector, said.sectors
-        if said.chunks != said.needed:
+        if said.chunks != said.needed and not index.logical:
             index.warnings.append(f"{name}: {said.sectors} sectors take {said.needed} chunks and the {kind} section says {said.chunks}")
     elif said != Measures(index.chunk_count, index.chunk_size // index.sector_size, index.sector_size, index.sectors):
         index.warnings.append(f"{name}: the {kind} section says other sizes than the set's first: those of the first are used")

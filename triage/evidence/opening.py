@@ -20,7 +20,7 @@ from triage.evidence.libewf import LibewfMedium
 from triage.evidence.medium import FileMedium
 from triage.evidence.packed import STREAMS, open_packed
 from triage.evidence.segments import find_segments, number_by_name
-from triage.evidence.sniff import AD1, AFF4, ANDROID, EWF, EWF2, FOLDER, HEAD, LOGICAL, RAW, TAIL, TAR, sniff
+from triage.evidence.sniff import AD1, AFF4, ANDROID, EWF, EWF2, FOLDER, HEAD, L01, LOGICAL, RAW, TAIL, TAR, sniff
 from triage.evidence.virtual import KINDS, open_disk, surveyed
 from triage.model import Evidence
 
@@ -102,6 +102,9 @@ def _open_container(
             other = LibewfMedium(segments)
             return _Opened(other, other.facts, other.stored_digests, [f"read by libewf: {reason}"], kind)
         return _Opened(EwfMedium(segments, index), index.facts, index.digests, index.warnings + _misnamed(segments), kind)
+    if container is L01:
+        index = read_index(segments)
+        return _Opened(EwfMedium(segments, index), index.facts, {}, index.warnings + _misnamed(segments), kind)
     if container is EWF2:
         other = LibewfMedium(segments)
         return _Opened(other, other.facts, other.stored_digests, [], kind)

@@ -13,7 +13,7 @@ from triage.evidence.aff4 import find_aff4, holds_disk
 from triage.evidence.ewf_index import DESCRIPTOR
 from triage.evidence.ewf_scan import looks_like_segment, read_descriptor
 from triage.evidence.ewf_walk import holds_chunks
-from triage.evidence.sniff import AD1, AFF4, EWF, EWF2, FOLDER, HEAD, RAW, TAIL, ZIP, Container, sniff
+from triage.evidence.sniff import AD1, AFF4, EWF, EWF2, FOLDER, HEAD, L01, RAW, TAIL, ZIP, Container, sniff
 from triage.evidence.virtual import KINDS, files_of
 
 if TYPE_CHECKING:
@@ -80,7 +80,7 @@ def find_segments(path: Path) -> tuple[Container, list[Path]]:
     Raises ``EvidenceError`` when a segment is missing, twice there, or of another kind.
     """
     container = check_file(_first_part(path))
-    if container is EWF:
+    if container in (EWF, L01):
         return container, _ewf_segments(path)
     if container is EWF2:
         return container, _by_name(path)

@@ -8,6 +8,7 @@ from triage.errors import EvidenceError, PasswordError
 from triage.logical.ad1 import Ad1Tree
 from triage.logical.folder import FolderTree
 from triage.logical.itunes import BackupTree, is_backup
+from triage.logical.l01 import L01Tree
 from triage.logical.tarfiles import TarTree
 from triage.logical.zipfiles import ZipTree
 from triage.model import Encryption, Volume
@@ -15,12 +16,13 @@ from triage.model import Encryption, Volume
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from triage.evidence.ewf import EwfMedium
     from triage.evidence.folder import FolderMedium
     from triage.evidence.medium import Medium
     from triage.filesystem.trees.tree import Tree
     from triage.model import Evidence
 
-_NAMES = {"zip": "ZIP archive", "tar": "TAR archive", "ab": "Android backup", "ad1": "AD1 image", "folder": "folder"}
+_NAMES = {"zip": "ZIP archive", "tar": "TAR archive", "ab": "Android backup", "ad1": "AD1 image", "l01": "L01 image", "folder": "folder"}
 _IPHONE, _REPORT = "iPhone backup", "Cellebrite report (UFDR)"
 
 
@@ -44,6 +46,8 @@ def open_tree(kind: str, medium: Medium, beat: Callable[[], None], passwords: Se
         return ZipTree(medium, 0, medium.size, beat), _NAMES[what]
     if what == "ad1":
         return Ad1Tree(medium, 0, medium.size, beat), _NAMES[what]
+    if what == "l01":
+        return L01Tree(cast("EwfMedium", medium), 0, medium.size, beat), _NAMES[what]
     if what in ("tar", "ab"):
         return TarTree(medium, 0, medium.size, beat), _NAMES[what]
     folder = cast("FolderMedium", medium)
