@@ -16,6 +16,7 @@ from triage.evidence.opening import open_evidence
 
 sys.path.append(str(Path(__file__).resolve().parents[1] / "evidence"))
 from test_evidence_dmg import literals
+from test_evidence_sparseimage import sparse
 from virtual_makers import SECTOR, cowd, disk, dmg, hosted, qcow2, readable, sesparse, summed, vdi, vhd, vhdx, vmdk_descriptor
 
 if TYPE_CHECKING:
@@ -125,5 +126,6 @@ TARGETS = [
         (EvidenceError,),
         (b"koly", b"mish", b"<data>", b"</array>"),
     ),
+    Target("sparseimage", _opened("a", {}), lambda: [sparse()], ("triage.evidence.sparseimage",), (EvidenceError,), (b"sprs",)),
     Target("adc", _adc, lambda: [literals(_SMALL[:3000]), b"\x80a\x46\0\0\x08\2"], ("triage.evidence.adc",), (ValueError,)),
 ]

@@ -10,12 +10,14 @@ from targets import Target
 
 from triage.evidence.bitlocker import BitlockerError, describe_bitlocker, open_bitlocker, startup_key
 from triage.evidence.lvm import LvmError, open_group, parse, read_physical
+from triage.evidence.mdraid import MdError, describe_member, open_member, read_member
 from triage.evidence.medium import DamagedRangeError
 
 sys.path += [str(Path(__file__).resolve().parents[1] / folder) for folder in ("filesystem", "evidence")]
 from bitlocker_maker import bitlocker, protector, startup_file
 from evidence_bytes import Bytes
 from lvm_maker import linear, metadata, mirrored, physical, striped
+from md_maker import member
 
 
 def _bitlocker(data: bytes) -> None:
@@ -26,6 +28,15 @@ def _bitlocker(data: bytes) -> None:
             found.read_at(0, 9000)
     with contextlib.suppress(ValueError):
         startup_key(data)
+
+
+def _md(data: bytes) -> None:
+    with contextlib.suppress(MdError):
+        found = read_member(Bytes(data))
+        describe_member(found)
+        medium = open_member(Bytes(data), found)
+        if medium is not None:
+            assert len(medium.read_at(0, 5000)) <= 5000
 
 
 def _lvm(data: bytes) -> None:
@@ -49,6 +60,7 @@ LOGICAL = {
 TARGETS = [
     Target("bitlocker", _bitlocker, lambda: [bitlocker(bytes(4096), protector("clear")), startup_file()],
            ("triage.evidence.bitlocker", "triage.evidence.bitlockersectors"), tokens=(b"-FVE-FS-",)),
+    Target("md-raid", _md, lambda: [member(bytes(4096), data=16)], ("triage.evidence.mdraid",)),
     Target("lvm2", _lvm, lambda: [physical(metadata(LOGICAL), bytes(5 << 16)), metadata(LOGICAL).encode()],
            ("triage.evidence.lvm",), tokens=(b"LABELONE", b"stripes", b"segment1", b"{", b"}", b"[")),
 ]  # fmt: skip

@@ -20,7 +20,8 @@ from triage.evidence.libewf import LibewfMedium
 from triage.evidence.medium import FileMedium
 from triage.evidence.packed import STREAMS, open_packed
 from triage.evidence.segments import find_segments, number_by_name
-from triage.evidence.sniff import AD1, AFF4, ANDROID, EWF, EWF2, FOLDER, HEAD, L01, LOGICAL, RAW, TAIL, TAR, sniff
+from triage.evidence.sniff import AD1, AFF4, ANDROID, BUNDLE, EWF, EWF2, FOLDER, HEAD, L01, LOGICAL, RAW, TAIL, TAR, sniff
+from triage.evidence.sparseimage import BundleMedium
 from triage.evidence.virtual import KINDS, open_disk, surveyed
 from triage.model import Evidence
 
@@ -121,6 +122,9 @@ def _open_container(
     if kind in KINDS:
         disk = open_disk(kind, segments[0])
         return _Opened(disk.medium, disk.facts, {}, disk.warnings, kind)
+    if container is BUNDLE:
+        bundle = BundleMedium(segments[0])
+        return _Opened(bundle, {"virtual disk": f"sparse bundle, {bundle.stored} bands of {bundle.band} bytes"}, {}, [], kind)
     if container is FOLDER:
         return _Opened(FolderMedium(segments[0], beat), {}, {}, [], kind)
     warnings = _odd_parts(segments)

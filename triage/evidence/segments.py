@@ -13,7 +13,8 @@ from triage.evidence.aff4 import find_aff4, holds_disk
 from triage.evidence.ewf_index import DESCRIPTOR
 from triage.evidence.ewf_scan import looks_like_segment, read_descriptor
 from triage.evidence.ewf_walk import holds_chunks
-from triage.evidence.sniff import AD1, AFF4, EWF, EWF2, FOLDER, HEAD, L01, RAW, TAIL, ZIP, Container, sniff
+from triage.evidence.sniff import AD1, AFF4, BUNDLE, EWF, EWF2, FOLDER, HEAD, L01, RAW, TAIL, ZIP, Container, sniff
+from triage.evidence.sparseimage import is_bundle
 from triage.evidence.virtual import KINDS, files_of
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ def check_file(path: Path) -> Container:
         if path.is_dir():
             if not any(path.iterdir()):
                 raise EvidenceError(f"{path} is an empty folder", hint="give an image file, or the folder of an extraction or backup")
-            return FOLDER
+            return BUNDLE if is_bundle(path) else FOLDER
         if not path.exists():
             raise EvidenceError(f"{path} does not exist", hint="check the path")
         kind = path.stat().st_mode
@@ -84,7 +85,7 @@ def find_segments(path: Path) -> tuple[Container, list[Path]]:
         return container, _ewf_segments(path)
     if container is EWF2:
         return container, _by_name(path)
-    if container is FOLDER:
+    if container in (FOLDER, BUNDLE):
         return container, [path]
     if container is AD1:
         return container, find_ad1(path)

@@ -31,6 +31,7 @@ ZIP = Container("zip", "ZIP archive", readable=True)
 ANDROID = Container("ab", "Android backup", readable=True)
 AFF4 = Container("aff4", "AFF4 container", readable=True)
 AD1 = Container("ad1", "AccessData logical image (AD1)", readable=True)
+BUNDLE = Container("sparsebundle", "Apple sparse bundle", readable=True)
 L01 = Container("l01", "Expert Witness logical evidence (L01)", readable=True)
 FOLDER = Container("folder", "folder", readable=True)
 LOGICAL = (TAR, ZIP, ANDROID, AD1, L01, FOLDER)
@@ -65,7 +66,7 @@ _MAGIC: tuple[tuple[int, bytes, Container], ...] = (
     (0, b"7z\xbc\xaf\x27\x1c", Container("7z", "7-Zip archive", hint=_UNPACK)),
     (0, b"Rar!\x1a\x07", Container("rar", "RAR archive", hint=_UNPACK)),
     (257, b"ustar", TAR),
-    (0, b"sprs", Container("sparseimage", "Apple sparse image", hint=_CONVERT)),
+    (0, b"sprs", Container("sparseimage", "Apple sparse image", readable=True)),
     (0, b"encrcdsa", Container("dmg", "encrypted Apple disk image (DMG)", hint=_CONVERT)),
     (0, b"%PDF-", Container("pdf", "PDF document")),
     (0, b"SQLite format 3\0", Container("sqlite", "SQLite database")),

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from triage.evidence.medium import Medium
 
-KINDS = ("qcow", "vmdk", "vhd", "vhdx", "vdi", "dmg")
+KINDS = ("qcow", "vmdk", "vhd", "vhdx", "vdi", "dmg", "sparseimage")
 _MOST_BELOW = 64
 
 

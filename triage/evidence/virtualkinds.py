@@ -12,6 +12,7 @@ from triage.escape import show
 from triage.evidence import dmg, qcow, vdi, vhd, vhdx, vmdk
 from triage.evidence.blockmap import DiskError, JoinedMedium, Window
 from triage.evidence.medium import FileMedium
+from triage.evidence.sparseimage import SparseMedium
 from triage.evidence.vhdxlog import ReplayedMedium, read_log
 from triage.evidence.vmdk_sparse import open_sparse
 
@@ -306,6 +307,17 @@ def _open_dmg(layer: Layer, _: Disk | None, __: str) -> Disk:
     return Disk(medium, _kept(facts), [])
 
 
+def _sparse_wants(_: Path, __: Medium) -> Wants:
+    return Wants()
+
+
+def _open_sparse(layer: Layer, _: Disk | None, __: str) -> Disk:
+    file = FileMedium([layer.path])
+    with _closing(file):
+        medium = SparseMedium(file)
+    return Disk(medium, {"virtual disk": f"Apple sparse image, bands of {medium.unit} bytes"}, [])
+
+
 WANTS: dict[str, Callable[[Path, Medium], Wants]] = {
     "qcow": _qcow_wants,
     "vmdk": _vmdk_wants,
@@ -313,6 +325,7 @@ WANTS: dict[str, Callable[[Path, Medium], Wants]] = {
     "vhdx": _vhdx_wants,
     "vdi": _vdi_wants,
     "dmg": _dmg_wants,
+    "sparseimage": _sparse_wants,
 }
 OPENERS: dict[str, Callable[[Layer, Disk | None, str], Disk]] = {
     "qcow": _open_qcow,
@@ -321,4 +334,5 @@ OPENERS: dict[str, Callable[[Layer, Disk | None, str], Disk]] = {
     "vhdx": _open_vhdx,
     "vdi": _open_vdi,
     "dmg": _open_dmg,
+    "sparseimage": _open_sparse,
 }

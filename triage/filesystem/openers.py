@@ -9,6 +9,7 @@ from triage.evidence.bitlocker import describe_bitlocker, open_bitlocker
 from triage.evidence.filevault import open_filevault
 from triage.evidence.luks import open_luks
 from triage.evidence.lvm import LvmError, open_group, read_physical
+from triage.evidence.mdraid import describe_member, open_member, read_member
 from triage.evidence.shadow import has_shadows, open_shadows
 from triage.filesystem.describe import read_head
 from triage.filesystem.signatures import identify_volume
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from triage.model import Volume
 
 LUKS, BITLOCKER, TO_GO, FILEVAULT = "LUKS", "BitLocker", "BitLocker To Go", "CoreStorage (FileVault 2)"
-LVM, APFS, SHADOWS = "LVM2 physical volume", "APFS", "shadow copies"
+LVM, APFS, SHADOWS, RAID = "LVM2 physical volume", "APFS", "shadow copies", "Linux software RAID member"
 
 
 class View(NamedTuple):
@@ -40,7 +41,7 @@ def kind_of(volume: Volume, medium: LayeredMedium) -> str:
     """Return what a volume holds volumes as; "" when it holds none."""
     if volume.number is None or volume.opened:
         return ""
-    if volume.encryption is Encryption.LOCKED or volume.file_system in (LVM, APFS):
+    if volume.encryption is Encryption.LOCKED or volume.file_system in (LVM, APFS, RAID):
         if volume.block_size and volume.file_system == APFS:
             return ""  # a volume of a container
         mark = identify_volume(read_head(medium, volume.offset))
@@ -91,6 +92,15 @@ def _apfs(ask: Ask) -> list[View]:
     return found
 
 
+def _raid(ask: Ask) -> list[View]:
+    member = read_member(ask.part)
+    medium = open_member(ask.part, member)
+    what = describe_member(member)
+    if medium is None:
+        return [View(None, said=(f"it is {what}: only the array as a whole can be read",))]
+    return [View(medium, member.name, said=())]
+
+
 def _shadows(ask: Ask) -> list[View]:
     found = []
     for one in open_shadows(ask.part):
@@ -107,6 +117,7 @@ _OPENERS: dict[str, Callable[[Ask], list[View]]] = {
     TO_GO: _bitlocker,
     FILEVAULT: _filevault,
     APFS: _apfs,
+    RAID: _raid,
     SHADOWS: _shadows,
 }
 
