@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from triage.artifacts import times
+from triage.artifacts import appledevices, times
 from triage.artifacts.browsing import fact, show
 from triage.artifacts.plist import Date, parse_plist
 from triage.artifacts.structure import StructureError
@@ -134,13 +134,14 @@ def _user(values: Values) -> Iterator[Fact]:
     name = first("name")
     if name and not name.startswith("_"):
         title = f"the account {show(name[:100])} ({show(first('realname')[:100])})"
-        values_told = {"uid": first("uid"), "home": first("home"), "login_program": first("shell")}
+        values_told = {"uid": first("uid"), "home": first("home"), "login_program": first("shell"), **appledevices.account_times(values)}
         yield fact("account", title, None, account=name, full_name=first("realname"), **values_told)
 
 
 def _login(values: Values) -> Iterator[Fact]:
     if name := _text(values, "lastUserName"):
         yield fact("account", f"{show(name[:100])} was the last to log in", None, account=name, automatic=_text(values, "autoLoginUser"))
+    yield from appledevices.log_in(values)
 
 
 def _computer(values: Values) -> Iterator[Fact]:
@@ -178,7 +179,6 @@ _SOURCES: dict[str, Callable[[Any], Iterator[Fact]]] = {
     "SystemVersion.plist": _version,
     "com.apple.wifi.known-networks.plist": _networks,
     "com.apple.wifi.plist": _old_networks,
-    "com.apple.airport.preferences.plist": _old_networks,
     "com.apple.commcenter.plist": _telephone,
     "com.apple.commcenter.data.plist": _telephone,
     "com.apple.MobileBackup.plist": _cloud_backup,
@@ -190,6 +190,7 @@ _SOURCES: dict[str, Callable[[Any], Iterator[Fact]]] = {
     "SystemConfiguration/preferences.plist": _computer,
     "InstallHistory.plist": _installed,
     "iTunesMetadata.plist": _bought,
+    **appledevices.SOURCES,
     "dslocal/nodes/Default/users/*.plist": _user,
 }
 
@@ -198,7 +199,7 @@ class AppleSystem:
     """Findings ``system``, ``network``, ``device``, ``account``, ``contact``, ``installed-program`` and ``program-run``."""
 
     name = "apple_system"
-    version = "1"
+    version = "2"
     tried_on = "real samples"
     accepts = Accepts(paths=tuple(f"**/{path}" for path in _SOURCES), max_size=_LARGEST)
 
@@ -209,9 +210,10 @@ class AppleSystem:
         except StructureError as error:
             yield item.problem(f"a property list of the system cannot be read: {error}")
             return
-        name = item.entry.name.lower()
-        reads = [read for path, read in _SOURCES.items() if path.rpartition("/")[2].lower() in (name, "*.plist")]
-        for kind, title, data in reads[0](found.value if isinstance(found.value, dict | list) else {}) if reads else ():
+        reads = [read for path, read in _SOURCES.items() if Accepts(paths=(f"**/{path}",)).fits_path(item.entry.path)]
+        # The history of installations alone is a list at its root.
+        fits = isinstance(found.value, list if reads[:1] == [_installed] else dict)
+        for kind, title, data in reads[0](found.value) if reads and fits else ():
             yield item.finding(kind, title, {**data, **whose(item.entry.path)})
         for line in found.notes:
             yield item.problem(line)
