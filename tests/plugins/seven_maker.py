@@ -129,5 +129,5 @@ _MADE = {
 }
 MADE = {name: base64.b64decode(text) for name, text in _MADE.items()}
 """By how they were made, ``7z a -m0=…``; ``pw``: with a password; ``he``: its list, too; ``times``: all times, not solid."""
-READ = ("arm64", "bcj", "bzip2", "copy", "deflate", "delta", "solid", "times")
+READ = ("arm64", "bcj", "bzip2", "copy", "deflate", "delta", "ppmd", "solid", "times")
 """Those that are read."""

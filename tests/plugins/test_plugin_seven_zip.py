@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import lzma
+import random
 import struct
 import zlib
 from typing import TYPE_CHECKING
@@ -61,7 +62,7 @@ def test_what_is_not_packed_is_cut_from_the_archive_itself() -> None:
     assert all([step[0] for step in child.steps] == ["cut"] for child in children(run("seven_zip", item_of(MADE["copy"], "vol1/x.7z"))))
 
 
-@pytest.mark.parametrize(("how", "name"), [("ppmd", "PPMd"), ("bcj2", "BCJ2")])
+@pytest.mark.parametrize(("how", "name"), [("bcj2", "BCJ2")])
 def test_files_packed_in_a_way_that_is_not_read_are_listed_with_the_method(how: str, name: str) -> None:
     said = run("seven_zip", item_of(MADE[how], "vol1/x.7z"))
     (found,) = findings(said, "archive-listing")
@@ -124,9 +125,32 @@ def test_a_dictionary_that_memory_would_not_hold_is_refused() -> None:
     assert "its dictionary is larger than 256 MiB" in problems(said)[0].message
 
 
+def test_ppmd_is_read_within_limits() -> None:
+    files = {"a": b"x"}
+    coder = b"\x23\3\4\1\5\6" + struct.pack("<I", 1 << 20)
+    data = archive(files, coder, b"\0" * 20).replace(b"\x0c\1", b"\x0c" + number(1 << 40))
+    said = run("seven_zip", item_of(sealed(data[32:52], data[52:]), "vol1/x.7z"))
+    assert "more than 16 MiB that PPMd packed" in problems(said)[0].message
+    for properties in (b"\1" + struct.pack("<I", 1 << 20), b"\x06" + struct.pack("<I", MOST_DICTIONARY + 1)):
+        said = run("seven_zip", item_of(archive(files, b"\x23\3\4\1\5" + properties, b"\0" * 20), "vol1/x.7z"))
+        assert "its properties of ppmd are not ones that are read" in problems(said)[0].message
+    signs: list[int] = []
+
+    def read_at(at: int, many: int) -> bytes:
+        signs.append(at)
+        return bytes(1 << 10)[at : at + many]
+
+    assert len(undo(read_at, 1 << 10, f"ppmd=0600001000@{1 << 15}", 1 << 15)[0]) == 1 << 15
+    assert len(signs) > 2, "a byte is read as a sign of life"
+    noise = random.Random(1).randbytes(2000)
+    data, why = undo(lambda at, many: noise[at : at + many], len(noise), f"ppmd=0600001000@{1 << 20}", 1 << 20)
+    assert why in ("its PPMd data are damaged", "ends before its compressed data do")
+    assert 0 < len(data) < 1 << 20
+
+
 def test_parameters_say_what_is_to_be_undone_and_nothing_else() -> None:
     assert CODEC.parameters.fullmatch("lzma=5d00001000@70000+bcj@70000>5")
-    for text in ("", "lzma", "lzma@", "ppmd@5", "lzma=5d0000100@1", "copy@1>", "+".join(["copy@1"] * 9), "copy@1\n"):
+    for text in ("", "lzma", "lzma@", "lzss@5", "lzma=5d0000100@1", "copy@1>", "+".join(["copy@1"] * 9), "copy@1\n"):
         assert CODEC.parameters.fullmatch(text) is None, text
 
 

@@ -1,4 +1,4 @@
-"""PPMd variant H, with the range coder that RAR 3 reads it by: which byte comes next is foretold from up to 64 bytes before it.
+"""PPMd variant H, with the range coders that RAR 3 and 7z read it by: what byte comes next is foretold from up to 64 bytes before it.
 
 Written from D. Shkarin's model in I. Pavlov's Ppmd7.c (public domain). The model grows in a memory of a stated size and begins anew when
 that is full, so the allocator is part of the format: its memory is kept here as slots of six bytes, two a unit.
@@ -10,20 +10,13 @@ successor: a context above zero, below it a place in the text of what came, 0 fo
 
 from __future__ import annotations
 
-from array import array
-from typing import TYPE_CHECKING
-
+from triage.artifacts.ppmdmemory import INDEX, PpmdMemory
 from triage.artifacts.structure import StructureError
 
-if TYPE_CHECKING:
-    from collections.abc import MutableSequence
-
 _M, _TOP, _BOTTOM = 0xFFFFFFFF, 1 << 24, 1 << 15
-_MOST, _INDEXES, _ROOM_IN_LIST = 124, 38, 12_000_000
+_MOST = 124
 _BEGIN_ESCAPE = (0x3CDD, 0x1F3F, 0x59BF, 0x48F3, 0x64A1, 0x5ABC, 0x6632, 0x6051)
 _ESCAPE = (25, 14, 9, 7, 5, 5, 4, 4, 4, 3, 3, 3, 2, 2, 2, 2)
-_UNITS = (1, 2, 3, 4, 6, 8, 10, 12, 15, 18, 21, 24, *range(28, 129, 4))  # of the blocks of each index
-_INDEX = [next(i for i, units in enumerate(_UNITS) if units >= n) for n in range(1, 129)]  # of n units, at n - 1
 _BY_SUFFIX = [0, 2, *[4] * 9, *[6] * 245]  # part of a binary context's place, by the states of its suffix
 _DAMAGED = "its PPMd data are damaged"
 
@@ -43,26 +36,23 @@ def _see_rows() -> list[int]:
 _SEE_ROW = _see_rows()
 
 
-class Ppmd:
-    """The model. ``order``: how many bytes it looks back; ``size``: bytes of memory. :meth:`start` it on bytes, then :meth:`run`."""
+class Ppmd(PpmdMemory):
+    """The model. ``order``: how many bytes it looks back; ``size``: bytes of memory; ``seven``: the range coder is that of 7z.
 
-    def __init__(self, order: int, size: int) -> None:
+    :meth:`start` it on bytes, then :meth:`run`.
+    """
+
+    def __init__(self, order: int, size: int, *, seven: bool = False) -> None:
         self._order = order
-        units = size // 8 // 12 * 7
-        text = size - 12 * units
-        self._first, self._odd = text // 12, text % 12
-        self._end = self._first + units
-        slots = 2 * self._end + 2
-        self._sym = bytearray(slots)
-        self._freq = array("H", bytes(2 * slots))
-        self._succ: MutableSequence[int] = [0] * slots if slots <= _ROOM_IN_LIST else array("i", bytes(4 * slots))
-        self._text = bytearray()
+        self._seven = seven
+        super().__init__(size)
         self._data, self._place = b"", 0
         self._low = self._code = self._range = self._escape = 0
         self._begin_anew()
 
     def start(self, data: bytes, place: int) -> None:
         """Begin to read at a byte."""
+        place += self._seven  # whose first byte is zero
         self._data, self._place = data, place + 4
         self._low, self._range = 0, _M
         self._code = int.from_bytes(data[place : place + 4].ljust(4, b"\0"), "big")
@@ -72,14 +62,9 @@ class Ppmd:
         """The byte that is read next."""
         return self._place
 
-    # -- the model's memory ----------------------------------------------------------------------------
-
     def _begin_anew(self) -> None:
-        self._free: list[list[int]] = [[] for _ in range(_INDEXES)]
-        self._text.clear()
-        self._lowest = self._lo = self._first  # units: the lowest that is in use, and the bounds of the stretch that is not yet
-        self._hi = self._end - 1
-        self._until_glue = 0
+        self._forget()
+        self._hi -= 1
         self._fall = self._order
         self._run = self._run_start = -min(self._order, 12) - 1
         self._success = 0
@@ -96,96 +81,6 @@ class Ppmd:
         self._see_sum = [(5 * i + 10) << 3 for i in range(25) for _ in range(16)] + [0]
         self._see_shift = [3] * 400 + [7]
         self._see_count = [4] * 400 + [64]
-
-    def _give_back(self, unit: int, units: int) -> None:
-        """Put a stretch of up to 128 units, which need not be a block's size, among the free ones."""
-        index = _INDEX[units - 1]
-        if _UNITS[index] != units:
-            index -= 1
-            kept = _UNITS[index]
-            self._free[units - kept - 1].append(unit + kept)
-        self._free[index].append(unit)
-
-    def _glue(self) -> None:
-        """Make one of free blocks that touch."""
-        self._until_glue = 255
-        order: list[int] = []
-        size: dict[int, int] = {}
-        for units, blocks in zip(_UNITS, self._free, strict=True):
-            for unit in reversed(blocks):
-                order.append(unit)
-                size[unit] = units
-            blocks.clear()
-        order.reverse()
-        for unit in order:
-            units = size.get(unit, 0)
-            while units:
-                more = size.get(unit + units, 0)
-                if not more or units + more >= 1 << 16:
-                    break
-                del size[unit + units]
-                units += more
-                size[unit] = units
-        for unit in order:
-            units, at = size.get(unit, 0), unit
-            while units > 128:
-                self._free[-1].append(at)
-                at += 128
-                units -= 128
-            if units:
-                self._give_back(at, units)
-
-    def _rare(self, index: int) -> int:
-        """Return a block when there is none of its size and no fresh room; 0 when there is none at all."""
-        if not self._until_glue:
-            self._glue()
-            if self._free[index]:
-                return self._free[index].pop()
-        units = _UNITS[index]
-        for larger in range(index + 1, _INDEXES):
-            if self._free[larger]:
-                unit = self._free[larger].pop()
-                self._give_back(unit + units, _UNITS[larger] - units)
-                return unit
-        self._until_glue -= 1
-        if 12 * self._lowest + self._odd - len(self._text) > 12 * units:
-            self._lowest -= units
-            return self._lowest
-        return 0
-
-    def _allocate(self, index: int) -> int:
-        """Return the first slot of a block of this index, 0 when there is no room."""
-        if self._free[index]:
-            return 2 * self._free[index].pop()
-        if _UNITS[index] <= self._hi - self._lo:
-            unit = self._lo
-            self._lo += _UNITS[index]
-            return 2 * unit
-        return 2 * self._rare(index)
-
-    def _new_context(self) -> int:
-        if self._hi != self._lo:
-            self._hi -= 1
-            return 2 * self._hi
-        return 2 * (self._free[0].pop() if self._free[0] else self._rare(0))
-
-    def _move(self, source: int, target: int, slots: int) -> None:
-        self._sym[target : target + slots] = self._sym[source : source + slots]
-        self._freq[target : target + slots] = self._freq[source : source + slots]
-        self._succ[target : target + slots] = self._succ[source : source + slots]
-
-    def _shrink(self, states: int, old: int, new: int) -> int:
-        """Return the place of a block of ``new`` units that holds what began one of ``old`` units."""
-        before, after = _INDEX[old - 1], _INDEX[new - 1]
-        if before == after:
-            return states
-        if self._free[after]:
-            place = 2 * self._free[after].pop()
-            self._move(states, place, 2 * new)
-            self._free[before].append(states // 2)
-            return place
-        self._give_back(states // 2 + _UNITS[after], _UNITS[before] - _UNITS[after])
-        return states
 
     # -- what is learned -------------------------------------------------------------------------------
 
@@ -237,7 +132,7 @@ class Ppmd:
                 left >>= 1
                 if left <= 1:
                     break
-            self._free[_INDEX[((count + 1) >> 1) - 1]].append(states // 2)
+            self._free[INDEX[((count + 1) >> 1) - 1]].append(states // 2)
             sym[context] = 0
             sym[context + 1], freq[context + 1], succ[context + 1] = symbol, frequency, successor
             return context + 1
@@ -342,8 +237,8 @@ class Ppmd:
             states = sym[top] + 1
             if states != 1:
                 if not states & 1:
-                    index = _INDEX[(states >> 1) - 1]
-                    if index != _INDEX[states >> 1]:
+                    index = INDEX[(states >> 1) - 1]
+                    if index != INDEX[states >> 1]:
                         place = self._allocate(index + 1)
                         if not place:
                             return 0
@@ -392,7 +287,7 @@ class Ppmd:
     def _decode(self, out: bytearray, stop: int, end: int) -> bool:
         sym, freq, succ, data = self._sym, self._freq, self._succ, self._data
         low, code, range_, place = self._low, self._code, self._range, self._place
-        context, came = self._context, False
+        context, came, seven = self._context, False, self._seven
         while not came and len(out) < end:
             top, masked = context, None
             if sym[context]:
@@ -449,6 +344,7 @@ class Ppmd:
                     + (self._run >> 26 & 32)
                 )
                 chance = self._binary[at]
+                rest = range_
                 range_ >>= 14
                 bound = range_ * chance
                 if ((code - low) & _M) < bound:
@@ -459,10 +355,10 @@ class Ppmd:
                     self._success = 1
                     self._run += 1
                 else:
-                    if ((code - low) & _M) >= range_ << 14:
+                    if ((code - low) & _M) >= (rest if seven else range_ << 14):
                         raise StructureError(_DAMAGED)
                     low = (low + bound) & _M
-                    range_ *= 16384 - chance
+                    range_ = rest - bound if seven else range_ * (16384 - chance)
                     chance -= (chance + 32) >> 7
                     self._binary[at] = chance
                     self._escape = _ESCAPE[chance >> 10]
@@ -470,7 +366,10 @@ class Ppmd:
                     masked = {symbol}
             while True:  # once, and once more for each escape
                 while True:
-                    if (low ^ (low + range_ & _M)) >= _TOP:
+                    if seven:
+                        if range_ >= _TOP:
+                            break
+                    elif (low ^ (low + range_ & _M)) >= _TOP:
                         if range_ >= _BOTTOM:
                             break
                         range_ = -low & (_BOTTOM - 1)

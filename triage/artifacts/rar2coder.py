@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from triage.artifacts.rar3coder import DISTANCE_BITS, DISTANCES, LENGTH_BITS, LENGTHS, SHORT, SHORT_BITS
-from triage.artifacts.rarbits import Bits, make_table
+from triage.artifacts.rarbits import Bits, forget, make_table
 from triage.artifacts.structure import StructureError
 
 if TYPE_CHECKING:
@@ -66,8 +66,9 @@ class Rar2Decoder:
         self._channels = [_Channel() for _ in range(4)]
         self._channel = self._step = 0
 
-    def member(self, data: bytes, size: int) -> tuple[bytes, str]:
-        """Return at most ``size`` bytes that a member's packed ones are, and why not all, "" if all."""
+    def member(self, data: bytes, size: int, dictionary: int) -> tuple[bytes, str]:
+        """Return at most ``size`` bytes that a member's packed ones are, and why not all; see :class:`rarcodec.Decoder`."""
+        forget(self._out, dictionary)
         start, why = len(self._out), ""
         end = start + size
         bits = Bits(data, 8 * len(data))

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from triage.artifacts import rarfilters
 from triage.artifacts.ppmd import Ppmd
-from triage.artifacts.rarbits import MASKS, NONE, Bits, make_table, read_lengths
+from triage.artifacts.rarbits import MASKS, NONE, STRETCH, Bits, ExhaustedError, forget, make_table, read_lengths
 from triage.artifacts.structure import StructureError
 
 if TYPE_CHECKING:
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 _MAIN, _SLOTS, _LOW, _REPEAT = 299, 60, 17, 28
 _TABLES_COST, _PPMD_COST, _MODEL_COST, _PPMD_STEP = 4096, 24, 1 << 16, 4096
+_MOST_BY_MODEL = 16 << 20  # bytes that come out of PPMd: it takes minutes
 _MOST_PROGRAMS, _MOST_FILTERS, _LONGEST_FILTER = 1024, 8192, 1 << 22
 _FILTERS = {
     (53, 0xAD576887): "e8",
@@ -51,7 +52,7 @@ class _Filter(NamedTuple):
 
 
 class Rar3Decoder:
-    """One solid group: its dictionary, which is all that came out before filters, and all that is kept from member to member."""
+    """One solid group: its dictionary, which is what came out before filters, and all that is kept from member to member."""
 
     def __init__(self, work: Work) -> None:
         self._work = work
@@ -65,14 +66,16 @@ class Rar3Decoder:
         self._length = self._low = self._low_again = 0
         self._model: Ppmd | None = None
         self._by_model = False
+        self._model_left = _MOST_BY_MODEL
         self._stop = 2  # the byte that is an escape in PPMd
         self._programs: list[str] = []
         self._program_lengths: list[int] = []
         self._program = 0
         self._filters: list[_Filter] = []
 
-    def member(self, data: bytes, size: int) -> tuple[bytes, str]:
-        """Return at most ``size`` bytes that a member's packed ones are, and why not all, "" if all."""
+    def member(self, data: bytes, size: int, dictionary: int) -> tuple[bytes, str]:
+        """Return at most ``size`` bytes that a member's packed ones are, and why not all; see :class:`rarcodec.Decoder`."""
+        forget(self._out, dictionary)
         self._first, why = len(self._out), ""
         self._filters = []
         end = self._first + size
@@ -138,6 +141,9 @@ class Rar3Decoder:
                 before = len(out)
                 came = model.run(out, self._stop, min(end + 1, before + _PPMD_STEP))
                 self._work.spend(_PPMD_COST * (len(out) - before + came))
+                self._model_left -= len(out) - before
+                if self._model_left < 0:
+                    raise ExhaustedError(f"more than {_MOST_BY_MODEL >> 20} MiB that PPMd packed: it takes too much work")
                 if not came:
                     continue
                 (code,) = self._plain(1)
@@ -177,7 +183,7 @@ class Rar3Decoder:
         """Decode a block of codes; return whether the member ends."""
         before = len(self._out)
         while True:
-            self._codes(bits, end)
+            self._codes(bits, min(end, before + STRETCH))
             self._work.spend(len(self._out) - before + 64)
             before = len(self._out)
             if bits.ended or before > end:
@@ -188,7 +194,8 @@ class Rar3Decoder:
                     return False
                 self._header_due = bool(bits.take(1))
                 return True
-            self._read_filter(lambda count: bytes(bits.take(8) for _ in range(count)))
+            if self._kind == 257:
+                self._read_filter(lambda count: bytes(bits.take(8) for _ in range(count)))
 
     def _codes(self, bits: Bits, end: int) -> None:
         """Decode to a symbol that is no data, which is kept as ``_kind``, to the end, or to where more than ``end`` bytes came out."""

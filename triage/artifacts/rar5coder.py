@@ -10,7 +10,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, NamedTuple
 
 from triage.artifacts import rarfilters
-from triage.artifacts.rarbits import MASKS, NONE, Bits, make_table, read_lengths
+from triage.artifacts.rarbits import MASKS, NONE, STRETCH, Bits, forget, make_table, read_lengths
 from triage.artifacts.structure import StructureError
 
 if TYPE_CHECKING:
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 _MAIN, _SLOTS, _SLOTS_7, _LOW, _REPEAT = 306, 64, 80, 16, 44
 _MOST_FILTERS, _LONGEST_FILTER = 8192, 1 << 22
+_FARTHEST = 55  # the last slot of distances up to 256 MiB: a larger dictionary is not kept, and more bits would not fit
 _TABLES_COST = 4096  # of work: reading the tables of a block takes as long as so many bytes
 
 _LENGTHS = [2 + code if code < 8 else 2 + ((4 | code & 3) << code // 4 - 1) for code in range(_REPEAT)]
@@ -36,7 +37,7 @@ class _Filter(NamedTuple):
 
 
 class Rar5Decoder:
-    """One solid group: its dictionary, which is all that came out before filters, its tables and last distances.
+    """One solid group: its dictionary, which is what came out before filters, its tables and last distances.
 
     ``version`` is 0 for RAR 5 and 1 for RAR 7, whose distances may be longer.
     """
@@ -50,8 +51,9 @@ class Rar5Decoder:
         self._length = 0
         self._filters: list[_Filter] = []
 
-    def member(self, data: bytes, size: int) -> tuple[bytes, str]:
-        """Return at most ``size`` bytes that a member's packed ones are, and why not all, "" if all."""
+    def member(self, data: bytes, size: int, dictionary: int) -> tuple[bytes, str]:
+        """Return at most ``size`` bytes that a member's packed ones are, and why not all; see :class:`rarcodec.Decoder`."""
+        forget(self._out, dictionary)
         start, why = len(self._out), ""
         self._filters = []
         try:
@@ -87,10 +89,11 @@ class Rar5Decoder:
                 self._read_tables(bits)
             if self._tables is None:
                 raise StructureError("a block without tables")
-            before = len(self._out)
             self._work.spend(64)
-            self._block(bits, end)
-            self._work.spend(len(self._out) - before)
+            while not bits.ended and len(self._out) < end:
+                before = len(self._out)
+                self._block(bits, min(end, before + STRETCH))
+                self._work.spend(len(self._out) - before + 64)
 
     def _read_tables(self, bits: Bits) -> None:
         self._work.spend(_TABLES_COST)
@@ -145,7 +148,7 @@ class Rar5Decoder:
                     length += (acc >> have) & masks[extra]
                 slot, width = far[(acc >> (have - 15)) & 0x7FFF]
                 have -= width
-                if slot > 63:
+                if slot > _FARTHEST:
                     raise StructureError("a repetition of what was not there")
                 distance = distances[slot]
                 extra = distance_bits[slot]
@@ -198,6 +201,7 @@ class Rar5Decoder:
                 out += (out[start:] * (length // near0 + 1))[:length]
         self._near = [near0, near1, near2, near3]
         self._length = length
+        bits.acc, bits.have, bits.at, bits.low = acc, have, at, low
 
     def _read_filter(self, bits: Bits) -> None:
         start, length = _number(bits), _number(bits)

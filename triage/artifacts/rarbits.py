@@ -5,9 +5,14 @@ Everything about speed: a decoder's inner loop keeps the fields of :class:`Bits`
 
 from __future__ import annotations
 
-import struct
+import sys
+from array import array
+from typing import TYPE_CHECKING
 
 from triage.artifacts.structure import StructureError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 WIDEST = 15
 """Bits of the longest code; tables are looked up by as many."""
@@ -15,6 +20,9 @@ NONE = 1 << 10
 """The symbol of a code that its table does not have: larger than any other."""
 MASKS = [(1 << width) - 1 for width in range(65)]
 _PAD = 128
+_SIGN = 1 << 20
+STRETCH = 1 << 18
+"""Bytes that are decoded before their work is counted."""
 
 Table = list[tuple[int, int]]
 """Symbol and length of the code by the next :data:`WIDEST` bits."""
@@ -25,18 +33,27 @@ class ExhaustedError(StructureError):
 
 
 class Work:
-    """Units of work that are left; one is about what a byte costs that comes out of a dictionary."""
+    """Units of work that are left; one is about what a byte costs that comes out of a dictionary.
 
-    __slots__ = ("left",)
+    ``alive`` is called some times a second, so that those who watch see that it gets on.
+    """
 
-    def __init__(self, units: int) -> None:
+    __slots__ = ("_alive", "_since", "left")
+
+    def __init__(self, units: int, alive: Callable[[], object] = lambda: None) -> None:
         self.left = units
+        self._alive = alive
+        self._since = 0
 
     def spend(self, units: int) -> None:
         """Count work. Raise :class:`ExhaustedError` when there is none left."""
         self.left -= units
         if self.left < 0:
             raise ExhaustedError("it takes too much work")
+        self._since += units
+        if self._since >= _SIGN:
+            self._since = 0
+            self._alive()
 
 
 class Bits:
@@ -53,7 +70,9 @@ class Bits:
         self.data = data
         self.end = min(end, 8 * len(data))
         self.count = (self.end + 63) // 64
-        self.words = struct.unpack(f">{self.count}Q", data[: 8 * self.count].ljust(8 * self.count, b"\0"))
+        self.words = array("Q", data[: 8 * self.count].ljust(8 * self.count, b"\0"))
+        if sys.byteorder == "little":
+            self.words.byteswap()
         self.seek(0)
 
     def seek(self, place: int) -> None:
@@ -105,6 +124,12 @@ class Bits:
     def align(self) -> None:
         """Go on at the next whole byte."""
         self.take(-self.place % 8)
+
+
+def forget(out: bytearray, dictionary: int) -> None:
+    """Take away what is farther back than a dictionary reaches, once it is as much again."""
+    if len(out) > 2 * dictionary:
+        del out[:-dictionary]
 
 
 def make_table(lengths: list[int]) -> Table:

@@ -6,6 +6,7 @@ last one: so many bytes are passed over first, since what was packed together ma
 
 Coders and their properties: 7zFormat.txt and Methods.txt of the LZMA SDK (public domain). Filters for machine code (x86, PowerPC, IA-64,
 ARM, Thumb, SPARC) and delta are liblzma's, to which the bytes are handed as LZMA2 chunks that are not compressed; that for ARM64 is here.
+PPMd (variant H) is slow: some hundred KiB a second.
 """
 
 from __future__ import annotations
@@ -21,6 +22,8 @@ import zstandard
 
 from triage.artifacts.codec import Codec
 from triage.artifacts.expansion import PIECE, Budget, Expansion, Limits
+from triage.artifacts.ppmd import Ppmd
+from triage.artifacts.structure import StructureError
 from triage.evidence import decoders
 
 if TYPE_CHECKING:
@@ -41,12 +44,15 @@ _FILTERS = {
     "armt": lzma.FILTER_ARMTHUMB,
     "sparc": lzma.FILTER_SPARC,
 }
+MOST_BY_PPMD = 16 << 20
+"""Bytes that come out of PPMd at most: that takes minutes."""
+_PPMD_BITE = 1 << 12
 _ZSTD_WINDOW, _ZSTD_BITE = 128 << 20, 1 << 10
 _STREAMS: dict[str, Callable[[], decoders.Decoder]] = {
     "deflate": decoders.deflate_decoder,
     "bzip2": decoders.bzip2_decoder,
 }
-NAMES = ("copy", "lzma", "lzma2", "zstd", "delta", "arm64", *_FILTERS, *_STREAMS)
+NAMES = ("copy", "lzma", "lzma2", "ppmd", "zstd", "delta", "arm64", *_FILTERS, *_STREAMS)
 """Coders that are undone."""
 _CODER = rf"(?:{'|'.join(NAMES)})(?:=(?:[0-9a-f]{{2}}){{1,16}})?@[0-9]{{1,18}}"
 
@@ -81,7 +87,7 @@ def refusal(steps: list[Step]) -> str:
 
 
 def _unfit(step: Step) -> str:
-    lengths = {"lzma": (5,), "lzma2": (1,), "delta": (1,), "copy": (0,), "arm64": (0, 4), **dict.fromkeys(_FILTERS, (0, 4))}
+    lengths = {"lzma": (5,), "lzma2": (1,), "ppmd": (5,), "delta": (1,), "copy": (0,), "arm64": (0, 4), **dict.fromkeys(_FILTERS, (0, 4))}
     if step.name in lengths and len(step.properties) not in lengths[step.name]:
         return f"its properties of {step.name} cannot be"
     if step.name == "lzma":
@@ -92,6 +98,12 @@ def _unfit(step: Step) -> str:
         return "its properties of lzma2 cannot be"
     if step.name in ("lzma", "lzma2") and _dictionary(step) > MOST_DICTIONARY:
         return f"its dictionary is larger than {MOST_DICTIONARY >> 20} MiB"
+    if step.name == "ppmd":
+        order, memory = step.properties[0], int.from_bytes(step.properties[1:], "little")
+        if not (2 <= order <= 64 and 1 << 11 <= memory <= MOST_DICTIONARY):
+            return "its properties of ppmd are not ones that are read"
+        if step.size > MOST_BY_PPMD:
+            return f"more than {MOST_BY_PPMD >> 20} MiB that PPMd packed"
     return ""
 
 
@@ -122,7 +134,8 @@ def undo(read_at: ReadAt, size: int, parameters: str, limit: int) -> tuple[bytes
     stages: list[_Stage] = []
     pieces: Iterator[bytes] = iter(source)
     for number, step in enumerate(steps):
-        stages.append(_Stage(step, pieces, end if number == len(steps) - 1 else None))
+        # A byte that is read of what is packed is the sign that a slow coder gets on.
+        stages.append(_Stage(step, pieces, end if number == len(steps) - 1 else None, lambda: read_at(0, 1)))
         pieces = iter(stages[-1])
     kept, passed, most = io.BytesIO(), 0, Limits()
     for piece in pieces:
@@ -164,12 +177,16 @@ class _Source:
 
 
 class _Stage:
-    """What comes out of one coder, at most its size; ``reason`` says afterwards why not all of it. ``wanted``: as much is asked for."""
+    """What comes out of one coder, at most its size; ``reason`` says afterwards why not all of it.
 
-    def __init__(self, step: Step, source: Iterator[bytes], wanted: int | None) -> None:
+    ``wanted``: as much is asked for; ``alive`` is called as it gets on, if it is slow.
+    """
+
+    def __init__(self, step: Step, source: Iterator[bytes], wanted: int | None, alive: Callable[[], object]) -> None:
         self._step = step
         self._source = source
         self._wanted = wanted
+        self._alive = alive
         self.reason = ""
 
     def __iter__(self) -> Iterator[bytes]:
@@ -208,8 +225,8 @@ class _Stage:
         if step.name == "arm64":
             yield from _arm64(self._cut(), start)
             return
-        if step.name == "zstd":
-            yield from self._zstd()
+        if step.name in ("ppmd", "zstd"):
+            yield from self._ppmd() if step.name == "ppmd" else self._zstd()
             return
         form: dict[str, int] = {"id": lzma.FILTER_DELTA, "dist": step.properties[0] + 1} if step.name == "delta" else {}
         if step.name != "delta":
@@ -224,6 +241,27 @@ class _Stage:
                 yield decoder.decompress(b"\0")  # the end: gives what the filter held back
         except lzma.LZMAError:  # a start that its machine cannot have
             self.reason = f"its {step.name} filter cannot be undone"
+
+    def _ppmd(self) -> Iterator[bytes]:
+        size = self._step.size if self._wanted is None else min(self._step.size, self._wanted)
+        packed = bytearray()
+        for piece in self._source:
+            packed += piece
+            if len(packed) > 2 * self._step.size + PIECE:  # nothing grows so much by being packed
+                break
+        model = Ppmd(self._step.properties[0], int.from_bytes(self._step.properties[1:], "little"), seven=True)
+        model.start(bytes(packed), 0)
+        out, done = bytearray(), 0
+        while done < size:
+            try:
+                model.run(out, -1, min(len(out) + _PPMD_BITE, size))
+            except StructureError as error:
+                self.reason = str(error)
+            yield bytes(out[done:])
+            done = len(out)
+            if self.reason:
+                return
+            self._alive()
 
     def _zstd(self) -> Iterator[bytes]:
         """Undo frames that follow each other, those that hold nothing but notes among them (RFC 8878), in little bites."""
