@@ -37,6 +37,7 @@ from luks_maker import PASSWORD, luks1, luks2
 from test_logical_ad1 import body as ad1_body
 from test_logical_archives import Bytes, tarred, zipped
 from test_logical_ufdr import report as ufdr_report
+from test_logical_zip_follow import streamed, without_list
 
 AB = b"ANDROID BACKUP\n5\n1\nnone\n"
 
@@ -133,9 +134,10 @@ def _ad1(data: bytes) -> None:
 TARGETS = [
     Target("ad1", _ad1, lambda: [ad1_body()], ("triage.logical.ad1", "triage.evidence.ad1"), tokens=(b"ADLOGICALIMAGE\0",)),
     Target("luks", _luks, lambda: [luks1(bytes(4096)), luks2(bytes(4096))], ("triage.evidence.luks",), tokens=(b"LUKS\xba\xbe", b"aes")),
-    Target("zip-evidence", _zip, lambda: [zipped(), zipped(0)],
-           ("triage.logical.zipfiles", "triage.logical.ziptimes", "triage.logical.paths", "triage.filesystem.trees.tree"),
-           tokens=(b"PK\1\2", b"PK\5\6", b"PK\6\6", b"PK\6\7", b"\xff" * 4)),
+    Target("zip-evidence", _zip, lambda: [zipped(), zipped(0), zipped()[:-60], without_list(streamed(8))],
+           ("triage.logical.zipfiles", "triage.logical.zipheaders", "triage.logical.zipfollow", "triage.logical.zipbytes",
+            "triage.logical.ziptimes", "triage.logical.paths", "triage.filesystem.trees.tree"),
+           tokens=(b"PK\3\4", b"PK\7\x08", b"PK\1\2", b"PK\5\6", b"PK\6\6", b"PK\6\7", b"\xff" * 4)),
     Target("l01", _l01, _l01_made, ("triage.logical.l01", "triage.evidence.ltree"),
            (EvidenceError, L01Error, OSError, UnsupportedVariantError), ("entry".encode("utf-16-le"), b"\t\0", b"\n\0")),
     Target("ufdr", lambda data: bool(read_report([data[:900], data[900:]])), lambda: [ufdr_report().encode()], ("triage.artifacts.ufdr",),

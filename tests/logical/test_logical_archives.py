@@ -130,11 +130,6 @@ def test_bytes_before_the_archive_do_not_matter() -> None:
     assert listed(tree)[1] == ["about 5924 bytes of the archive belong to no member: nothing in them was examined"]
 
 
-def test_a_zip_archive_that_is_cut_has_no_list_and_says_so() -> None:
-    with pytest.raises(NoListError, match="list of members is missing"):
-        tree_of(ZipTree, zipped()[:-60])
-
-
 def test_encrypted_and_unknown_members_are_counted_and_said() -> None:
     data = bytearray(zipped())
     places = [at for at in range(len(data)) if data[at : at + 4] == b"PK\1\2"]

@@ -121,8 +121,16 @@ def test_the_number_of_workers_changes_nothing(tmp_path: Path) -> None:
     assert said[0] == said[2]
 
 
-def test_an_archive_without_its_list_is_an_error_and_not_nothing_found(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_archive_without_its_list_is_examined_and_said_to_be_in_part(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "x.zip").write_bytes(zipped()[:-60])
+    assert triage(["run", str(tmp_path / "x.zip"), "--case", str(tmp_path / "case")]) == 0
+    said = capsys.readouterr()
+    assert "LISTED IN PART: vol1 (ZIP archive)" in said.out + said.err
+    assert "3 of 3 contents read" in said.out + said.err
+
+
+def test_an_archive_of_which_nothing_can_be_found_is_an_error(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "x.zip").write_bytes(zipped()[:20] + b"\xff" * 1000)
     assert triage(["run", str(tmp_path / "x.zip"), "--case", str(tmp_path / "case"), "-q"]) == 3
     assert "cannot be listed: its list of members is missing" in capsys.readouterr().err
     assert not (tmp_path / "case").exists()

@@ -2,24 +2,27 @@
 
 Format: PKWARE APPNOTE 6.3.10, sections named where they matter. The list of members is read in pieces and never held whole. Times of the
 extra fields (0x5455 in seconds, 0x000A in 100 ns, 0x5855) are UTC and preferred; those of the header itself are local, in steps of 2 s.
-A member's address is the place of its header in the list. In a report of Cellebrite (UFDR) files stand by kind, and the report says where
-each was: they are listed there.
+A member's address is the place of its header in the list, or of that before its bytes where the list cannot be used. In a report of
+Cellebrite (UFDR) files stand by kind, and the report says where each was: they are listed there.
 """
 
 from __future__ import annotations
 
 import stat
 import struct
-import zlib
-from typing import TYPE_CHECKING, NamedTuple
+from collections import Counter
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING
 
 from triage.artifacts.structure import StructureError
 from triage.artifacts.ufdr import FileFact, Report, is_report, member_key, read_report
 from triage.escape import show
-from triage.evidence import decoders
-from triage.evidence.inflated import Inflated
 from triage.filesystem.trees.tree import Fault, Named
+from triage.logical import zipbytes
 from triage.logical.paths import Folders, split_path
+from triage.logical.zipfollow import Follower
+from triage.logical.zipheaders import CENTRAL, LOCAL, LOCAL_MARK, LONGEST, METHODS, USUAL, name_of, owner_of, parse_central
 from triage.logical.ziptimes import dos_time, extra_fields, times_of
 from triage.model import Kind, Severity, TimeBasis
 
@@ -28,50 +31,42 @@ if TYPE_CHECKING:
 
     from triage.evidence.medium import Medium
     from triage.filesystem.trees.tree import ReadAt
+    from triage.logical.zipheaders import Central
 
-_LOCAL = struct.Struct("<4sHHHHHIIIHH")
-_CENTRAL = struct.Struct("<4sHHHHHHIIIHHHHHII")
 _END = struct.Struct("<4sHHHHIIH")
 _END64 = struct.Struct("<4sQHHIIQQQQ")
 _LOCATOR64 = struct.Struct("<4sIQI")
 _PIECE = 1 << 20
-_USUAL = 4096
 _TRAILER, _DESCRIPTOR, _SLACK = 22 + 20 + 56, 24, 4096
-_LONGEST = _CENTRAL.size + 3 * 0xFFFF
-_METHODS = {0: "stored", 8: "deflate", 9: "deflate64", 12: "bzip2", 14: "LZMA", 93: "zstd", 95: "xz", 98: "PPMd", 99: "AES"}
-_DECODED = {8, 12, 14, 93, 95}
 _MAC, _UNIX = 19, 3
 _REPORT_HEAD = 4 << 20
-
-
-class Central(NamedTuple):
-    """What the list says of a member. ``place``: of its header in the list; ``offset``: of its local header, as stated."""
-
-    place: int
-    made_by: int
-    flags: int
-    method: int
-    dos_time: int
-    crc32: int
-    packed: int
-    size: int
-    attributes: int
-    offset: int
-    name: bytes
-    extra: bytes
-
-    @property
-    def encrypted(self) -> bool:
-        """Whether the member is (4.4.4: bit 0; bit 13 hides its header as well)."""
-        return bool(self.flags & 0x2001) or self.method == 99
 
 
 class NoListError(ValueError):
     """An archive whose list of members is missing or cannot be read."""
 
 
+class PartError(NoListError):
+    """One of several parts of an archive."""
+
+
+@dataclass(slots=True)
+class _Told:
+    """What is known of an archive while its members are told: folders, the report, and what could not be read."""
+
+    report: Report | None
+    owned: int
+    folders: Folders = field(default_factory=Folders)
+    encrypted: int = 0
+    damaged: int = 0
+    unread: Counter[str] = field(default_factory=Counter)
+
+
 class ZipTree:
-    """The members of one archive. Raises :class:`NoListError` when it has no list that can be read."""
+    """The members of one archive, by the headers before their bytes where its list is missing or is that of an archive inside.
+
+    Raises :class:`NoListError` when it has neither a list that can be read nor a member at its beginning.
+    """
 
     def __init__(self, medium: Medium, offset: int, size: int, beat: Callable[[], None] = lambda: None) -> None:
         self.label = ""
@@ -82,7 +77,21 @@ class ZipTree:
         self._size = size
         self._beat = beat
         self._systems = False
-        self.count, self._length, self._start, self._shift = self._find_list()
+        self._follower = Follower(self._read_at, size, beat)
+        self._missing = ""
+        try:
+            self.count, self._length, self._start, self._shift = self._find_list()
+            # An archive of more than 4 GiB may state places without their upper half, by which no member would be found, too.
+            if self._shift and self._follower.begins():
+                self._missing = "its end is that of an archive inside, or states wrong places"
+        except PartError:
+            raise
+        except NoListError as error:
+            if not self._follower.begins():
+                raise
+            self._missing = str(error)
+        if self._missing:
+            self.count = self._length = self._start = self._shift = 0
 
     # ---- the list (4.3.12 to 4.3.16) ---------------------------------------------------------------------------------------
 
@@ -101,7 +110,7 @@ class ZipTree:
             if found is not None:
                 end, count, length, offset = found
         elif disk or first_disk:
-            raise NoListError("it is one of several parts of an archive")
+            raise PartError("it is one of several parts of an archive")
         start = end - length  # whatever precedes the archive shifts its own offsets, not this distance
         if start < 0 or (count and self._read_at(start, 4) != b"PK\1\2"):
             start = offset
@@ -122,11 +131,14 @@ class ZipTree:
         return None
 
     def members(self) -> Iterator[Central]:
-        """Yield what the list says, member after member, as far as it can be read."""
+        """Yield what the list says, member after member, as far as it can be read; without a list, what their own headers say."""
+        return (one.member for one in self._follower.members()) if self._missing else self._listed()
+
+    def _listed(self) -> Iterator[Central]:
         at, buffer, begun = self._start, b"", 0
         end = min(self._start + max(self._length, 1), self._size)
         while True:
-            if len(buffer) - begun < _LONGEST and at < end:
+            if len(buffer) - begun < LONGEST and at < end:
                 buffer, begun = buffer[begun:], 0
                 piece = self._read_at(at, min(_PIECE, end - at))
                 self._beat()
@@ -136,55 +148,86 @@ class ZipTree:
             if found is None:
                 return
             yield found
-            begun += _CENTRAL.size + sum(struct.unpack_from("<HHH", buffer, begun + 28))
+            begun += CENTRAL.size + sum(struct.unpack_from("<HHH", buffer, begun + 28))
 
     def names(self) -> Iterator[Named | Fault]:
         """Yield each member, before it the folders that lead to it and have no member of their own."""
-        folders = Folders()
-        report = yield from self._told()
-        seen, encrypted = 0, 0
-        unread: dict[str, int] = {}
-        owned = self._length + _TRAILER
-        for one in self.members():
-            seen += 1
-            path, fact = split_path(_name(one)), None
-            if report is not None:
-                fact = report.files.get(member_key(_name(one)))
-                path = self._place(fact) if fact is not None else path
-            mode = one.attributes >> 16 if one.made_by in (_UNIX, _MAC) else 0
-            directory = one.name.endswith((b"/", b"\\")) or stat.S_ISDIR(mode)
-            yield from folders.above(path, self._start)
-            owned += self._owned(one)
-            if directory and not folders.add(path):
-                continue
-            made = self._named(one, path, mode, directory=directory)
-            if fact is not None:
-                _as_told(made, fact)
-            if not directory and not made.readable and one.size:
-                if one.encrypted:
-                    encrypted += 1
-                else:
-                    method = _METHODS.get(one.method, f"method {one.method}")
-                    unread[method] = unread.get(method, 0) + 1
-            yield made
-        self.checked = seen >= self.count
-        if not self.checked:
-            yield Fault(Severity.ERROR, f"the archive's list is damaged: {self.count - seen} of {self.count} members are missing")
-        if (rest := self._size - owned) > _SLACK:
+        told = _Told((yield from self._told()), self._length + _TRAILER)
+        if self._missing:
+            found = yield from self._followed(told, set())
+            yield Fault(
+                Severity.ERROR,
+                f"the archive's list of members cannot be used ({self._missing}): {found} members were found by their own headers, which "
+                "do not say what is a link, and no names of others",
+            )
+        else:
+            seen = 0
+            for seen, one in enumerate(self.members(), 1):  # noqa: B007 - how many is what is asked for afterwards
+                yield from self._member(one, told)
+            self.checked = seen >= self.count
+            if not self.checked:
+                found = yield from self._followed(told, {one.offset + self._shift for one in self.members()})
+                yield Fault(
+                    Severity.ERROR,
+                    f"the archive's list is damaged: {self.count - seen} of {self.count} members are missing in it; {found} were found by "
+                    "their own headers",
+                )
+        if (rest := self._size - told.owned) > _SLACK:
             yield Fault(Severity.WARNING, f"about {rest} bytes of the archive belong to no member: nothing in them was examined")
-        if encrypted:
-            yield Fault(Severity.ERROR, f"{encrypted} files of the archive are encrypted: nothing in them was examined")
-        for method, count in sorted(unread.items()):
+        if told.encrypted:
+            yield Fault(Severity.ERROR, f"{told.encrypted} files of the archive are encrypted: nothing in them was examined")
+        if told.damaged:
+            yield Fault(Severity.ERROR, f"{told.damaged} files of the archive have a damaged header, or lie beyond its end")
+        for method, count in sorted(told.unread.items()):
             yield Fault(Severity.ERROR, f"{count} files of the archive are compressed by {method}, which is not read")
+
+    def _followed(self, told: _Told, known: set[int]) -> Generator[Named | Fault, None, int]:
+        """Yield the members that stand elsewhere than at ``known`` places, and what is not there of them; return how many."""
+        count = 0
+        for one in self._follower.members():
+            if one.member.place in known:
+                continue
+            count += 1
+            yield from self._member(one.member._replace(offset=one.member.place - self._shift), told)
+            if not one.whole:
+                of = f" of {one.stated}" if one.stated is not None else ""
+                there = f"only the first {one.member.size}{of} bytes of this file are there"
+                yield Fault(Severity.ERROR, f"{there}: the archive is cut or damaged", split_path(name_of(one.member)))
+        return count
+
+    def _member(self, one: Central, told: _Told) -> Iterator[Named]:
+        """Yield a member, and before it the folders that lead to it."""
+        path, fact = split_path(name_of(one)), None
+        if told.report is not None:
+            fact = told.report.files.get(member_key(name_of(one)))
+            path = self._place(fact) if fact is not None else path
+        mode = one.attributes >> 16 if one.made_by in (_UNIX, _MAC) else 0
+        directory = one.name.endswith((b"/", b"\\")) or stat.S_ISDIR(mode)
+        yield from told.folders.above(path, self._start)
+        told.owned += self._owned(one)
+        if directory and not told.folders.add(path):
+            return
+        made = self._named(one, path, mode, directory=directory)
+        if fact is not None:
+            _as_told(made, fact)
+        if not directory and not made.readable and one.size:
+            if one.encrypted:
+                told.encrypted += 1
+            elif one.method in (0, *zipbytes.DECODED):
+                told.damaged += 1
+            else:
+                told.unread[METHODS.get(one.method, f"method {one.method}")] += 1
+        yield made
 
     # ---- a report of Cellebrite --------------------------------------------------------------------------------------------
 
+    @cached_property
     def _report(self) -> Central | None:
-        """Return the member that is the report, if this archive has one."""
+        """The member that is the report, if this archive has one."""
         for one in self.members():
             if one.name.lower() == b"report.xml" and not one.encrypted:
                 try:
-                    return one if is_report(self._reader(one)(0, _USUAL)) else None
+                    return one if is_report(self._reader(one)(0, USUAL)) else None
                 except OSError:
                     return None
         return None
@@ -192,11 +235,11 @@ class ZipTree:
     @property
     def is_report(self) -> bool:
         """Whether the archive is a report of Cellebrite (UFDR)."""
-        return self._report() is not None
+        return self._report is not None
 
     def facts(self) -> dict[str, str]:
         """Return what a report says of the device: that stands in front of it."""
-        one = self._report()
+        one = self._report
         if one is None:
             return {}
         try:
@@ -212,7 +255,7 @@ class ZipTree:
 
     def _told(self) -> Generator[Fault, None, Report | None]:
         """Return the report, if there is one; yield what is wrong with it."""
-        one = self._report()
+        one = self._report
         if one is None:
             return None
         try:
@@ -240,8 +283,7 @@ class ZipTree:
         basis = TimeBasis.UTC if found else TimeBasis.LOCAL
         if not found:
             found = {"mtime": dos_time(one.dos_time)}
-        owner = fields.get(0x7875, b"")
-        uid, gid = _ids(owner)
+        uid, gid = owner_of(one.extra)
         start = self._start_of(one)
         timed = any(value is not None for value in found.values())
         stored = one.method == 0 and not one.encrypted and start is not None and kind is Kind.FILE
@@ -253,7 +295,7 @@ class ZipTree:
             mtime=found.get("mtime"), atime=found.get("atime"), crtime=found.get("crtime"),
             time_basis=basis if timed else TimeBasis.UNKNOWN, link_target=target,
             runs=((self._base + start, one.packed),) if stored and start is not None and one.size else (),
-            readable=start is not None and not one.encrypted and (one.method == 0 or one.method in _DECODED),
+            readable=start is not None and not one.encrypted and (one.method == 0 or one.method in zipbytes.DECODED),
         )  # fmt: skip
 
     def _owned(self, one: Central) -> int:
@@ -264,48 +306,33 @@ class ZipTree:
     def _start_of(self, one: Central) -> int | None:
         """Return where a member's bytes begin, by its local header (4.3.7); ``None`` when that is none."""
         at = one.offset + self._shift
-        raw = self._read_at(at, _LOCAL.size) if 0 <= at < self._size else b""
-        if len(raw) < _LOCAL.size or raw[:4] != b"PK\3\4":
+        raw = self._read_at(at, LOCAL.size) if 0 <= at < self._size else b""
+        if len(raw) < LOCAL.size or raw[:4] != b"PK\3\4":
             return None
         name, extra = struct.unpack_from("<HH", raw, 26)
-        start: int = at + _LOCAL.size + name + extra
+        start: int = at + LOCAL.size + name + extra
         return start if start + one.packed <= self._size else None
 
     # ---- bytes -------------------------------------------------------------------------------------------------------------
 
     def open(self, address: int, sequence: int | None = None, attribute: tuple[int, int] | None = None) -> ReadAt:
         """Return a member's bytes by the place of its header."""
-        one = parse_central(self._read_at(address, _USUAL), 0, address) or parse_central(self._read_at(address, _LONGEST), 0, address)
+        one = self._at(address)
         if one is None:
             raise OSError("there is no member of the archive at this place")
         return self._reader(one)
+
+    def _at(self, address: int) -> Central | None:
+        if self._read_at(address, 4) == LOCAL_MARK:
+            found = self._follower.at(address)
+            return found.member._replace(offset=address - self._shift) if found is not None else None
+        return parse_central(self._read_at(address, USUAL), 0, address) or parse_central(self._read_at(address, LONGEST), 0, address)
 
     def _reader(self, one: Central) -> ReadAt:
         start = self._start_of(one)
         if start is None:
             raise OSError("its header in the archive is damaged, or lies beyond the end")
-        if one.encrypted:
-            raise OSError("it is encrypted")
-        source, begin = self._read_at, start
-
-        def packed(offset: int, length: int) -> bytes:
-            return source(begin + offset, max(0, min(length, one.packed - offset)))
-
-        if one.method == 0:
-            return Checked(packed, one.size, one.crc32)
-        if one.method == 8:
-            return Checked(Inflated(packed, one.packed, -zlib.MAX_WBITS, one.size).read_at, one.size, one.crc32)
-        if one.method == 14:
-            head = packed(0, 9)
-            make = decoders.lzma1_decoders(head[4:9]) if len(head) == 9 and head[2:4] == b"\5\0" else None
-            if make is None:
-                raise OSError("the properties of its compression cannot be")
-            stream = Inflated(lambda at, length: packed(9 + at, length), one.packed - 9, make, one.size)
-            return Checked(stream.read_at, one.size, one.crc32)
-        plain = {12: decoders.bzip2_decoder, 93: decoders.zstd_decoder, 95: decoders.xz_decoder}.get(one.method)
-        if plain is None:
-            raise OSError(f"it is compressed by {_METHODS.get(one.method, f'method {one.method}')}, which is not read")
-        return Checked(Inflated(packed, one.packed, plain, one.size).read_at, one.size, one.crc32)
+        return zipbytes.reader(self._read_at, one, start)
 
     def _bytes(self, one: Central) -> bytes | None:
         try:
@@ -320,70 +347,3 @@ def _as_told(made: Named, fact: FileFact) -> None:
     made.ctime, made.crtime = fact.times.get("ctime"), fact.times.get("crtime")
     made.time_basis = TimeBasis.UTC if fact.times else TimeBasis.UNKNOWN
     made.deleted = fact.deleted
-
-
-class Checked:
-    """A member's bytes, held against the archive's CRC-32 when read in order: the last read of such a pass fails where they differ."""
-
-    def __init__(self, read_at: ReadAt, size: int, crc32: int) -> None:
-        self._read_at, self._size, self._stated = read_at, size, crc32
-        self._at, self._crc = 0, 0
-
-    def __call__(self, offset: int, length: int) -> bytes:
-        """Return the bytes."""
-        data = self._read_at(offset, length)
-        if offset == 0:
-            self._at, self._crc = 0, 0
-        if offset == self._at and data:
-            self._crc = zlib.crc32(data, self._crc)
-            self._at += len(data)
-            if self._at == self._size and self._crc != self._stated:
-                raise OSError("its checksum is wrong")
-        return data
-
-
-def parse_central(buffer: bytes, at: int, place: int) -> Central | None:
-    """Return the header of the list at a place of a buffer (4.3.12), with the wide numbers of its extra field (4.5.3)."""
-    if len(buffer) - at < _CENTRAL.size or buffer[at : at + 4] != b"PK\1\2":
-        return None
-    (_, made, _, flags, method, time, date, crc, packed, size, name_length, extra_length, comment, _, _, attributes, offset) = (
-        _CENTRAL.unpack_from(buffer, at)
-    )
-    start = at + _CENTRAL.size
-    if start + name_length + extra_length + comment > len(buffer):
-        return None
-    name, extra = buffer[start : start + name_length], buffer[start + name_length : start + name_length + extra_length]
-    if 0xFFFFFFFF in (size, packed, offset):
-        wide = extra_fields(extra).get(1, b"")
-        numbers = [int.from_bytes(wide[n : n + 8], "little") for n in range(0, len(wide) & ~7, 8)]
-        if size == 0xFFFFFFFF and numbers:
-            size = numbers.pop(0)
-        if packed == 0xFFFFFFFF and numbers:
-            packed = numbers.pop(0)
-        if offset == 0xFFFFFFFF and numbers:
-            offset = numbers.pop(0)
-    return Central(place, made >> 8, flags, method, date << 16 | time, crc, packed, size, attributes, offset, name, extra)
-
-
-def _ids(field: bytes) -> tuple[int | None, int | None]:
-    """Return user and group of the field 0x7875 (Info-ZIP, "Unix UID/GID"): version 1, then each number with its length before it."""
-    if len(field) < 3 or field[0] != 1:
-        return None, None
-    many = field[1]
-    uid = int.from_bytes(field[2 : 2 + many], "little")
-    rest = field[2 + many :]
-    gid = int.from_bytes(rest[1 : 1 + rest[0]], "little") if rest else None
-    return (uid if uid < 1 << 32 else None), (gid if gid is not None and gid < 1 << 32 else None)
-
-
-def _name(one: Central) -> bytes:
-    """Return a member's name in UTF-8 where that is known: by its flag (4.4.4, bit 11), the field 0x7075, or as it stands."""
-    if not one.flags & 0x800 and not one.name.isascii():
-        field = extra_fields(one.extra).get(0x7075, b"")
-        if len(field) > 5 and field[0] == 1 and int.from_bytes(field[1:5], "little") == zlib.crc32(one.name):
-            return field[5:]
-        try:
-            one.name.decode("utf-8")
-        except UnicodeDecodeError:
-            return one.name.decode("cp437").encode("utf-8")
-    return one.name
