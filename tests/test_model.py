@@ -75,7 +75,7 @@ ENTRY = st.builds(
     crtime=MAYBE,
     time_basis=st.sampled_from(TimeBasis), meta_addr=MAYBE, meta_seq=MAYBE, mode=MAYBE, uid=MAYBE, gid=MAYBE,
     nlink=MAYBE,
-    link_target=MAYBE_TEXT, runs=RUNS, resident=st.booleans(), parent=MAYBE_TEXT, depth=NUMBER,
+    link_target=MAYBE_TEXT, runs=RUNS, resident=st.booleans(), encrypted=st.booleans(), parent=MAYBE_TEXT, depth=NUMBER,
     locator=st.none() | LOCATOR,
 )
 CONTENT = st.builds(

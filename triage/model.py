@@ -340,6 +340,8 @@ class Entry(Record):
     link_target: str | None = None
     runs: tuple[Run, ...] = ()
     resident: bool = False
+    encrypted: bool = False
+    """Whether its bytes are made of the file's with a key that is not here, so that nothing can be read in them."""
     parent: str | None = None
     depth: int = 0
     locator: Locator | None = None
@@ -454,6 +456,7 @@ _PACKED: dict[str, type | tuple[type, ...]] = {
     "link_target": _OPTIONAL_TEXT,
     "runs": list,
     "resident": bool,
+    "encrypted": bool,
     "parent": _OPTIONAL_TEXT,
     "depth": int,
     "locator": (list, dict, type(None)),

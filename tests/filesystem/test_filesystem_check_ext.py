@@ -409,7 +409,7 @@ def _link(d: Disk) -> None:
     d.put(d.inode(NOTE) + 4, "<I", 9)
 
 
-@damage("1 file or directory is encrypted by the file system: read as it is stored")
+@damage("1 file or directory is encrypted by the file system: names are shown as they are stored")
 def _encrypted(d: Disk) -> None:
     d.put(d.inode(NOTE) + 0x20, "<I", d.get(d.inode(NOTE) + 0x20, "<I") | 0x800)
 

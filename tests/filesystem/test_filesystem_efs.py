@@ -1,4 +1,4 @@
-"""Files that Windows encrypted (EFS) are told: their digests are those of the ciphertext, and that must not pass for a reading."""
+"""Files that Windows encrypted (EFS) are told, and not read: what is there is ciphertext, and that must not pass for a reading."""
 
 from __future__ import annotations
 
@@ -45,4 +45,6 @@ def test_an_efs_file_is_said_to_be_encrypted(image: Callable[[str], Path], tmp_p
     changed.write_bytes(raw)
     with _case(changed, tmp_path / "after") as case:
         said = [p["path"] for p in case.problems() if "EFS" in p["message"]]
+        row = next(row for row in case.files() if row["path"] == NAME)
     assert said == [NAME]
+    assert (row["outcome"], row["outcome_reason"], row["sha256"]) == ("skipped", "encrypted, with a key that is not here", None)

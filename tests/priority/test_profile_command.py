@@ -12,7 +12,8 @@ from triage.priority.schema import schema_text
 
 
 def run(*words):
-    result = CliRunner().invoke(profile, words)
+    # As below the command itself: the names of the help option are kept from the first call on.
+    result = CliRunner().invoke(profile, words, help_option_names=["-h", "--help"])
     if result.exception is not None and not isinstance(result.exception, SystemExit):
         raise result.exception
     assert result.exit_code == 0, result.output

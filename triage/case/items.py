@@ -41,12 +41,13 @@ COLUMNS = (
     "link_target",
     "runs",
     "resident",
+    "encrypted",
     "parent",
     "depth",
     "locator",
 )
 """An entry's columns, in the order of :meth:`Entry.pack`."""
-_FLAGS = [COLUMNS.index(n) for n in ("name_allocated", "meta_allocated", "orphan", "resident")]
+_FLAGS = [COLUMNS.index(n) for n in ("name_allocated", "meta_allocated", "orphan", "resident", "encrypted")]
 _RUNS, _LOCATOR, _KIND, _SIZE = (COLUMNS.index(n) for n in ("runs", "locator", "kind", "size"))
 
 

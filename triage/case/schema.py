@@ -4,7 +4,7 @@ Times are nanoseconds since 1970 UTC, sizes and offsets bytes, digests raw bytes
 clock values of the run itself (``run_time``) and paths on the examiner's disk differ between two runs of the same evidence.
 """
 
-VERSION = 4
+VERSION = 5
 
 SCHEMA = """
 -- One row a fact about the case: schema version, profile, versions of tools, plugins, lists used. JSON values.
@@ -32,7 +32,7 @@ CREATE TABLE entry (
     orphan INTEGER NOT NULL, recoverability TEXT NOT NULL, size INTEGER NOT NULL, mtime INTEGER, atime INTEGER,
     ctime INTEGER, crtime INTEGER, time_basis TEXT NOT NULL, meta_addr INTEGER, meta_seq INTEGER, mode INTEGER,
     uid INTEGER, gid INTEGER, nlink INTEGER, link_target TEXT, runs TEXT NOT NULL, resident INTEGER NOT NULL,
-    parent TEXT, depth INTEGER NOT NULL, locator TEXT,
+    encrypted INTEGER NOT NULL, parent TEXT, depth INTEGER NOT NULL, locator TEXT,
     state TEXT NOT NULL, content TEXT, skip TEXT, tier INTEGER NOT NULL
 );
 

@@ -35,7 +35,7 @@ TEXT = (
 NUMBERS = ("size", "volume", "meta_addr", "score", "entropy", "uid", "gid", "mode", "nlink", "depth")
 TIMES = ("mtime", "atime", "ctime", "crtime")
 DIGESTS = ("md5", "sha1", "sha256")
-FLAGS = ("extension_mismatch", "resident", "orphan", "spared")
+FLAGS = ("extension_mismatch", "resident", "encrypted", "orphan", "spared")
 FIELDS = TEXT + NUMBERS + TIMES + DIGESTS + FLAGS
 
 _TOKEN = re.compile(

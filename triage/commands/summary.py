@@ -8,6 +8,7 @@ import click
 
 from triage.case.store import Case
 from triage.escape import show
+from triage.priority.coverage import ENCRYPTED
 from triage.report.document import build
 from triage.report.write import write_report
 
@@ -63,6 +64,8 @@ def print_summary(case: Path, result: RunResult, *, report: bool) -> None:
     unread = "its names are unknown, it was only searched for files by their content" if searched else "nothing in it was examined"
     for name in coverage["unreadable_volumes"]:
         click.echo(f"NOT READ: {show(name)}: {unread}")
+    if encrypted := coverage["skipped_why"].get(ENCRYPTED, 0):
+        click.echo(f"ENCRYPTED: {encrypted:,} file{'' if encrypted == 1 else 's'} one by one: nothing in them was examined")
     partly = [name for name in coverage["partly_listed_volumes"] if name not in coverage["locked_volumes"]]
     for name in partly[:_LINES]:
         click.echo(f"LISTED IN PART: {show(name)}: names may be missing, see the problems")

@@ -24,6 +24,8 @@ _PIECES = 64
 """Bytes of the inode table that are read at once, and how many such pieces are kept."""
 _FIELDS = (("atime", 0x08, 0x8C), ("ctime", 0x0C, 0x84), ("mtime", 0x10, 0x88), ("crtime", 0x90, 0x94))
 """Where an inode keeps a time's seconds and what extends them."""
+_ENCRYPTED = 0x800
+"""EXT4_ENCRYPT_FL of an inode's flags."""
 
 
 def decode_time(seconds: int, extra: int) -> tuple[int | None, str]:
@@ -44,7 +46,7 @@ def decode_time(seconds: int, extra: int) -> tuple[int | None, str]:
 
 
 def inode_times(inode: bytes) -> dict[str, Any]:
-    """Return ``mtime``, ``atime``, ``ctime`` and ``crtime`` of an inode's bytes.
+    """Return ``mtime``, ``atime``, ``ctime`` and ``crtime`` of an inode's bytes; ``encrypted`` is there when its contents are (fscrypt).
 
     ``wrong`` is there as well when one of them is outside of the years 1677 to 2262 or has an impossible fraction: what, and the
     numbers as they are stored.
@@ -61,6 +63,8 @@ def inode_times(inode: bytes) -> dict[str, Any]:
         times[name], fault = decode_time(seconds, extra)
         if fault:
             wrong.append(f"{name} {seconds:#010x} {extra:#010x}: {fault}")
+    if int.from_bytes(inode[0x20:0x24], "little") & _ENCRYPTED:
+        times["encrypted"] = True
     if wrong:
         times["wrong"] = "; ".join(wrong)
     return times

@@ -176,7 +176,8 @@ class Undeleted:
         }
         facts.pop("wrong", None)
         if one.link is not None:
-            facts.update(link_target=show(one.link.decode("utf-8", "surrogateescape")), locator=None)
+            shown = None if facts.get("encrypted") else show(one.link.decode("utf-8", "surrogateescape"))
+            facts.update(link_target=shown, locator=None)
         elif _KINDS.get(one.kind) is not Kind.DIRECTORY:
             facts["locator"] = Locator(evidence=self._volume.evidence, volume_offset=base, runs=runs)
         return facts

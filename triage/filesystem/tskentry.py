@@ -97,6 +97,7 @@ class EntryMaker:
         self._basis = TimeBasis.LOCAL if name.startswith(("FAT", "ISO")) else TimeBasis.UTC
         self._reparse: tuple[int, int] | None = None  # of the entry in hand: attribute id and size
         self.names: Names | None = None
+        self._locked: set[int] = set()  # of the entry in hand: ids of its attributes that are encrypted
         self._name_sizes: set[int] = set()  # of the entry in hand: sizes of its $FILE_NAME attributes
         self.ownership = ownership
         self.times: Times | None = None
@@ -259,7 +260,8 @@ class EntryMaker:
                 path = f"{shown}/{display}"
                 self.problems[said:] = [p.replace(path=path) for p in self.problems[said:]]
         size = int(meta.size)
-        target = self._link_target(file, meta) if kind is Kind.LINK else None
+        locked = common.pop("encrypted", False)
+        target = self._link_target(file, meta) if kind is Kind.LINK and not locked else None
         unpacked = True
         if self._reparse is not None:
             tag, aim = self._read_reparse(file)
@@ -288,6 +290,7 @@ class EntryMaker:
             size=size,
             runs=runs[:MAX_RUNS],
             resident=resident,
+            encrypted=locked or attr_id in self._locked,
             link_target=target,
             locator=None
             if not unpacked or (self._ntfs and main is None and kind is Kind.FILE)
@@ -308,6 +311,7 @@ class EntryMaker:
                 name_raw=None if exact and stream_exact else text + b":" + stream_name,
                 runs=runs[:MAX_RUNS],
                 resident=resident,
+                encrypted=attr_id in self._locked,
                 locator=self._locator(address, seq, attr_type, attr_id),
                 **common,
             )
@@ -365,7 +369,7 @@ class EntryMaker:
             ((), True, None, None) if self._ntfs and kind is Kind.DIRECTORY else None
         )
         self._reparse = None
-        self._name_sizes = set()
+        self._name_sizes, self._locked = set(), set()
         streams: list[tuple[bytes, int, tuple[Run, ...], bool, int, int]] = []
         try:
             for attribute in attributes:
@@ -392,10 +396,9 @@ class EntryMaker:
                     if attr_type != _NTFS_DATA:
                         continue
                     if flags & _ENCRYPTED:
+                        self._locked.add(int(info.id))
                         self.problems.append(
-                            self.problem(
-                                Severity.WARNING, "the file is encrypted by Windows (EFS): its content was read as it is stored", path=path
-                            )
+                            self.problem(Severity.WARNING, "the file is encrypted by Windows (EFS): nothing in it was examined", path=path)
                         )
                     if info.name:
                         streams.append((info.name, int(info.size), runs, bool(flags & _RESIDENT), attr_type, int(info.id)))

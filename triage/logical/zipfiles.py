@@ -175,7 +175,7 @@ class ZipTree:
         if (rest := self._size - told.owned) > _SLACK:
             yield Fault(Severity.WARNING, f"about {rest} bytes of the archive belong to no member: nothing in them was examined")
         if told.encrypted:
-            yield Fault(Severity.ERROR, f"{told.encrypted} files of the archive are encrypted: nothing in them was examined")
+            yield Fault(Severity.WARNING, f"{told.encrypted} files of the archive are encrypted: nothing in them was examined")
         if told.damaged:
             yield Fault(Severity.ERROR, f"{told.damaged} files of the archive have a damaged header, or lie beyond its end")
         for method, count in sorted(told.unread.items()):
@@ -295,6 +295,7 @@ class ZipTree:
             mtime=found.get("mtime"), atime=found.get("atime"), crtime=found.get("crtime"),
             time_basis=basis if timed else TimeBasis.UNKNOWN, link_target=target,
             runs=((self._base + start, one.packed),) if stored and start is not None and one.size else (),
+            encrypted=one.encrypted and kind is Kind.FILE,
             readable=start is not None and not one.encrypted and (one.method == 0 or one.method in zipbytes.DECODED),
         )  # fmt: skip
 

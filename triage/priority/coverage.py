@@ -18,6 +18,8 @@ NOT_LISTED = "not listed"
 GAP = "gap"
 NO_CONTENT_PREFIX = "no content"
 """How the reasons begin that leave nothing out: a directory has no content to read."""
+ENCRYPTED = "encrypted, with a key that is not here"
+"""Why an item whose bytes are not those of the file is not read."""
 
 _NEVER = ("text was not searched for words",)
 """What no run of this version does."""
@@ -124,7 +126,7 @@ def coverage(counted: CoverageInput) -> dict[str, Any]:
         "unreadable_volumes": unreadable,
         "partly_listed_volumes": partly,
         "not_done": _not_done(counted, locked, unreadable, partly),
-        "complete": counted.finished and not (missing or locked or unreadable or partly),
+        "complete": counted.finished and not (missing or locked or unreadable or partly or counted.skipped[ENCRYPTED]),
     }
 
 

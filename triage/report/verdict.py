@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from triage.priority.coverage import ENCRYPTED
+
 if TYPE_CHECKING:
     from triage.report.document import Document, Row
 
@@ -97,6 +99,8 @@ def alarms(document: Document) -> list[str]:
         else:
             told = f"{', '.join(names[:_VOLUMES_TOLD])} and {len(names) - _VOLUMES_TOLD:,} more"
             found.append(f"{len(names):,} volumes {many} They are {told}.")
+    if encrypted := (document.coverage.get("skipped_why") or {}).get(ENCRYPTED):
+        found.append(f"{plural(encrypted, 'file is', 'files are')} ENCRYPTED, with a key that is not here: nothing in them was examined.")
     if document.facts.get("finished") and not document.coverage.get("complete"):
         found.append("Coverage is NOT COMPLETE: some items were not analysed in full. See the coverage statement.")
     return found

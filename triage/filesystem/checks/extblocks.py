@@ -55,7 +55,9 @@ SECTORS = Kind(
     Severity.WARNING, "{n} [inode counts|inodes count] more or fewer blocks than [it has|they have]: content may be missing", cross=True
 )
 ENCRYPTED = Kind(
-    Severity.WARNING, "{n} [file or directory is|files and directories are] encrypted by the file system: read as [it is|they are] stored"
+    Severity.WARNING,
+    "{n} [file or directory is|files and directories are] encrypted by the file system: names are shown as they are stored, and nothing in "
+    "files was examined",
 )
 FIELDS = Kind(Severity.WARNING, "{n} [link or device holds|links or devices hold] what cannot be: the inode is damaged")
 

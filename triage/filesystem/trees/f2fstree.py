@@ -82,13 +82,15 @@ class F2fsTree:
         self.checked = missing <= 0 and not self._lost
         if missing > 0:
             yield Fault(Severity.ERROR, f"{missing} inodes in use were reached by no name: directories are damaged, or files were open")
-        for count, what in (
-            (self._lost, "names lead to inodes that are damaged: only the names are known"),
-            (self._encrypted, "files are encrypted by the system (file-based encryption): nothing in them was examined"),
-            (self._compressed, "files are compressed by the file system, which is not undone: nothing in them was examined"),
+        encrypted = "files are encrypted by the system (file-based encryption): nothing in them was examined"
+        compressed = "files are compressed by the file system, which is not undone: nothing in them was examined"
+        for count, severity, what in (
+            (self._lost, Severity.ERROR, "names lead to inodes that are damaged: only the names are known"),
+            (self._encrypted, Severity.WARNING, encrypted),
+            (self._compressed, Severity.ERROR, compressed),
         ):
             if count:
-                yield Fault(Severity.ERROR, f"{count} {what}")
+                yield Fault(severity, f"{count} {what}")
 
     def _named(self, one: Inode | None, number: int, path: tuple[bytes, ...]) -> Named:
         if one is None:
@@ -109,7 +111,7 @@ class F2fsTree:
             path=path, kind=kind, address=one.number, size=one.size if kind is not Kind.DIRECTORY else 0, mtime=one.mtime, atime=one.atime,
             ctime=one.ctime, crtime=one.crtime, mode=one.mode, uid=one.uid, gid=one.gid, nlink=one.links, link_target=target,
             runs=runs if kind is Kind.FILE else (), resident=one.inline_data, deleted=deleted, orphan=orphan,
-            readable=kind is Kind.FILE and not locked, by_runs=deleted,
+            readable=kind is Kind.FILE and not locked, encrypted=one.encrypted and kind is Kind.FILE, by_runs=deleted,
         )  # fmt: skip
 
     def _read_run(self, run: Run) -> bytes:

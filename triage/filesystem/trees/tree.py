@@ -57,6 +57,8 @@ class Named:
     orphan: bool = False
     stream: bytes = b""
     readable: bool = True
+    encrypted: bool = False
+    """Whether its bytes are there, and encrypted with a key that is not."""
     by_runs: bool = False
     """Whether its bytes are those of ``runs``, since no address leads to them any more."""
 
@@ -183,11 +185,15 @@ class TreeWalker:
             link_target=show(one.link_target.decode("utf-8", "surrogateescape")) if one.link_target is not None else None,
             runs=tuple(Run(image_offset=at, length=length) for at, length in one.runs[:MAX_RUNS]), resident=one.resident,
             parent=parent if one.stream else None, depth=max(0, len(one.path) - 1),
-            locator=place if one.readable and one.kind not in (Kind.DIRECTORY, Kind.SPECIAL) and one.address not in self.skip else None,
+            encrypted=one.encrypted,
+            locator=place if self._opens(one) else None,
         )  # fmt: skip
         if one.kind is Kind.DIRECTORY and not one.stream and not one.deleted:
             self._shown.setdefault(one.path, (path, entry.id))
         return entry
+
+    def _opens(self, one: Named) -> bool:
+        return (one.readable or one.encrypted) and one.kind not in (Kind.DIRECTORY, Kind.SPECIAL) and one.address not in self.skip
 
     def _folder(self, path: tuple[bytes, ...]) -> tuple[str, str | None]:
         """Return a directory's shown path and identifier; of one that was not named itself its path alone."""
