@@ -11,6 +11,7 @@ import tarfile
 import zlib
 from typing import TYPE_CHECKING
 
+import inflate64
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -31,6 +32,24 @@ PACKERS = {"gzip": gzip.compress, "bzip2": bz2.compress, "xz": lzma.compress}
 
 def inflated(packed: bytes, size: int | None) -> Inflated:
     return Inflated(lambda at, length: packed[at : at + length], len(packed), -zlib.MAX_WBITS, size)
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.lists(st.tuples(st.binary(max_size=40), st.integers(0, 3000)), max_size=30), st.integers(1, 5000), st.integers(1, 70_000))
+def test_deflate64_comes_out_whole_in_whatever_pieces(parts: list[tuple[bytes, int]], given_: int, most: int) -> None:
+    plain = b"".join(part * many for part, many in parts)
+    packer = inflate64.Deflater()
+    packed = packer.deflate(plain) + packer.flush()
+    stream, out, at = decoders.deflate64_decoder(), b"", 0
+    while not stream.eof:
+        piece = b""
+        if stream.needs_input:
+            piece, at = packed[at : at + given_], at + given_
+            assert piece, "it wants more than there is"
+        came = stream.decompress(piece, most)
+        assert len(came) <= most
+        out += came
+    assert out == plain
 
 
 @settings(max_examples=40, deadline=None)

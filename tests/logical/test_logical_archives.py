@@ -9,6 +9,7 @@ import struct
 import tarfile
 import zipfile
 import zlib
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -95,6 +96,17 @@ def test_members_of_a_zip_archive_come_out(method: int) -> None:
     assert tree.checked
     assert [path for path, one in names.items() if one.kind is Kind.DIRECTORY] == ["private", "private/var", "private/var/mobile", "data"]
     assert (names["data/empty"].mode, names["data/empty"].time_basis) == (0o100640, TimeBasis.LOCAL)
+
+
+def test_deflate64_which_windows_packs_large_files_by_is_undone() -> None:
+    # Made by 7-Zip of noise, zeros and the same noise: what is repeated lies farther back than plain deflate reaches.
+    tree = tree_of(ZipTree, (Path(__file__).parent / "deflate64.zip").read_bytes())
+    noise = random.Random(1).randbytes(34000)
+    assert contents(tree) == {"far.bin": noise + bytes(70000) + noise}
+    assert listed(tree)[1] == []
+    read = tree.open(listed(tree)[0]["far.bin"].address, None, None)
+    assert read(100_000, 5000) == bytes(4000) + noise[:1000]
+    assert read(5, 5) == noise[5:10]
 
 
 def test_bytes_that_are_stored_are_named_by_their_place() -> None:

@@ -6,6 +6,7 @@ import bz2
 import gzip
 import io
 import lzma
+import random
 import struct
 import sys
 import tarfile
@@ -31,6 +32,12 @@ WANTED = {name: data for name, data in FILES.items() if data}
 @pytest.mark.parametrize("method", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
 def test_members_of_a_zip_are_children_with_their_bytes(method: int) -> None:
     assert got(item_of(zip_of(FILES, method), "vol1/x.zip")) == WANTED
+
+
+def test_deflate64_is_undone() -> None:
+    one = item_of((Path(__file__).parents[1] / "logical" / "deflate64.zip").read_bytes(), "vol1/x.zip")
+    noise = random.Random(1).randbytes(34000)
+    assert got(one) == {"far.bin": noise + bytes(70000) + noise}
 
 
 def test_members_of_a_tar_are_children_with_their_bytes() -> None:

@@ -7,6 +7,7 @@ import lzma
 import random
 import struct
 import zlib
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -50,6 +51,12 @@ def test_files_have_their_bytes_and_times_however_they_were_packed(how: str) -> 
     assert {child.mtime for child in children(said)} == {TIME}
     assert all((child.crtime is not None) == (how == "times") for child in children(said))
     assert (findings(said), problems(said)) == ([], [])
+
+
+def test_deflate64_is_undone() -> None:
+    one = item_of((Path(__file__).parent / "deflate64.7z").read_bytes(), "vol1/x.7z")
+    noise = random.Random(1).randbytes(34000)
+    assert got(one) == {"far.bin": noise + bytes(70000) + noise}
 
 
 def test_files_that_were_packed_together_share_what_is_undone() -> None:

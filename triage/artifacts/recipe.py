@@ -34,6 +34,7 @@ _DECODERS: dict[str, Callable[[], decoders.Decoder]] = {
     "gzip": decoders.gzip_decoder,
     "zlib": decoders.zlib_decoder,
     "deflate": decoders.deflate_decoder,
+    "deflate64": decoders.deflate64_decoder,
     "bzip2": decoders.bzip2_decoder,
     "xz": decoders.xz_decoder,
     "brotli": decoders.brotli_decoder,
@@ -55,7 +56,7 @@ UNDONE = (*_DECODERS, *_TEXTS, "lzma", *_MORE)
 modules of their own have their parameters there."""
 MOST_STEPS, MOST_CUTS = 16, 100_000
 _LARGEST_TEXT = 128 << 20
-_ENCODING = re.compile(rf"{'|'.join((*_DECODERS, *_TEXTS))}|lzma:[0-9a-f]{{10}}")
+_ENCODING = re.compile(rf"(?:{'|'.join((*_DECODERS, *_TEXTS))})|lzma:[0-9a-f]{{10}}")
 
 
 def pack_recipe(steps: Recipe) -> str:

@@ -50,6 +50,7 @@ _PPMD_BITE = 1 << 12
 _ZSTD_WINDOW, _ZSTD_BITE = 128 << 20, 1 << 10
 _STREAMS: dict[str, Callable[[], decoders.Decoder]] = {
     "deflate": decoders.deflate_decoder,
+    "deflate64": decoders.deflate64_decoder,
     "bzip2": decoders.bzip2_decoder,
 }
 NAMES = ("copy", "lzma", "lzma2", "ppmd", "zstd", "delta", "arm64", *_FILTERS, *_STREAMS)

@@ -362,6 +362,7 @@ def pieces_of(read_at: ReadAt, start: int, end: int) -> Iterator[bytes]:
 _DECODERS: dict[int, Callable[[], decoders.Decoder] | None] = {
     0: None,
     8: decoders.deflate_decoder,
+    9: decoders.deflate64_decoder,
     12: decoders.bzip2_decoder,
     14: decoders.deflate_decoder,  # replaced once the member's properties are known
     93: decoders.zstd_decoder,

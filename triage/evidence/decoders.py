@@ -8,6 +8,7 @@ import zlib
 from typing import TYPE_CHECKING, Protocol
 
 import brotli
+import inflate64
 import zstandard
 
 if TYPE_CHECKING:
@@ -151,6 +152,52 @@ class Zstandard:
             return self._stream.decompress(bite)
         except zstandard.ZstdError as error:
             raise ValueError(str(error)) from error
+
+
+class Deflate64:
+    """inflate64's decoder in the shape of the others (PKWARE APPNOTE 4.4.5, method 9): it takes little bites of what is packed."""
+
+    __slots__ = ("_held", "_out", "_stream")
+
+    _BITE = 256
+    """Bytes that some MiB come out of at most."""
+
+    def __init__(self) -> None:
+        self._stream = inflate64.Inflater()
+        self._held = self._out = b""
+
+    @property
+    def eof(self) -> bool:
+        """Whether the stream's end was met and all has come out."""
+        return bool(self._stream.eof) and not self._out
+
+    @property
+    def needs_input(self) -> bool:
+        """Whether nothing more comes out of what was given."""
+        return not self._held and not self._out
+
+    @property
+    def unused_data(self) -> bytes:
+        """What was given behind the bite in which the end mark was met: inflate64 does not say what follows it there."""
+        return self._held if self._stream.eof else b""
+
+    def decompress(self, data: bytes, max_length: int) -> bytes:
+        """Take data and return at most ``max_length`` bytes."""
+        held, place, pieces, many = self._held + data, 0, [self._out], len(self._out)
+        while many < max_length and place < len(held) and not self._stream.eof:
+            piece = self._stream.inflate(held[place : place + self._BITE])
+            place += self._BITE
+            pieces.append(piece)
+            many += len(piece)
+        self._held = held[place:]
+        out = b"".join(pieces)
+        self._out = out[max_length:]
+        return out[:max_length]
+
+
+def deflate64_decoder() -> Decoder:
+    """Return a decoder of one Deflate64 stream."""
+    return Deflate64()
 
 
 def brotli_decoder() -> Decoder:

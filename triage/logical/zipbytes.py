@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from triage.filesystem.trees.tree import ReadAt
     from triage.logical.zipheaders import Central
 
-DECODED = {8, 12, 14, 93, 95}
+DECODED = {8, 9, 12, 14, 93, 95}
 """Methods that are undone."""
 
 
@@ -32,7 +32,7 @@ def unpacked(packed: ReadAt, one: Central, size: int | None) -> Inflated:
         if make is None:
             raise OSError("the properties of its compression cannot be")
         return Inflated(lambda at, length: packed(9 + at, length), one.packed - 9, make, size)
-    plain = {12: decoders.bzip2_decoder, 93: decoders.zstd_decoder, 95: decoders.xz_decoder}.get(one.method)
+    plain = {9: decoders.deflate64_decoder, 12: decoders.bzip2_decoder, 93: decoders.zstd_decoder, 95: decoders.xz_decoder}.get(one.method)
     if plain is None:
         raise OSError(f"it is compressed by {METHODS.get(one.method, f'method {one.method}')}, which is not read")
     return Inflated(packed, one.packed, plain, size)
