@@ -27,7 +27,8 @@ _MOST_FOLDERS, _MOST_STREAMS, _MOST_NESTED = 500_000, 64, 4
 _KNOWN = {
     "00": "copy", "21": "lzma2", "03": "delta", "0a": "arm64", "030101": "lzma", "040108": "deflate", "040109": "deflate64",
     "040202": "bzip2", "04f71101": "zstd", "030401": "ppmd", "03030103": "bcj", "03030205": "ppc", "03030401": "ia64",
-    "03030501": "arm", "03030701": "armt", "03030805": "sparc", "04": "bcj", "05": "ppc", "06": "ia64", "07": "arm", "08": "armt", "09": "sparc",
+    "03030501": "arm", "03030701": "armt", "03030805": "sparc", "04": "bcj", "05": "ppc", "06": "ia64", "07": "arm", "08": "armt",
+    "09": "sparc",
 }  # fmt: skip
 _OTHERS = {
     "0303011b": "BCJ2", "06f10701": "AES-256", "0b": "RISC-V", "04f71102": "Brotli",
