@@ -30,6 +30,7 @@ from triage.filesystem.tskentry import EXT_KINDS, EntryMaker
 from triage.filesystem.volumes import file_system_name, open_file_system
 from triage.filesystem.walkphases import CHECKING, NAMES, OPENING, ORPHANS
 from triage.filesystem.walktotals import WalkTotals
+from triage.filesystem.yaffsname import YaffsNames
 from triage.model import Entry, Kind, Problem, Recoverability, Run, Severity, Volume
 
 if TYPE_CHECKING:
@@ -113,6 +114,8 @@ class Walker:
             self._maker.names = DosNames(slots, exfat=self._name == "exFAT")
         elif self._name.startswith("ext"):
             self._maker.times = ExtTimes(medium, volume)
+        elif self._name == "YAFFS2":
+            self._maker.names = YaffsNames()
         elif self._name == "HFS+":
             self._maker.times = HfsTimes(self._fs)
             self._maker.base += embedded(VolumeReader(medium, volume, lambda: None))
