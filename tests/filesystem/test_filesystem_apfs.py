@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import lzma
 import random
 import sys
 from pathlib import Path
@@ -71,6 +72,41 @@ def test_a_run_reads_its_files_and_carves_what_none_owns(evidence_root: Path, tm
     assert rows["vol1.1/a_directory/another_file"]["md5"] == hashlib.md5(b"This is another file.\n", usedforsecurity=False).hexdigest()
     assert states == [("vol1", "opened"), ("vol1.1", "listed")]
     assert unreadable == []
+
+
+def encrypted(folder: Path) -> Path:
+    """Return a real volume that ``diskutil apfs encryptVolume`` encrypted: ``testdata/cli/encrypted.img.gz`` of go-apfs-v2.
+
+    (MIT, Copyright (c) 2024 Deployment Theory.)
+    """
+    image = folder / "encrypted.img"
+    image.write_bytes(lzma.decompress((Path(__file__).parent / "apfs_encrypted.img.xz").read_bytes()))
+    return image
+
+
+def test_an_encrypted_volume_is_locked_and_opens_with_its_password(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    image = encrypted(tmp_path)
+    run = ["run", str(image), "--case", str(tmp_path / "late")]
+    assert triage(run) == 3
+    said = capsys.readouterr()
+    assert "LOCKED: vol1 (APFS): nothing in it was examined" in said.out
+    assert "vol1 is APFS and locked; nothing in it was examined" in said.err
+    with Case.open(tmp_path / "late") as case:
+        assert case.coverage()["locked_volumes"] == ["vol1 (APFS)"]
+        assert case.coverage()["unreadable_volumes"] == []
+        (problem,) = case.problems()
+        assert problem["message"] == "vol1: the APFS volume 'Enc' is encrypted and locked: nothing in it was examined"
+    assert triage([*run, "--password", "not-the-password"]) == 3
+    with Case.open(tmp_path / "late") as case:
+        assert "vol1 (APFS): no password that was given opens it" in [p["message"] for p in case.problems()]
+    assert triage([*run, "--password", "hunter2hunter2"]) == 0
+    assert triage(["run", str(image), "--case", str(tmp_path / "once"), "-q", "--password", "hunter2hunter2"]) == 0
+    with Case.open(tmp_path / "late") as late, Case.open(tmp_path / "once") as once:
+        assert late.digest() == once.digest()
+        assert list(late.problems()) == []
+        found = {row["path"]: row["md5"] for row in once.files(where="kind=file")}
+    for name, text in (("secret.txt", b"secret content for the encrypted volume\n"), ("dir/nested.txt", b"nested secret\n")):
+        assert found[f"vol1.1/{name}"] == hashlib.md5(text, usedforsecurity=False).hexdigest()
 
 
 def test_a_place_that_is_no_view_is_a_container() -> None:

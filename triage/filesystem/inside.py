@@ -14,7 +14,7 @@ from triage.errors import PasswordError
 from triage.evidence.layers import FURTHER, LayeredMedium, place_of
 from triage.filesystem.describe import describe
 from triage.filesystem.image import MediumImage
-from triage.filesystem.openers import LVM, SHADOWS, Ask, View, group_views, kind_of, open_views
+from triage.filesystem.openers import APFS, LVM, SHADOWS, Ask, View, group_views, kind_of, open_views
 from triage.filesystem.trees.apfs import ApfsTree, ApfsView
 from triage.filesystem.volumes import list_volumes
 from triage.model import INSIDE, SNAPSHOT, Encryption, Problem, Severity, Volume
@@ -116,7 +116,9 @@ class _Opener:
             for one in inner if volume.encryption is Encryption.NONE else ():
                 if one.encryption is Encryption.UNLOCKED:  # of a container whose volumes are locked one by one
                     self.facts[unlocked_fact(one)] = f"{one.file_system}, one of {volume.name}"
-        elif volume.encryption is Encryption.LOCKED and self._passwords:
+        elif kind == APFS and views and all(view.encrypted for view in views):
+            self._lock(volume)
+        if volume.encryption is Encryption.LOCKED and self._passwords and not any(view.medium is not None for view in views):
             self._say(volume, f"{volume.name} ({volume.file_system}): no password that was given opens it")
         self.found += inner
         return inner
@@ -195,6 +197,13 @@ class _Opener:
         plain = list(slots) == [(volume.number or 0) - 1]
         views = "" if plain else f", views {' '.join(map(str, slots))}"
         self.facts[f"{volume.name} {word}"] = f"{kind} at {places}{views}"
+
+    def _lock(self, volume: Volume) -> None:
+        """Note that a container is locked, whose own header does not say so: all its volumes are."""
+        self.said = [p for p in self.said if p.volume != volume.number or _NOT_READ not in p.message]
+        self.found = [one.replace(encryption=Encryption.LOCKED) if one.number == volume.number else one for one in self.found]
+        if self._passwords:
+            self._say(volume, f"{volume.name} ({volume.file_system}): no password that was given opens it")
 
     def _say(self, volume: Volume, message: str) -> None:
         self.said.append(Problem(severity=Severity.ERROR, stage="volumes", evidence=volume.evidence, volume=volume.number, message=message))

@@ -21,6 +21,7 @@ from triage.filesystem.extpoison import poisoned_inodes
 from triage.filesystem.exttimes import ExtTimes
 from triage.filesystem.extundeleteentries import Undeleted
 from triage.filesystem.extundeleteorphans import deleted_inodes
+from triage.filesystem.hfsforks import HfsForks
 from triage.filesystem.hfstimes import HfsTimes
 from triage.filesystem.image import tsk_reason
 from triage.filesystem.isotimes import IsoZones
@@ -118,6 +119,7 @@ class Walker:
             self._maker.names = YaffsNames()
         elif self._name == "HFS+":
             self._maker.times = HfsTimes(self._fs)
+            self._maker.forks = HfsForks(self._fs, self._block)
             self._maker.base += embedded(VolumeReader(medium, volume, lambda: None))
         self._zones: IsoZones | None = None
         self._orphan_directory: int | None = None

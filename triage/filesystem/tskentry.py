@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from triage.filesystem.checks import Found
+    from triage.filesystem.hfsforks import HfsForks, Place
     from triage.filesystem.ownership import Ownership
 
 MAX_RUNS = 4096
@@ -97,6 +98,7 @@ class EntryMaker:
         self._basis = TimeBasis.LOCAL if name.startswith(("FAT", "ISO")) else TimeBasis.UTC
         self._reparse: tuple[int, int] | None = None  # of the entry in hand: attribute id and size
         self.names: Names | None = None
+        self.forks: HfsForks | None = None
         self._locked: set[int] = set()  # of the entry in hand: ids of its attributes that are encrypted
         self._name_sizes: set[int] = set()  # of the entry in hand: sizes of its $FILE_NAME attributes
         self.ownership = ownership
@@ -245,6 +247,9 @@ class EntryMaker:
             common.update(times)
         attributes = () if meta_type in _WITHOUT_CONTENT and not self._hfs else file
         main, streams = self._attributes(attributes, path, kind, allocated=meta_allocated and meta_type != _VIRTUAL_FILE)
+        forks = None
+        if self._hfs and main is None and kind is Kind.FILE and int(meta.size) > 0 and self.forks is not None:
+            forks = self.forks.of(address)  # TSK has given up on this file's attributes
         if self._name_sizes and not is_whole(text, self._name_sizes):
             alike = b"%d|" % address + text
             text = exact_name(file, text, int(name.par_addr) if name is not None else 0, counted.get(alike, 0))
@@ -297,6 +302,9 @@ class EntryMaker:
             else self._locator(address, seq, attr_type, attr_id),
             **common,
         )
+        if forks is not None:
+            yield from ((one, meta_type) for one in self._by_forks(entry, forks, full, counted))
+            return
         self.note(entry, runs)
         yield entry, meta_type
         for stream_name, stream_size, runs, resident, attr_type, attr_id in streams:
@@ -317,6 +325,30 @@ class EntryMaker:
             )
             self.note(stream, runs)
             yield stream, meta_type
+
+    def _by_forks(self, entry: Entry, forks: list[Place], full: bytes, counted: dict[bytes, int]) -> Iterator[Entry]:
+        """Yield a file of HFS+ and its streams by the places of their bytes, which our own reading of the catalog gave."""
+        address, seq = entry.meta_addr or 0, entry.meta_seq
+        for one in forks:
+            runs = tuple(Run(image_offset=self.base + start, length=length) for start, length in one.runs)
+            for start, length in one.runs:
+                room = length if start % self._block else -(-length // self._block) * self._block  # what is inside of a file is no block
+                self.ownership.add(self.base + start, room)
+            place = Locator(evidence=self._volume.evidence, volume_offset=self._volume.offset, runs=runs)
+            made = entry.replace(size=one.size, runs=runs[:MAX_RUNS], locator=place)
+            if one.name:
+                shown, exact = show_name(one.name)
+                exact = exact and entry.name_raw is None
+                made = made.replace(
+                    id=self._id(address, seq, -3, None, full + b":" + one.name, counted),
+                    parent=entry.id,
+                    path=f"{entry.path}:{shown}",
+                    name=f"{entry.name}:{shown}",
+                    name_raw=None if exact else (entry.name_raw or entry.name.encode()) + b":" + one.name,
+                    kind=Kind.STREAM,
+                )
+            self.note(made, runs)
+            yield made
 
     def _other_times(self, file: Any, meta: Any, address: int) -> dict[str, Any] | None:
         """Return times that TSK does not give: on NTFS and HFS+ it has 0 for those, elsewhere they are asked for first."""
