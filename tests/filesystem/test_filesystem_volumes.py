@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import lzma
 import random
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -16,7 +18,6 @@ from triage.model import Encryption, Severity
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
 @pytest.fixture
 def fat(image: Callable[[str], Path]) -> bytes:
@@ -95,6 +96,17 @@ def test_a_partition_that_is_cut_short_is_listed_and_said(fat: bytes) -> None:
     assert [(v.number, v.file_system) for v in volumes if is_listed(v)] == [(1, "FAT12")]
     assert [p.message for p in problems] == [
         f"vol1 ends {5000 * 512} bytes past the medium's end: the image is cut short or the table is wrong"]
+
+
+def test_an_apple_map_has_no_volume_of_its_own_entry() -> None:
+    # testdata/cli/hfs-apm.img.gz of go-apfs-v2 (MIT, Copyright (c) 2024 Deployment Theory), made by macOS.
+    data = lzma.decompress((Path(__file__).parent / "apm.img.xz").read_bytes())
+    medium = Bytes(data)
+    volumes, problems = list_volumes(MediumImage(medium), medium, "e")
+    assert [(v.name, v.type, v.file_system) for v in volumes] == [
+        ("gap@0", "unallocated", ""), ("gap@512", "Apple_partition_map", ""), ("vol2", "Apple_HFS", "HFS+"),
+    ]  # fmt: skip
+    assert problems == []
 
 
 def test_without_a_table_the_medium_is_one_volume(fat: bytes) -> None:

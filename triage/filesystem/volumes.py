@@ -37,6 +37,11 @@ def list_volumes(
     """
     return _Listing(image, medium, evidence, beat).look()
 
+_NO_FILES = (
+    "Apple_partition_map", "Apple_Partition_Map", "Apple_Driver", "Apple_FWDriver", "Apple_Patches", "Apple_Free", "Apple_Void",
+    "Apple_Scratch", "Apple_Extra",
+)  # fmt: skip
+
 
 class _Listing:
     """One medium, being listed."""
@@ -73,7 +78,7 @@ class _Listing:
         self._say_of_table(table, parts)
         self._number_found(table)
         self._say_of_scan(scan)
-        volumes = self._volumes + self._found
+        volumes = [v.replace(number=None) if _holds_no_files(v) else v for v in self._volumes] + self._found
         if table.scheme != "none" or self._found:
             volumes += self._gaps(volumes, table.scheme)
         volumes.sort(key=lambda v: (v.offset, v.number or 0))
@@ -282,6 +287,11 @@ def _check(volume: Volume, medium: Medium) -> Iterator[Problem]:
         if looks_random(medium, volume.offset, min(volume.size, medium.size - volume.offset)):
             message += "; all of it looks random: it may be encrypted as a whole (VeraCrypt, plain dm-crypt), or wiped: both look the same"
         yield _problem(volume.evidence, volume.number, Severity.ERROR, message)
+
+
+def _holds_no_files(volume: Volume) -> bool:
+    """Whether an entry of an Apple partition map is for the map itself, drivers or nothing (Inside Macintosh: Devices, 3, pmParType)."""
+    return volume.scheme == "Mac" and not is_recognised(volume) and volume.type.startswith(_NO_FILES)
 
 
 def _problem(evidence: str, volume: int | None, severity: Severity, message: str) -> Problem:
