@@ -37,7 +37,7 @@ def _packed(chunk: bytes, how: str) -> bytes:
     return data if len(data) < len(chunk) else chunk
 
 
-def _stream(members: dict[str, bytes], name: str, data: bytes, how: str, chunk: int, per: int, before: bool) -> str:
+def stream_of(members: dict[str, bytes], name: str, data: bytes, how: str, chunk: int, per: int, before: bool) -> str:
     chunks = [data[at : at + chunk].ljust(chunk, b"\0") for at in range(0, len(data), chunk)]
     for bevy in range(0, len(chunks), per):
         raw, index = b"", b""
@@ -67,7 +67,7 @@ def container(
     schema = BEFORE if before else SCHEMA
     text = f"@prefix aff4: <{schema}> .\n@prefix xsd: <http://www.w3.org/2001/XMLSchema#> .\n\n"
     for name, data in streams.items():
-        text += _stream(members, name, data, how, chunk, per, before)
+        text += stream_of(members, name, data, how, chunk, per, before)
     names = list(dict.fromkeys(point[3] for point in points))
     urls = [name if name.startswith("aff4:") else schema + name for name in names]
     raw = b"".join(struct.pack("<QQQI", at, length, target, names.index(name)) for at, length, target, name in points)

@@ -14,6 +14,7 @@ from triage.artifacts.structure import StructureError
 from triage.artifacts.ufdr import read_report
 from triage.errors import EvidenceError
 from triage.evidence.ad1 import Ad1Medium, find_ad1
+from triage.evidence.aff4 import Aff4Error
 from triage.evidence.androidbackup import open_backup
 from triage.evidence.ewf import EwfMedium, read_index
 from triage.evidence.ewf_index import UnsupportedVariantError
@@ -22,6 +23,7 @@ from triage.evidence.luks import LuksError, open_luks
 from triage.evidence.packed import open_packed
 from triage.filesystem.trees.tree import Named, Tree, TreeWalker
 from triage.logical.ad1 import Ad1Error, Ad1Tree
+from triage.logical.aff4l import Aff4LogicalTree
 from triage.logical.itunes import BackupTree
 from triage.logical.keybag import KeybagError, read_keybag
 from triage.logical.l01 import L01Error, L01Tree
@@ -35,6 +37,7 @@ from backup_maker import keybag, make_backup, make_old_backup
 from l01_maker import File, write_l01
 from luks_maker import PASSWORD, luks1, luks2
 from test_logical_ad1 import body as ad1_body
+from test_logical_aff4l import image as aff4_image
 from test_logical_archives import Bytes, tarred, zipped
 from test_logical_ufdr import report as ufdr_report
 from test_logical_zip_follow import streamed, without_list
@@ -122,6 +125,11 @@ def _seeds() -> list[bytes]:
         return [keybag(), (new / "Manifest.plist").read_bytes(), (old / "Manifest.mbdb").read_bytes(), (new / "Manifest.db").read_bytes()]
 
 
+def _aff4l(data: bytes) -> None:
+    with contextlib.suppress(Aff4Error):
+        _tree(Aff4LogicalTree(Bytes(data), 0, len(data)), len(data))
+
+
 def _ad1(data: bytes) -> None:
     with contextlib.suppress(Ad1Error):
         _tree(Ad1Tree(Bytes(data), 0, len(data)), len(data))
@@ -133,6 +141,8 @@ def _ad1(data: bytes) -> None:
 
 TARGETS = [
     Target("ad1", _ad1, lambda: [ad1_body()], ("triage.logical.ad1", "triage.evidence.ad1"), tokens=(b"ADLOGICALIMAGE\0",)),
+    Target("aff4-logical", _aff4l, lambda: [aff4_image({"a": b"x" * 99}, streams={"b": b"y" * 9000}), aff4_image({"a": b"x"}, digest="0")],
+           ("triage.logical.aff4l", "triage.evidence.aff4turtle"), tokens=(b"aff4:", b"a aff4:FileImage ;", b"PK\1\2")),
     Target("luks", _luks, lambda: [luks1(bytes(4096)), luks2(bytes(4096))], ("triage.evidence.luks",), tokens=(b"LUKS\xba\xbe", b"aes")),
     Target("zip-evidence", _zip, lambda: [zipped(), zipped(0), zipped()[:-60], without_list(streamed(8))],
            ("triage.logical.zipfiles", "triage.logical.zipheaders", "triage.logical.zipfollow", "triage.logical.zipbytes",

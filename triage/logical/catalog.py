@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING, cast
 
 from triage.errors import EvidenceError, PasswordError
+from triage.evidence.aff4 import Aff4Error
 from triage.logical.ad1 import Ad1Tree
+from triage.logical.aff4l import Aff4LogicalTree, looks_logical
 from triage.logical.folder import FolderTree
 from triage.logical.itunes import BackupTree, is_backup
 from triage.logical.l01 import L01Tree
@@ -23,7 +26,7 @@ if TYPE_CHECKING:
     from triage.model import Evidence
 
 _NAMES = {"zip": "ZIP archive", "tar": "TAR archive", "ab": "Android backup", "ad1": "AD1 image", "l01": "L01 image", "folder": "folder"}
-_IPHONE, _REPORT = "iPhone backup", "Cellebrite report (UFDR)"
+_IPHONE, _REPORT, _AFF4 = "iPhone backup", "Cellebrite report (UFDR)", "AFF4 logical image"
 
 
 def is_logical(kind: str) -> bool:
@@ -43,6 +46,9 @@ def open_tree(kind: str, medium: Medium, beat: Callable[[], None], passwords: Se
     """
     what = _form(kind)
     if what == "zip":
+        if looks_logical(medium):
+            with contextlib.suppress(Aff4Error):
+                return Aff4LogicalTree(medium, 0, medium.size, beat), _AFF4
         return ZipTree(medium, 0, medium.size, beat), _NAMES[what]
     if what == "ad1":
         return Ad1Tree(medium, 0, medium.size, beat), _NAMES[what]
@@ -80,4 +86,4 @@ def volume_of(evidence: Evidence, medium: Medium, beat: Callable[[], None], pass
 
 def is_archive(volume: Volume) -> bool:
     """Whether a volume is a list of files rather than a file system: what no file owns there is no free space."""
-    return volume.file_system in _NAMES.values() or volume.file_system in (_IPHONE, _REPORT)
+    return volume.file_system in _NAMES.values() or volume.file_system in (_IPHONE, _REPORT, _AFF4)
