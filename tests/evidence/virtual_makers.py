@@ -446,8 +446,9 @@ def dmg(raw: bytes, kinds: tuple[int, ...] = (0x80000005,), chunk: int = 64, adc
         0x80000004: adc,
         0x80000005: zlib.compress,
         0x80000006: bz2.compress,
-        0x80000007: lambda one: b"bvx2" + one[:20],
+        0x80000007: lambda one: b"bvx-" + struct.pack("<I", len(one)) + one + b"bvx$",
         0x80000008: lzma.compress,
+        0x80000009: lambda one: one[:20],
     }
     fork, tables = bytearray(), []
     sectors = len(raw) // 512

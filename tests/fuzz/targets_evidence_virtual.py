@@ -12,10 +12,12 @@ from targets import Target
 
 from triage.errors import EvidenceError
 from triage.evidence.adc import adc
+from triage.evidence.lzfse import LzfseError, lzfse
 from triage.evidence.opening import open_evidence
 
 sys.path.append(str(Path(__file__).resolve().parents[1] / "evidence"))
 from test_evidence_dmg import literals
+from test_evidence_lzfse import SAMPLES
 from test_evidence_sparseimage import sparse
 from virtual_makers import SECTOR, cowd, disk, dmg, hosted, qcow2, readable, sesparse, summed, vdi, vhd, vhdx, vmdk_descriptor
 
@@ -121,11 +123,19 @@ TARGETS = [
     Target(
         "dmg",
         _opened("a", {}),
-        lambda: [dmg(_SMALL, (0x80000004, 0x80000005, 1, 0x80000006, 0x80000008), adc=literals)],
+        lambda: [dmg(_SMALL, (0x80000004, 0x80000005, 1, 0x80000006, 0x80000007, 0x80000008), adc=literals)],
         ("triage.evidence.dmg",),
         (EvidenceError,),
         (b"koly", b"mish", b"<data>", b"</array>"),
     ),
     Target("sparseimage", _opened("a", {}), lambda: [sparse()], ("triage.evidence.sparseimage",), (EvidenceError,), (b"sprs",)),
+    Target(
+        "lzfse",
+        lambda data: lzfse(data, 1 << 16),
+        lambda: [raw for raw, _, _ in SAMPLES[:4]],
+        ("triage.evidence.lzfse",),
+        (LzfseError,),
+        (b"bvx2", b"bvxn", b"bvx-", b"bvx$"),
+    ),
     Target("adc", _adc, lambda: [literals(_SMALL[:3000]), b"\x80a\x46\0\0\x08\2"], ("triage.evidence.adc",), (ValueError,)),
 ]

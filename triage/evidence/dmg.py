@@ -1,4 +1,4 @@
-"""Apple's disk images (UDIF): packed in chunks of zlib, bzip2, LZMA, ADC, or as they are.
+"""Apple's disk images (UDIF): packed in chunks of zlib, bzip2, LZMA, LZFSE, ADC, or as they are.
 
 Source: there is no specification of Apple's; the layout is as QEMU's *block/dmg.c* (MIT licence) and J. Levin, *Demystifying the DMG File
 Format*, tell it. Numbers are big-endian, sectors have 512 bytes.
@@ -22,6 +22,7 @@ import numpy as np
 from triage.evidence.adc import adc
 from triage.evidence.blockmap import LARGEST, REASONS, UNREAD, Cache, DiskError, Survey
 from triage.evidence.decoders import FAULTS
+from triage.evidence.lzfse import lzfse
 from triage.evidence.medium import DamagedRangeError
 
 if TYPE_CHECKING:
@@ -135,9 +136,6 @@ class DmgMedium:
         self._chunks = self._read_chunks(file, trailer)
         self._starts: list[int] = self._chunks["first"].tolist()
         self._undone: Cache[bytes] = Cache(len)
-        kinds = set(np.unique(self._chunks["kind"]).tolist())
-        if _LZFSE in kinds and not kinds & {_RAW, _ADC, _ZLIB, _BZIP2, _LZMA}:
-            raise DiskError("is packed with LZFSE, which is not read", "convert it: hdiutil convert -format UDZO")
 
     def _read_chunks(self, file: Medium, trailer: Trailer) -> NDArray[np.void]:
         """Return all chunks in the order of their sectors, ``first`` being that on the disk and ``at`` that in the file."""
@@ -278,4 +276,4 @@ def _lzma(raw: bytes, size: int) -> bytes:
     return lzma.LZMADecompressor(lzma.FORMAT_AUTO, memlimit=_LZMA_MEMORY).decompress(raw, size)
 
 
-_DECODERS: dict[int, Callable[[bytes, int], bytes]] = {_ADC: adc, _ZLIB: _zlib, _BZIP2: _bzip2, _LZMA: _lzma}
+_DECODERS: dict[int, Callable[[bytes, int], bytes]] = {_ADC: adc, _ZLIB: _zlib, _BZIP2: _bzip2, _LZFSE: lzfse, _LZMA: _lzma}
