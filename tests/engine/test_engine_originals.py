@@ -50,6 +50,16 @@ def test_a_whole_path_is_looked_for_in_every_volume() -> None:
     assert said("/home/kim/a.jpg") == ["original-gone"]
 
 
+def test_homes_may_be_a_volume_of_their_own() -> None:
+    thumb = ".cache/thumbnails/normal/0a.png"
+    assert said("/home/kim/a/b.jpg", seen("vol1/kim/a/b.jpg"), path=f"vol1/kim/{thumb}") == ["original-there"]
+    assert said("/home/kim/a/b.jpg", seen("vol1/a/b.jpg", "deleted"), path=f"vol1/{thumb}") == ["original-deleted"]
+    assert said("/home/kim/b.jpg", seen("vol1/home/kim/b.jpg"), path=f"vol1/home/kim/{thumb}") == ["original-there"]
+    assert said("/home/kim/b.jpg", seen("vol2/kim/b.jpg", volume=2), path=f"vol1/kim/{thumb}") == ["original-gone"]
+    assert said("/home/lee/b.jpg", seen("vol1/kim/b.jpg"), path=f"vol1/kim/{thumb}") == ["original-gone"]
+    assert said("/media/kim/b.jpg", seen("vol2/media/kim/b.jpg", volume=2), path=f"vol1/kim/{thumb}") == ["original-there"]
+
+
 def test_nothing_is_said_where_the_place_is_not_known() -> None:
     assert said("a.jpg", seen("vol1/a.jpg"), path="vol1/$CarvedFiles/1.ole/1-a.jpg") == []
     assert said("folder/a.jpg", seen("vol1/a.jpg")) == []

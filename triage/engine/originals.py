@@ -17,6 +17,9 @@ PLUGIN = "originals"
 _DRIVE = re.compile(r"[A-Za-z]:[\\/]")
 _LISTS = re.compile(r"/(?:eh)?thumbs(?:_vista)?\.db(?=/|$)", re.IGNORECASE)
 
+_CACHE = re.compile(r"(?P<home>(?:[^/]{1,255}/)?)\.(?:cache/)?thumbnails/.*")
+_HOME = re.compile(r"/home/(?P<user>[^/]{1,255})/(?P<rest>.+)")
+
 
 class _Place(NamedTuple):
     """A picture's place: in one volume, or (``None``) in any of the medium; its path there in small letters."""
@@ -68,11 +71,26 @@ def _place_of(one: Original) -> _Place | None:
         # The letter says nothing of which volume it was.
         return _Place(one.evidence, None, name[3:].lower())
     if name.startswith("/"):
-        return _Place(one.evidence, None, name.lstrip("/").lower())
+        return _of_home(one, name) or _Place(one.evidence, None, name.lstrip("/").lower())
     lists = _LISTS.search(one.path)
     if "/" in name or lists is None:
         return None
     return _Place(one.evidence, one.volume, f"{_inner(one.path[: lists.start()])}/{name.lower()}".lstrip("/"))
+
+
+def _of_home(one: Original, name: str) -> _Place | None:
+    """Return where a picture below ``/home`` was, when the folder of homes, or one home, is a volume of its own.
+
+    The thumbnail lies in the same home: what its path there lacks of ``home/USER`` stands before the volume.
+    """
+    cache, own = _CACHE.fullmatch(_inner(one.path)), _HOME.fullmatch(name)
+    if cache is None or own is None:
+        return None
+    user, rest = own["user"].lower(), own["rest"].lower()
+    home = cache["home"].rstrip("/")
+    if home == user:
+        return _Place(one.evidence, one.volume, f"{user}/{rest}")
+    return _Place(one.evidence, one.volume, rest) if not home else None
 
 
 def _inner(path: str) -> str:
