@@ -136,6 +136,21 @@ def test_owners_of_extra_fields_are_kept() -> None:
     assert (one.uid, one.gid) == (501, 20)
 
 
+def test_folders_keep_their_times_wherever_they_stand() -> None:
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w") as archive:
+        archive.writestr(zipfile.ZipInfo("a/b/c.txt", (2024, 5, 6, 7, 8, 10)), b"x")
+        for name in ("a/b/", "a/"):
+            info = zipfile.ZipInfo(name, (2020, 1, 2, 3, 4, 6))
+            info.external_attr = 0o40750 << 16
+            archive.writestr(info, b"")
+    said = list(tree_of(ZipTree, out.getvalue()).names())
+    assert [b"/".join(one.path) for one in said] == [b"a", b"a/b", b"a/b/c.txt"]
+    for folder in said[:2]:
+        assert isinstance(folder, Named)
+        assert (folder.kind, folder.mode, folder.mtime) == (Kind.DIRECTORY, 0o40750, 1_577_934_246_000_000_000)
+
+
 def test_bytes_before_the_archive_do_not_matter() -> None:
     tree = tree_of(ZipTree, b"before" * 1000 + zipped())
     assert contents(tree) == FILES

@@ -8,6 +8,7 @@ Cellebrite (UFDR) files stand by kind, and the report says where each was: they 
 
 from __future__ import annotations
 
+import contextlib
 import stat
 import struct
 from collections import Counter
@@ -40,6 +41,7 @@ _PIECE = 1 << 20
 _TRAILER, _DESCRIPTOR, _SLACK = 22 + 20 + 56, 24, 4096
 _MAC, _UNIX = 19, 3
 _REPORT_HEAD = 4 << 20
+_MOST_FOLDERS = 1_000_000
 
 
 class NoListError(ValueError):
@@ -201,9 +203,11 @@ class ZipTree:
         if told.report is not None:
             fact = told.report.files.get(member_key(name_of(one)))
             path = self._place(fact) if fact is not None else path
-        mode = one.attributes >> 16 if one.made_by in (_UNIX, _MAC) else 0
+        mode = _mode(one)
         directory = one.name.endswith((b"/", b"\\")) or stat.S_ISDIR(mode)
-        yield from told.folders.above(path, self._start)
+        for folder in told.folders.above(path, self._start):
+            stated = self._looked[1].get(folder.path)
+            yield self._named(stated, folder.path, _mode(stated), directory=True) if stated is not None else folder
         told.owned += self._owned(one)
         if directory and not told.folders.add(path):
             return
@@ -222,15 +226,21 @@ class ZipTree:
     # ---- a report of Cellebrite --------------------------------------------------------------------------------------------
 
     @cached_property
-    def _report(self) -> Central | None:
-        """The member that is the report, if this archive has one."""
+    def _looked(self) -> tuple[Central | None, dict[tuple[bytes, ...], Central]]:
+        """The member that is the report, if this archive has one, and else the folders that are members: they may follow their files."""
+        folders: dict[tuple[bytes, ...], Central] = {}
         for one in self.members():
             if one.name.lower() == b"report.xml" and not one.encrypted:
-                try:
-                    return one if is_report(self._reader(one)(0, USUAL)) else None
-                except OSError:
-                    return None
-        return None
+                with contextlib.suppress(OSError):
+                    if is_report(self._reader(one)(0, USUAL)):
+                        return one, {}
+            elif one.name.endswith(b"/") and len(folders) < _MOST_FOLDERS:
+                folders.setdefault(split_path(name_of(one)), one)
+        return None, folders
+
+    @property
+    def _report(self) -> Central | None:
+        return self._looked[0]
 
     @property
     def is_report(self) -> bool:
@@ -340,6 +350,11 @@ class ZipTree:
             return self._reader(one)(0, one.size)
         except OSError:
             return None
+
+
+def _mode(one: Central) -> int:
+    """Return a member's mode, 0 where the archive was not made on a system that has them."""
+    return one.attributes >> 16 if one.made_by in (_UNIX, _MAC) else 0
 
 
 def _as_told(made: Named, fact: FileFact) -> None:
