@@ -22,7 +22,7 @@ DEV_INSTALLED = $(VENV)/dev-installed
 PYTEST = $(BIN)/python -m pytest -q -n $(TEST_JOBS)
 
 .DELETE_ON_ERROR:
-.PHONY: help demo test test-fast test-thorough lint types check bench bench-carve bench-lists bench-caches bench-phones mutants images docs wheel-check clean
+.PHONY: help demo test test-fast test-thorough lint types check bench bench-carve bench-lists bench-caches bench-phones recall mutants images docs wheel-check clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' Makefile
@@ -66,6 +66,9 @@ bench-lists: $(DEV_INSTALLED) ## hash lists, likeness and blocks against their p
 
 bench-caches: $(DEV_INSTALLED) ## a browser's cache of 1 GiB: seconds a core, every body checked
 	@$(BIN)/python bench/caches.py
+
+recall: $(DEV_INSTALLED) ## what real caches, histories and databases hold and what of it is found: recall and precision by source
+	@$(BIN)/python -m pytest -q -s -p no:xdist tests/plugins/test_recall.py $(PYTEST_ARGS)
 
 bench-phones: $(DEV_INSTALLED) ## a phone's extraction of 100,000 files as ZIP, also one without its list: seconds and memory until it is listed
 	@$(BIN)/python bench/zip_extraction.py
