@@ -1,4 +1,4 @@
-"""What is read beside TSK's listing: HFS+'s records of files that it gives up on, YAFFS2's marked names."""
+"""What is read beside other listings: HFS+'s records of files that TSK gives up on, YAFFS2's marked names, APFS's snapshots."""
 
 from __future__ import annotations
 
@@ -11,9 +11,11 @@ from targets import Target
 
 from triage.filesystem.checks.hfsformat import ATTRIBUTES, CATALOG
 from triage.filesystem.hfsforks import HfsForks
+from triage.filesystem.trees.apfssnapshots import SnapshotError, SnapshotReader
 from triage.filesystem.yaffsname import YaffsNames
 
 sys.path.append(str(Path(__file__).resolve().parents[1] / "filesystem"))
+from apfs_maker import Container, smallest
 from test_filesystem_hfsforks import IMAGE, File
 
 _NODES = 6
@@ -52,7 +54,15 @@ def _names(data: bytes) -> None:
     assert keep == (name == data[4:])
 
 
+def _snapshots(data: bytes) -> None:
+    reader = SnapshotReader(Container(data))
+    for snapshot in reader.of(0):
+        assert len(reader.at(0, snapshot).read_at(0, len(data))) == len(data)
+
+
 TARGETS = [
+    Target("apfs-snapshots", _snapshots, lambda: [smallest()], ("triage.filesystem.trees.apfssnapshots",),
+           (SnapshotError, OSError, struct.error)),
     Target("hfs-forks", _forks, lambda: [_seed()], ("triage.filesystem.hfsforks", "triage.filesystem.hfsrecords")),
     Target("yaffs-names", _names, lambda: [struct.pack("<I", 1 << 18 | 261) + b"gone.jpg#261,1.jpg"], ("triage.filesystem.yaffsname",)),
-]
+]  # fmt: skip

@@ -116,7 +116,7 @@ class _Opener:
             for one in inner if volume.encryption is Encryption.NONE else ():
                 if one.encryption is Encryption.UNLOCKED:  # of a container whose volumes are locked one by one
                     self.facts[unlocked_fact(one)] = f"{one.file_system}, one of {volume.name}"
-        elif kind == APFS and views and all(view.encrypted for view in views):
+        elif kind == APFS and any(view.encrypted for view in views):
             self._lock(volume)
         if volume.encryption is Encryption.LOCKED and self._passwords and not any(view.medium is not None for view in views):
             self._say(volume, f"{volume.name} ({volume.file_system}): no password that was given opens it")
@@ -152,7 +152,15 @@ class _Opener:
         scheme = view.scheme or f"{kind} in {outer.name}"
         encrypted = view.encrypted or outer.encryption is not Encryption.NONE
         said: list[Problem] = []
-        if isinstance(medium, ApfsView):
+        if isinstance(medium, ApfsView) and medium.after is not None:
+            block = max(512, int.from_bytes(medium.read_at(36, 4), "little"))
+            inner = [
+                Volume(
+                    evidence=outer.evidence, number=1, offset=0, size=medium.size, scheme=scheme, label=view.label, file_system="APFS",
+                    block_size=block, found_by=SNAPSHOT,
+                )
+            ]  # fmt: skip
+        elif isinstance(medium, ApfsView):
             tree = ApfsTree(self.layered, at, medium.size)
             inner = [
                 Volume(

@@ -87,8 +87,12 @@ def _filevault(ask: Ask) -> list[View]:
 def _apfs(ask: Ask) -> list[View]:
     found = []
     for one in open_container(ask.part, ask.offset, ask.passwords, ask.beat):
-        said = (f"the APFS volume {one.name!r} is encrypted and locked: nothing in it was examined",) if one.view is None else ()
-        found.append(View(one.view, one.name, encrypted=one.encrypted, said=said))
+        if one.snapshot is not None:
+            label = f"snapshot {one.snapshot.name} of {one.name} of {iso_time(one.snapshot.made)}"
+            found.append(View(one.view, label, "APFS snapshot", encrypted=one.encrypted))
+            continue
+        locked = f"the APFS volume {one.name!r} is encrypted and locked: nothing in it was examined" if one.view is None else ""
+        found.append(View(one.view, one.name, encrypted=one.encrypted, said=tuple(text for text in (one.said or locked,) if text)))
     return found
 
 
