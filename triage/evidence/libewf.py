@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+UNCHECKED = "libewf does not tell chunks that fail their checksum: triage verify tells whether the medium is what was acquired"
 _HEADER_NAMES = {
     "case_number": "case number",
     "description": "description",

@@ -16,7 +16,7 @@ from triage.evidence.ewf import EwfMedium, read_index, segment_number
 from triage.evidence.ewf_index import DamagedSetError, UnsupportedVariantError
 from triage.evidence.ewf_salvage import SalvagedMedium
 from triage.evidence.folder import FolderMedium
-from triage.evidence.libewf import LibewfMedium
+from triage.evidence.libewf import UNCHECKED, LibewfMedium
 from triage.evidence.medium import FileMedium
 from triage.evidence.packed import STREAMS, open_packed
 from triage.evidence.segments import find_segments, number_by_name
@@ -108,7 +108,7 @@ def _open_container(
         return _Opened(EwfMedium(segments, index), index.facts, {}, index.warnings + _misnamed(segments), kind)
     if container is EWF2:
         other = LibewfMedium(segments)
-        return _Opened(other, other.facts, other.stored_digests, [], kind)
+        return _Opened(other, other.facts, other.stored_digests, [UNCHECKED], kind)
     if kind in STREAMS:
         return _open_packed(kind, segments, size, beat)
     if container is ANDROID:

@@ -84,7 +84,7 @@ def find_segments(path: Path) -> tuple[Container, list[Path]]:
     if container in (EWF, L01):
         return container, _ewf_segments(path)
     if container is EWF2:
-        return container, _by_name(path)
+        return container, _second_ewf(path)
     if container in (FOLDER, BUNDLE):
         return container, [path]
     if container is AD1:
@@ -107,11 +107,31 @@ def _first_part(path: Path) -> Path:
     return path
 
 
-def _by_name(path: Path) -> list[Path]:
-    stem = path.name[:-2]
-    if not path.name[-2:].isdigit():
-        return [path]
-    return sorted(p for p in path.parent.iterdir() if p.name[:-2] == stem and p.name[-2:].isdigit())
+def _second_ewf(path: Path) -> list[Path]:
+    """Collect a set of the second version by the number and the set's identifier in the files' headers (libewf, "EWF 2", file header)."""
+    mine = _set_and_number(path)
+    found: dict[int, Path] = {}
+    for sibling in sorted(path.parent.iterdir()) if mine is not None else ():
+        other = _set_and_number(sibling) if sibling.is_file() else None
+        if other is None or mine is None or other[0] != mine[0]:
+            continue
+        if other[1] in found and sibling != path:
+            continue  # a copy of the set lies beside it
+        found[other[1]] = sibling
+    missing = [n for n in range(1, max(found, default=0) + 1) if n not in found]
+    if missing:
+        shown = ", ".join(map(str, missing[:5])) + (f" and {len(missing) - 5} more" if len(missing) > 5 else "")
+        raise EvidenceError(f"segment {shown} of {path.name}'s set is missing", hint="put it beside the others")
+    return [found[n] for n in sorted(found)] or [path]
+
+
+def _set_and_number(path: Path) -> tuple[bytes, int] | None:
+    try:
+        with path.open("rb") as file:
+            head = file.read(32)
+    except OSError:
+        return None
+    return (head[16:32], int.from_bytes(head[12:16], "little")) if len(head) == 32 and head.startswith(b"EVF2\r\n\x81\0") else None
 
 
 def _ewf_segments(path: Path) -> list[Path]:
