@@ -36,8 +36,8 @@ test: $(DEV_INSTALLED) ## set up and run every test
 test-fast: $(DEV_INSTALLED) ## the tests that take seconds and need nothing from outside the checkout
 	@$(PYTEST) -m 'not slow and not evidence' $(PYTEST_ARGS)
 
-test-thorough: $(DEV_INSTALLED) ## runs that are killed at twenty moments, and disks that are full at six (make test tries half of them)
-	@TRIAGE_THOROUGH=1 $(PYTEST) tests/engine/test_engine_kill.py tests/engine/test_engine_full_disk.py
+test-thorough: $(DEV_INSTALLED) ## runs that are killed at twenty moments, and disks that are full at six (make test tries some of them)
+	@TRIAGE_THOROUGH=1 $(PYTEST) tests/engine/test_engine_kill.py tests/engine/test_engine_full_disk.py tests/test_built_in_images.py
 
 lint: $(DEV_INSTALLED) ## style and common mistakes (ruff)
 	@$(BIN)/ruff check .

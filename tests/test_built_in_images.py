@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -91,6 +92,7 @@ def test_the_demo_ends_with_the_queue_and_the_report(tmp_path: Path, capsys: pyt
     assert str(tmp_path / "demo" / "report" / "index.html") in out
 
 
+@pytest.mark.skipif(not os.environ.get("TRIAGE_THOROUGH"), reason="for make test-thorough; test_filesystem_poison.py has it too")
 def test_phantom_orphans_are_bounded_and_counted(image: Callable[[str], Path], tmp_path: Path) -> None:
     with _case(image("fat-orphans.raw"), tmp_path / "case") as case:
         orphans = sum(1 for row in case.files(where="state=orphan"))

@@ -132,7 +132,7 @@ def test_kills_at_random_moments_leave_the_same_case(
 ) -> None:
     killed: Counter[str] = Counter()
     dice = random.Random(20)
-    tried = moments(dice) if THOROUGH else moments(dice)[::2]
+    tried = moments(dice) if THOROUGH else moments(dice)[::3]
     for number, (name, reached, delay) in enumerate(tried):
         case = tmp_path / f"case{number}"
         pid = fork_server.start(command(listed_image, case), batch_items=BATCH)
@@ -150,8 +150,8 @@ def test_kills_at_random_moments_leave_the_same_case(
         assert not list(case.glob("*.new")) + list(case.glob("*-wal")) + list(case.glob("*.partial"))
         shutil.rmtree(case)
     assert sum(killed.values()) - killed["over"] >= 0.6 * len(tried), killed
-    assert killed["batches"] >= 2, killed
-    assert len(killed) >= 3, killed
+    assert killed["batches"] >= (2 if THOROUGH else 1), killed
+    assert len(killed) >= (4 if THOROUGH else 2), killed
 
 
 def test_a_case_that_is_killed_again_and_again_gets_there(
