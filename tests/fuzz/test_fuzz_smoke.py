@@ -12,7 +12,7 @@ from targets import TARGETS, Target
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
-INPUTS = 40
+INPUTS = 20
 """Inputs a target here, behind its seeds."""
 
 # Rooms whose modules take bytes or text from evidence, from lists, profiles or workers: each module has a target, or a reason here.
