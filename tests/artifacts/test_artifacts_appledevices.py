@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 sys.path.append(str(Path(__file__).resolve().parents[1] / "plugins"))
-from real_samples import ARTIFACTS, findings, item_of, mutants, needs_samples, never_fails, problems, run
+from real_samples import ARTIFACTS, findings, item_of, mutants, needs_samples, never_fails, plaso_sample, problems, run
 
 if TYPE_CHECKING:
     from triage.plugin import Finding
@@ -19,8 +19,6 @@ if TYPE_CHECKING:
 UDID = "1cb128eafa77c5be74283e9a3a2130af36a3c059"
 BACKUP = f"vol1/Users/kim/AppData/Roaming/Apple Computer/MobileSync/Backup/{UDID}/Info.plist"
 PREFERENCES = "vol1/private/var/mobile/Library/Preferences"
-MAC = ARTIFACTS / "plaso_macos"
-NOT_HERE = pytest.mark.skipif(not MAC.is_dir(), reason="these samples are not here")
 WHEN = datetime(2024, 5, 6, 7, 8, 9)  # noqa: DTZ001 - property lists keep UTC without saying so
 
 
@@ -48,24 +46,23 @@ class TestRealSamples:
         )
         assert (one.title, one.data["languages"]) == ("the languages and region: en-FR, fr-FR (en_FR)", ["en-FR", "fr-FR"])
 
-    @NOT_HERE
     def test_a_mac(self) -> None:
         home = "vol1/Users/kim/Library/Preferences"
-        found = said((MAC / "com.apple.iPod.plist").read_bytes(), f"{home}/com.apple.iPod.plist")
+        found = said(plaso_sample("com.apple.iPod.plist"), f"{home}/com.apple.iPod.plist")
         assert [(one.data["serial"], one.data["times"]) for one in found] == [
             ("A009A113Q00", 5), ("ADALTHING012", 18), ("RJUPNASALIR12", 7), ("526F676572", 1),
         ]  # fmt: skip
         assert (found[1].data["time"], found[1].data["imei"]) == ("2014-04-30T17:50:22Z", "005550123044440")
         name = "com.apple.airport.preferences.plist"
-        found = said((MAC / name).read_bytes(), f"vol1/Library/Preferences/SystemConfiguration/{name}")
+        found = said(plaso_sample(name), f"vol1/Library/Preferences/SystemConfiguration/{name}")
         assert [one.data["name"] for one in found] == ["europa", "CampusNet", "Bose SoundLink Air Network", "Boingo Hotspot"]
         assert (found[0].data["time"], found[0].data["bssid"]) == ("2013-07-30T00:29:26Z", "0:1d:d2:b8:6e:40")
         name = "com.apple.coreservices.appleidauthenticationinfo.ABC0ABC1-ABC0-ABC0-ABC0-ABC0ABC1ABC2.plist"
-        (one,) = said((MAC / name).read_bytes(), f"{home}/{name}")
+        (one,) = said(plaso_sample(name), f"{home}/{name}")
         assert (one.data["account"], one.data["created_time"]) == ("email@domain.com", "2013-06-24T20:46:42Z")
-        (one,) = said((MAC / "user.plist").read_bytes(), "vol1/private/var/db/dslocal/nodes/Default/users/user.plist")
+        (one,) = said(plaso_sample("user.plist"), "vol1/private/var/db/dslocal/nodes/Default/users/user.plist")
         assert one.data["password_time"] == "2013-12-28T04:35:47Z"
-        found = said((MAC / "loginwindow.plist").read_bytes(), "vol1/Library/Preferences/com.apple.loginwindow.plist")
+        found = said(plaso_sample("loginwindow.plist"), "vol1/Library/Preferences/com.apple.loginwindow.plist")
         assert [one.kind for one in found] == ["autostart"] * 3
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import random
+import tarfile
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,6 +22,17 @@ ARTIFACTS, TRUTH = EVIDENCE / "artifacts", EVIDENCE / "truth"
 PLUGINS = find_plugins().plugins
 
 needs_samples = [pytest.mark.evidence, pytest.mark.skipif(not ARTIFACTS.is_dir(), reason="the shared evidence is not here")]
+
+
+@cache
+def _plaso() -> dict[str, bytes]:
+    with tarfile.open(Path(__file__).parent / "plaso_samples.tar.xz") as archive:
+        return {one.name: held.read() for one in archive if (held := archive.extractfile(one)) is not None}
+
+
+def plaso_sample(name: str) -> bytes:
+    """Return a file of plaso's ``test_data`` (Apache-2.0), which the shared evidence has not."""
+    return _plaso()[name]
 
 
 def item_of(data: bytes, path: str, beside: dict[str, bytes] | None = None) -> Item:

@@ -7,13 +7,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 from android_maker import Abx, Again, Hex, message
-from real_samples import ARTIFACTS, findings, item_of, mutants, needs_samples, never_fails, problems, run
+from real_samples import findings, item_of, mutants, never_fails, plaso_sample, problems, run
 
 if TYPE_CHECKING:
     from triage.plugin import Finding, Item
 
 SYSTEM = "vol1/data/system"
-REAL = ARTIFACTS / "plaso_android/usage-history.xml"
 
 
 def said(data: bytes | str, path: str) -> list[Finding]:
@@ -23,11 +22,8 @@ def said(data: bytes | str, path: str) -> list[Finding]:
 
 
 class TestRealSamples:
-    pytestmark = needs_samples
-
-    @pytest.mark.skipif(not REAL.is_file(), reason="this sample is not here")
     def test_a_history_of_use(self) -> None:
-        data = REAL.read_bytes()
+        data = plaso_sample("usage-history.xml")
         found = said(data, f"{SYSTEM}/usagestats/usage-history.xml")
         assert len(found) == data.count(b"<comp ") == 28
         assert found[0].data == {

@@ -8,15 +8,13 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 import pytest
-from real_samples import ARTIFACTS, findings, item_of, mutants, needs_samples, never_fails, problems, run
+from real_samples import findings, item_of, mutants, never_fails, plaso_sample, problems, run
 
 if TYPE_CHECKING:
     from triage.plugin import Finding, Item
 
 HOME = "vol1/home/kim"
 WTMP = "vol1/var/log/wtmp"
-REAL = ARTIFACTS / "plaso_linux"
-NOT_HERE = pytest.mark.skipif(not REAL.is_dir(), reason="these samples are not here")
 
 
 def said(data: str | bytes, path: str) -> list[Finding]:
@@ -29,36 +27,27 @@ def titles(data: str | bytes, path: str) -> list[str]:
     return [one.title for one in said(data, path)]
 
 
-def real(name: str) -> bytes:
-    return (REAL / name).read_bytes()
-
-
 class TestRealSamples:
-    pytestmark = needs_samples
-
-    @NOT_HERE
     def test_logins(self) -> None:
-        found = said(real("utmp"), WTMP)
+        found = said(plaso_sample("utmp"), WTMP)
         assert Counter(f.kind for f in found) == {"login": 6, "device-state": 1}
         assert found[0].data == {"time": "2013-12-13T14:45:09.688666Z", "system": "3.8.0-33-generic"}
-        results = run("linux_system", item_of(real("wtmp.1"), WTMP))
+        results = run("linux_system", item_of(plaso_sample("wtmp.1"), WTMP))
         (one,) = findings(results)
         assert (one.title, one.data["time"], one.data["address"]) == (
             "userA logged in on pts/32 from 10.10.122.1", "2011-12-01T17:36:38.432935Z", "10.10.122.1",
         )  # fmt: skip
         assert [p.message for p in problems(results)] == ["1 bytes at the end of a record of logins are no whole one"]
 
-    @NOT_HERE
     @pytest.mark.parametrize(
         ("name", "when"), [("aarch64", "2026-07-03T14:57:58Z"), ("s390", "2026-07-04T05:00:25Z"), ("x86_64", "2026-07-03T14:58:29Z")]
     )
     def test_records_of_every_machine(self, name: str, when: str) -> None:
-        found = said(real(f"utmp_{name}"), WTMP)
+        found = said(plaso_sample(f"utmp_{name}"), WTMP)
         assert [(f.title, f.data["time"]) for f in found] == [("the computer was started", when), ("the computer was shut down", when)]
 
-    @NOT_HERE
     def test_records_behind_broken_ones_are_found(self) -> None:
-        results = run("linux_system", item_of(real("utmp_corrupted"), WTMP))
+        results = run("linux_system", item_of(plaso_sample("utmp_corrupted"), WTMP))
         assert [(f.data["account"], f.data["time"]) for f in findings(results)] == [
             ("alice", "2023-11-14T22:30:00Z"), ("bob", "2023-11-14T22:46:40Z"),
         ]  # fmt: skip
@@ -67,32 +56,30 @@ class TestRealSamples:
             "50 bytes at the end of a record of logins are no whole one",
         ]
 
-    @NOT_HERE
     def test_histories(self) -> None:
-        bash = said(real("bash_history"), f"{HOME}/.bash_history")
+        bash = said(plaso_sample("bash_history"), f"{HOME}/.bash_history")
         assert [f.data["time"][:19] for f in bash] == [
             "2013-10-01T12:36:17", "2013-10-01T12:36:18", "2013-10-01T12:36:19", "2021-06-10T22:30:36",
         ]  # fmt: skip
         assert bash[3].data["command"] == 'binary argument1 "--params=\\\nparam1=foo,\nparam2=bar\n" argument2'
-        late = said(real("bash_history_desync"), f"{HOME}/.bash_history")
+        late = said(plaso_sample("bash_history_desync"), f"{HOME}/.bash_history")
         assert ([f.data["command"] for f in late][:2], "time" in late[0].data) == (["/sbin/reboot", "/usr/lib/plaso"], False)
-        zsh = said(real("zsh_extended_history.txt"), f"{HOME}/.zsh_history")
+        zsh = said(plaso_sample("zsh_extended_history.txt"), f"{HOME}/.zsh_history")
         two_lines = "echo dfgdfg \\\n& touch " + "/".join(("", "tmp", "afile"))
         assert [f.data["command"] for f in zsh] == ["cd plaso", "ls", two_lines, "PYTHONPATH=. ./runtests.py"]
-        fish = said(real("fish_history"), f"{HOME}/.local/share/fish/fish_history")
+        fish = said(plaso_sample("fish_history"), f"{HOME}/.local/share/fish/fish_history")
         assert (len(fish), fish[-1].data["command"], fish[-1].data["time"]) == (10, "cd plaso", "2021-07-11T02:58:35Z")
-        vim = said(real(".viminfo"), f"{HOME}/.viminfo")
+        vim = said(plaso_sample(".viminfo"), f"{HOME}/.viminfo")
         assert Counter(f.kind for f in vim) == {"command": 4, "recent-file": 2}
         assert (vim[4].data["path"], vim[4].data["time"]) == ("~\\_vimrc", "2009-02-13T23:31:38Z")
 
-    @NOT_HERE
     def test_programs(self) -> None:
-        data = real("apt_history.log")
+        data = plaso_sample("apt_history.log")
         found = said(data, "vol1/var/log/apt/history.log")
         assert len(found) == sum(line.startswith((b"Install:", b"Upgrade:", b"Remove:", b"Purge:")) for line in data.split(b"\n")) == 10
         assert found[5].title == "installed: forensics-all and 428 more"
         assert (found[5].data["by"], found[5].data["time"], found[5].data["time_basis"]) == ("jxs (1005)", "2019-07-12T04:08:31", "local")
-        assert titles(real("dpkg.log"), "vol1/var/log/dpkg.log") == ["installed: base-passwd"]
+        assert titles(plaso_sample("dpkg.log"), "vol1/var/log/dpkg.log") == ["installed: base-passwd"]
 
 
 def record(

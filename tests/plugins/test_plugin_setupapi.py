@@ -6,13 +6,12 @@ import time
 from typing import TYPE_CHECKING
 
 import pytest
-from real_samples import ARTIFACTS, findings, item_of, mutants, needs_samples, never_fails, run
+from real_samples import findings, item_of, mutants, never_fails, plaso_sample, run
 
 if TYPE_CHECKING:
     from triage.plugin import Finding, Item
 
 PATH = "vol1/Windows/INF/setupapi.dev.log"
-REAL = ARTIFACTS / "plaso_windows"
 
 
 def said(data: str | bytes, path: str = PATH) -> list[Finding]:
@@ -20,11 +19,8 @@ def said(data: str | bytes, path: str = PATH) -> list[Finding]:
 
 
 class TestRealSamples:
-    pytestmark = needs_samples
-
-    @pytest.mark.skipif(not (REAL / "setupapi.dev.log").is_file(), reason="this sample is not here")
     def test_a_stick_is_told_with_its_serial_number(self) -> None:
-        (one,) = said((REAL / "setupapi.dev.log").read_bytes())
+        (one,) = said(plaso_sample("setupapi.dev.log"))
         assert one.title == "a portable device or volume (Generic Flash Disk) was connected for the first time that this log knows"
         assert one.data == {
             "time": "2016-11-22T23:50:30.938", "time_basis": "local", "name": "Generic Flash Disk",
@@ -33,9 +29,8 @@ class TestRealSamples:
                         "{53f56307-b6bf-11d0-94f2-00a0c91efb8b}",
         }  # fmt: skip
 
-    @pytest.mark.skipif(not (REAL / "setupapi.setup.log").is_file(), reason="this sample is not here")
     def test_what_was_there_at_first(self) -> None:
-        found = said((REAL / "setupapi.setup.log").read_bytes(), "vol1/Windows/INF/setupapi.setup.log")
+        found = said(plaso_sample("setupapi.setup.log"), "vol1/Windows/INF/setupapi.setup.log")
         assert [f.title for f in found] == [
             "a disk (VBOX CD-ROM) was there when Windows was set up",
             "a USB device was there when Windows was set up",

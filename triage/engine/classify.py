@@ -16,6 +16,7 @@ def key_of(entry: Entry) -> str:
     """Return the content key of an entry that has bytes of its own."""
     return entry.locator.key if entry.locator is not None else ""
 
+
 def classify(entry: Entry, profile: Profile) -> tuple[str | None, str | None, int]:
     """Return an entry's content key (``None``: no bytes of its own), why it is not read, and its tier of work."""
     if not has_content(entry) or entry.locator is None:

@@ -16,7 +16,6 @@ if TYPE_CHECKING:
 PLUGIN = "originals"
 _DRIVE = re.compile(r"[A-Za-z]:[\\/]")
 _LISTS = re.compile(r"/(?:eh)?thumbs(?:_vista)?\.db(?=/|$)", re.IGNORECASE)
-
 _CACHE = re.compile(r"(?P<home>(?:[^/]{1,255}/)?)\.(?:cache/)?thumbnails/.*")
 _HOME = re.compile(r"/home/(?P<user>[^/]{1,255})/(?P<rest>.+)")
 

@@ -58,4 +58,3 @@ class HfsTimes:
             times = {name: (value - _SINCE_1904) * 1_000_000_000 for name, value in stored.items() if 0 < value <= _SINCE_1904}
             if times:
                 yield struct.unpack_from(">I", record.body, 8)[0], times
-
