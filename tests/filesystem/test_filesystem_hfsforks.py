@@ -74,13 +74,33 @@ def test_a_file_with_a_large_attribute_is_read_with_all_its_attributes(tmp_path:
 
 def test_places_are_those_of_every_fork() -> None:
     forks = HfsForks(Volume(IMAGE), 4096)
-    assert [(one.name, one.size, sum(length for _, length in one.runs)) for one in forks.of(30) or ()] == [
+    found = forks.of(30)
+    assert found is not None
+    assert found.lost == 0
+    assert [(one.name, one.size, sum(length for _, length in one.runs)) for one in found.places] == [
         (b"", 28, 28), (b"com.apple.provenance", 11, 11), (b"com.example.big", 6000, 6000),
     ]  # fmt: skip
-    for one in forks.of(30) or ():
+    for one in found.places:
         assert b"".join(IMAGE[start : start + length] for start, length in one.runs)
     assert forks.of(999) is None
     assert forks.of(2) is None
+
+
+def test_attributes_that_cannot_be_placed_are_counted_and_said(tmp_path: Path) -> None:
+    data = bytearray(IMAGE)
+    name = "com.example.big".encode("utf-16-be")
+    block, many = struct.unpack_from(">II", data, 1024 + 352 + 16)
+    at = data.index(name, block * 4096, (block + many) * 4096) + len(name)
+    assert struct.unpack_from(">I", data, at)[0] == 0x20
+    struct.pack_into(">Q", data, at + 8, 1 << 30)  # more bytes than its extents have
+    found = HfsForks(Volume(bytes(data)), 4096).of(30)
+    assert found is not None
+    assert ([one.name for one in found.places], found.lost) == ([b"", b"com.apple.provenance"], 1)
+    (tmp_path / "hfs.img").write_bytes(data)
+    run(RunOptions(evidence=(tmp_path / "hfs.img",), case=tmp_path / "case", profile=load_profile("full")), Silent())
+    with Case.open(tmp_path / "case") as case:
+        said = [(p["path"], p["message"]) for p in case.problems()]
+    assert ("vol1/bigattr.txt", "1 forks or extended attributes of this file cannot be placed: they are not listed") in said
 
 
 @pytest.mark.parametrize("seed", range(40))
@@ -95,6 +115,6 @@ def test_damage_never_breaks_it(seed: int) -> None:
             data[at : at + 4] = rng.choice((rng.randbytes(4), b"\0" * 4, b"\xff" * 4))
     forks = HfsForks(Volume(bytes(data)), 4096)
     for address in range(16, 40):
-        for one in forks.of(address) or ():
+        for one in found.places if (found := forks.of(address)) is not None else ():
             assert isinstance(one, Place)
             assert sum(length for _, length in one.runs) == one.size

@@ -45,7 +45,7 @@ def _seed() -> bytes:
 def _forks(data: bytes) -> None:
     forks = HfsForks(_Trees(data), 4096)
     for address in range(16, 40):
-        for one in forks.of(address) or ():
+        for one in found.places if (found := forks.of(address)) is not None else ():
             assert sum(length for _, length in one.runs) == one.size
 
 

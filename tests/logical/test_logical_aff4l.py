@@ -104,6 +104,16 @@ def test_a_digest_that_is_wrong_is_an_error_at_the_end() -> None:
         contents(tree_of(image({"a": SMALL}, digest="0" * 40)))
 
 
+def test_one_whose_description_is_damaged_is_listed_as_the_archive_has_it_and_that_is_said(tmp_path: Path) -> None:
+    (tmp_path / "x.aff4").write_bytes(image({"a": SMALL}, more="<cut"))
+    assert triage(["run", str(tmp_path / "x.aff4"), "--case", str(tmp_path / "case"), "-q"]) == 0
+    with Case.open(tmp_path / "case") as case:
+        assert [v["file_system"] for v in case.volumes()] == ["ZIP archive"]
+        (said,) = [p["message"] for p in case.problems()]
+    assert said.startswith("it is no AFF4 image that can be used as one (")
+    assert said.endswith("): its files are listed as the archive has them")
+
+
 def test_other_archives_are_none() -> None:
     out = io.BytesIO()
     with zipfile.ZipFile(out, "w") as archive:

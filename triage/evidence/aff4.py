@@ -20,7 +20,7 @@ import cramjam
 import numpy as np
 
 from triage.errors import EvidenceError
-from triage.evidence.aff4turtle import Table, local, parse_turtle
+from triage.evidence.aff4turtle import Table, TurtleError, local, parse_turtle
 from triage.evidence.medium import DamagedRangeError, FileMedium
 from triage.evidence.yal import MediumFile
 
@@ -63,7 +63,7 @@ class Volume:
             self._zip = zipfile.ZipFile(cast("BinaryIO", _Archive(file)))
             self._members = {info.filename: info for info in self._zip.infolist()}
             self.table: Table = parse_turtle(self.read("information.turtle", _LARGEST_TURTLE).decode())
-        except (*_ZIP_ERRORS, OSError) as error:
+        except (*_ZIP_ERRORS, OSError, TurtleError) as error:
             raise Aff4Error(f"its list of members, or what it states of itself, cannot be read ({type(error).__name__})") from error
 
     def read(self, name: str, most: int) -> bytes:

@@ -29,6 +29,13 @@ class Place(NamedTuple):
     runs: tuple[tuple[int, int], ...]
 
 
+class Forks(NamedTuple):
+    """Where what belongs to a file lies, its data first; ``lost``: how many further forks and attributes could not be placed."""
+
+    places: list[Place]
+    lost: int
+
+
 class HfsForks:
     """Finds them in a volume that TSK opened, of blocks of ``block`` bytes."""
 
@@ -38,7 +45,7 @@ class HfsForks:
         self._attributes: Records | None = None
         self._lies: list[tuple[int, int]] = []  # of the attributes file: where its runs begin in the volume, and how long they are
 
-    def of(self, address: int) -> list[Place] | None:
+    def of(self, address: int) -> Forks | None:
         """Return where a file's data, its resource fork and its extended attributes lie, in this order.
 
         ``None`` where its record is not found, or its data are in more than eight pieces, the further of which stand elsewhere.
@@ -49,15 +56,16 @@ class HfsForks:
         body = self._record(self._catalog, address)
         if body is None:
             return None
-        found = []
+        found: list[Place | None] = []
         for name, at in ((b"", _DATA_FORK), (b"RSRC", _RESOURCE_FORK)):
             fork = read_fork(body, at)
             runs = self._places(fork.extents, fork.size)
             if runs is None and not name:
                 return None
-            if runs is not None and (fork.size or not name):
-                found.append(Place(name, fork.size, runs))
-        return [*found, *self._extended(self._attributes, address)]
+            if fork.size or not name:
+                found.append(Place(name, fork.size, runs) if runs is not None else None)
+        found += self._extended(self._attributes, address)
+        return Forks([one for one in found if one is not None], found.count(None))
 
     @staticmethod
     def _record(catalog: Records, address: int) -> bytes | None:
@@ -72,25 +80,28 @@ class HfsForks:
                     return body
         return None
 
-    def _extended(self, tree: Records, address: int) -> Iterator[Place]:
+    def _extended(self, tree: Records, address: int) -> Iterator[Place | None]:
+        """Yield a file's extended attributes, ``None`` for one that cannot be placed."""
         forks: dict[bytes, tuple[int, list[Extent]]] = {}
-        for _, record in zip(range(_MOST), tree.of(address), strict=False):
+        for number, record in enumerate(tree.of(address)):
+            if number >= _MOST:
+                yield None
+                continue
             body = record.body
             kind = int.from_bytes(body[:4], "big")
             if kind == _INLINE and len(body) >= 16:
                 size = struct.unpack_from(">I", body, 12)[0]
-                place = self._inline(record, size)
-                if place is not None:
-                    yield place
+                yield self._inline(record, size)
             elif kind == _FORK and len(body) >= 88:
                 fork = read_fork(body, 8)
                 forks[record.name] = (fork.size, list(fork.extents))
             elif kind == _EXTENTS and len(body) >= 72 and record.name in forks:
                 forks[record.name][1].extend(read_extents(body, 8))
+            else:
+                yield None
         for name, (size, extents) in forks.items():
             runs = self._places(extents, size)
-            if runs is not None:
-                yield Place(utf8(name), size, runs)
+            yield Place(utf8(name), size, runs) if runs is not None else None
 
     def _inline(self, record: Record, size: int) -> Place | None:
         """Return where an attribute's bytes stand in the attributes file, as far as that lies in one run."""

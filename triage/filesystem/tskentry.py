@@ -303,7 +303,10 @@ class EntryMaker:
             **common,
         )
         if forks is not None:
-            yield from ((one, meta_type) for one in self._by_forks(entry, forks, full, counted))
+            yield from ((one, meta_type) for one in self._by_forks(entry, forks.places, full, counted))
+            if forks.lost:
+                message = f"{forks.lost} forks or extended attributes of this file cannot be placed: they are not listed"
+                self.problems.append(self.problem(Severity.ERROR, message, entry=entry))
             return
         self.note(entry, runs)
         yield entry, meta_type

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 from typing import TYPE_CHECKING, cast
 
 from triage.errors import EvidenceError, PasswordError
@@ -47,8 +46,10 @@ def open_tree(kind: str, medium: Medium, beat: Callable[[], None], passwords: Se
     what = _form(kind)
     if what == "zip":
         if looks_logical(medium):
-            with contextlib.suppress(Aff4Error):
+            try:
                 return Aff4LogicalTree(medium, 0, medium.size, beat), _AFF4
+            except Aff4Error as error:
+                return ZipTree(medium, 0, medium.size, beat, note=f"it is no AFF4 image that can be used as one ({error})"), _NAMES[what]
         return ZipTree(medium, 0, medium.size, beat), _NAMES[what]
     if what == "ad1":
         return Ad1Tree(medium, 0, medium.size, beat), _NAMES[what]

@@ -70,8 +70,10 @@ class ZipTree:
     Raises :class:`NoListError` when it has neither a list that can be read nor a member at its beginning.
     """
 
-    def __init__(self, medium: Medium, offset: int, size: int, beat: Callable[[], None] = lambda: None) -> None:
+    def __init__(self, medium: Medium, offset: int, size: int, beat: Callable[[], None] = lambda: None, *, note: str = "") -> None:
+        """``note``: what is to be said of how the archive is read."""
         self.label = ""
+        self._note = note
         self.block_size = 1
         self.checked = False
         self._read_at: ReadAt = lambda at, length: medium.read_at(offset + at, length)
@@ -154,6 +156,8 @@ class ZipTree:
 
     def names(self) -> Iterator[Named | Fault]:
         """Yield each member, before it the folders that lead to it and have no member of their own."""
+        if self._note:
+            yield Fault(Severity.WARNING, f"{self._note}: its files are listed as the archive has them")
         told = _Told((yield from self._told()), self._length + _TRAILER)
         if self._missing:
             found = yield from self._followed(told, set())

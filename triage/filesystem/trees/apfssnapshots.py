@@ -63,7 +63,8 @@ class SnapshotReader:
         omap = self._tree_of(int.from_bytes(newest[0xA0:0xA8], "little"))
         newer = int.from_bytes(newest[16:24], "little")
         held = {oid: place for oid, (place, _) in _latest(self._mappings(omap)[0], newer).items()}
-        self._volumes = [held[number] for number in numbers if number in held]
+        # One that the map lacks keeps its turn: libfsapfs counts it, and the others must not be taken for it.
+        self._volumes = [held.get(number, -1) for number in numbers if number]
         """Blocks of the volumes' superblocks, in the order in which libfsapfs gives them."""
 
     def of(self, volume: int) -> list[Snapshot]:
