@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import struct
+import tracemalloc
 import zlib
+from array import array
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -17,7 +19,7 @@ from triage.errors import EvidenceError
 from triage.escape import show
 from triage.evidence import ewf
 from triage.evidence.ewf import EwfMedium, read_index
-from triage.evidence.ewf_index import DamagedSetError, EwfIndex, read_facts, read_small
+from triage.evidence.ewf_index import DamagedSetError, EwfIndex, Table, read_facts, read_small
 from triage.evidence.medium import DamagedRangeError
 from triage.evidence.opening import open_evidence
 from triage.evidence.verify import verify
@@ -255,6 +257,20 @@ def test_offsets_past_2_gib_use_all_32_bits() -> None:
     assert 0 < crossed < len(starts) - 2
     assert offsets.tolist() == starts
     assert compressed.tolist()[:-1] == packed[:-1]  # the last one's length is not known here: the reader tries both
+
+
+def test_an_index_of_millions_of_chunks_takes_few_bytes_each(tmp_path: Path) -> None:
+    """A terabyte in chunks of 32 KiB has 30 million of them, and each worker holds its own index."""
+    (tmp_path / "a").touch()
+    tracemalloc.start()
+    index = EwfIndex(chunk_size=32768, chunk_count=2_000_000, sectors=128_000_000)
+    for _ in range(200):
+        index.tables.append(Table(0, array("I", np.arange(10_000, dtype="=u4").tobytes()), 0, 10_000, 10_000, 32768))
+    medium = EwfMedium([tmp_path / "a"], index)
+    taken = tracemalloc.get_traced_memory()[0]
+    tracemalloc.stop()
+    medium.close()
+    assert taken < 6 * index.chunk_count
 
 
 def test_offsets_below_2_gib_keep_their_flags() -> None:

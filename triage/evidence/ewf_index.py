@@ -17,7 +17,7 @@ from triage.escape import show
 from triage.model import iso_time
 
 if TYPE_CHECKING:
-    import numpy as np
+    from array import array
 
 DESCRIPTOR = 76
 """Bytes of a section's descriptor."""
@@ -74,12 +74,39 @@ class Measures(NamedTuple):
 
 @dataclass(slots=True)
 class Table:
-    """One table's chunk offsets, relative to the segment file."""
+    """One table: where the chunks that it names are stored in its segment file.
+
+    ``entries`` are its values as they are stored, four bytes a chunk: a terabyte in chunks of 32 KiB has 30 million of them.
+    ``end`` is where the last chunk ends. From entry ``wide`` on, all 32 bits are the offset (:func:`triage.evidence.ewf.first_wide`).
+    """
 
     segment: int
-    offsets: np.ndarray
-    ends: np.ndarray
-    compressed: np.ndarray
+    entries: array[int]
+    base: int
+    end: int
+    wide: int
+    chunk_size: int
+
+    def __len__(self) -> int:
+        """How many chunks it names."""
+        return len(self.entries)
+
+    def place(self, number: int) -> tuple[int, int, bool]:
+        """Return a chunk's offset, its length as stored, and whether it is deflated."""
+        stored = self.entries[number]
+        offset = self._offset(number)
+        end = self._offset(number + 1) if number + 1 < len(self.entries) else self.end
+        # The last chunk's end is the sectors section's: a larger gap there is harmless.
+        length = min(end - offset, self.chunk_size * 2 + 4096)
+        if number < self.wide:
+            return offset, length, stored >= 1 << 31
+        if number + 1 == len(self.entries):  # what its length would say is not known
+            return offset, length, True
+        return offset, length, length != self.chunk_size + 4
+
+    def _offset(self, number: int) -> int:
+        stored = self.entries[number]
+        return self.base + (stored & 0x7FFFFFFF if number < self.wide else stored)
 
 
 @dataclass(slots=True)
