@@ -52,8 +52,11 @@ class EvidenceInside:
             what = next((text for end, text in _PACKAGES.items() if item.entry.name.lower().endswith(end)), "")
         if not what or item.entry.kind not in _FILES:
             return
-        if kind in ("e01", "l01") and int.from_bytes(item.read_at(9, 2), "little") != 1:
-            return  # a further segment
+        if kind in ("e01", "ex01", "l01"):
+            head = item.read_at(0, 16)
+            second = head[3:5] == b"2\r"  # the format's second version has the segment's number elsewhere
+            if int.from_bytes(head[12:16] if second else head[9:11], "little") != 1:
+                return  # a further segment
         yield item.finding("evidence-inside", what, {"type": kind, "size": item.size, **whose(item.entry.path)})
 
 

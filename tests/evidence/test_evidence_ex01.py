@@ -1,4 +1,5 @@
-"""Ex01, the second version of Expert Witness files, by libewf: a set that its ``ewfacquire`` 20260924 wrote of the built-in fat12.raw."""
+"""Ex01, the second version of Expert Witness files, as others write it: libewf's ``ewfacquire`` 20260924 (deflate) and the Rust library
+``ewf-image`` 0.2.0 (bzip2, chunks of zeros as patterns) wrote the built-in fat12.raw."""
 
 from __future__ import annotations
 
@@ -12,15 +13,12 @@ import pytest
 from triage.case.store import Case
 from triage.cli import run as triage
 from triage.errors import EvidenceError
-from triage.evidence.libewf import UNCHECKED
 from triage.evidence.opening import open_evidence
 from triage.evidence.segments import find_segments
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
-
-pytest.importorskip("pyewf", reason="libewf is not installed")
 
 
 @pytest.fixture
@@ -30,6 +28,14 @@ def ex01(tmp_path: Path, request: pytest.FixtureRequest) -> Path:
     return path
 
 
+def test_one_packed_by_bzip2_gives_the_same_bytes(request: pytest.FixtureRequest, image: Callable[[str], Path]) -> None:
+    record, medium, warnings = open_evidence(request.path.parent / "fat12-bzip2.Ex01")
+    plain = image("fat12.raw").read_bytes()
+    assert (medium.read_at(0, medium.size), warnings) == (plain, [])
+    assert record.stored_digests["md5"] == hashlib.md5(plain).hexdigest()
+    medium.close()
+
+
 def test_its_bytes_are_the_mediums_and_its_facts_are_told(ex01: Path, image: Callable[[str], Path]) -> None:
     record, medium, warnings = open_evidence(ex01)
     plain = image("fat12.raw").read_bytes()
@@ -37,7 +43,7 @@ def test_its_bytes_are_the_mediums_and_its_facts_are_told(ex01: Path, image: Cal
     assert record.kind == "ewf2"
     assert record.stored_digests == {"md5": hashlib.md5(plain).hexdigest(), "sha1": hashlib.sha1(plain).hexdigest()}
     assert (record.facts["case number"], record.facts["examiner"]) == ("2026-17", "tester")
-    assert warnings == [UNCHECKED]
+    assert warnings == []
     medium.close()
 
 
@@ -51,19 +57,32 @@ def test_a_run_gives_what_the_raw_image_gives(ex01: Path, image: Callable[[str],
     assert len(found[0]) > 10
 
 
-def test_changed_bytes_are_found_by_verify(ex01: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_changed_bytes_are_told_where_they_are_and_cost_one_chunk(ex01: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert triage(["verify", str(ex01)]) == 0
     assert json.loads(capsys.readouterr().out)["verdict"] == "verified"
     data = bytearray(ex01.read_bytes())
     data[len(data) // 2] ^= 1
     ex01.write_bytes(data)
     assert triage(["verify", str(ex01)]) == 3
-    assert json.loads(capsys.readouterr().out)["verdict"] == "mismatch"
+    said = json.loads(capsys.readouterr().out)
+    assert (said["verdict"], said["unread"]) == ("incomplete", 32768)
+    assert "an Ex01 chunk is damaged: its checksum is wrong" in said["reasons"][0]
+    triage(["run", str(ex01), "--case", str(tmp_path / "case"), "-q"])
+    with Case.open(tmp_path / "case") as case:
+        assert [row["message"] for row in case.problems()] == ["a directory cannot be listed"]
 
 
-def test_one_that_is_cut_is_refused(ex01: Path) -> None:
+def test_one_that_is_cut_before_its_tables_is_refused(ex01: Path) -> None:
     ex01.write_bytes(ex01.read_bytes()[:5000])
-    with pytest.raises(EvidenceError, match="cannot be opened by libewf"):
+    with pytest.raises(EvidenceError, match=r"disk\.Ex01: the set holds 0 of 6 chunks \(get a whole copy\)"):
+        open_evidence(ex01)
+
+
+def test_a_later_version_of_the_format_is_refused(ex01: Path) -> None:
+    data = bytearray(ex01.read_bytes())
+    data[8] = 3
+    ex01.write_bytes(data)
+    with pytest.raises(EvidenceError, match="is of version 3 of its format, packed by method 1, which is not read"):
         open_evidence(ex01)
 
 
@@ -82,4 +101,10 @@ def test_a_set_is_told_by_its_headers_and_the_missing_one_is_named(tmp_path: Pat
     (tmp_path / "a.Ex02").unlink()
     (tmp_path / "copy of a.Ex02").unlink()
     with pytest.raises(EvidenceError, match=r"segment 2 of a\.Ex01's set is missing"):
+        find_segments(tmp_path / "a.Ex01")
+
+
+def test_a_header_with_a_number_that_cannot_be_takes_no_memory(tmp_path: Path) -> None:
+    (tmp_path / "a.Ex01").write_bytes(head(0xFFFFFFFF))
+    with pytest.raises(EvidenceError, match=r"segment 1, 2, 3, 4, 5 and 4294967289 more of a\.Ex01's set is missing"):
         find_segments(tmp_path / "a.Ex01")

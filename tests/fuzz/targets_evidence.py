@@ -37,6 +37,7 @@ from triage.filesystem.volumes import list_volumes
 from triage.model import Volume
 
 sys.path.append(str(Path(__file__).resolve().parents[1] / "evidence"))
+from ewf2_writer import write_ewf2
 from ewf_writer import sample, write_ewf
 
 VOLUMES = {  # where a file system lies in a built-in image
@@ -100,6 +101,34 @@ def _ewf(data: bytes) -> None:
         for offset in range(0, min(medium.size, 1 << 20), 65536):
             try:
                 medium.read_at(offset, 65536)
+            except DamagedRangeError:
+                continue
+    finally:
+        medium.close()
+
+
+def _ewf2_seeds() -> list[bytes]:
+    with tempfile.TemporaryDirectory() as name:
+        return [
+            write_ewf2(Path(name), sample(5 * 4096 + 1536), a_table=3, **options).paths[0].read_bytes()
+            for options in ({}, {"method": 2}, {"patterns": True, "unread": 2})
+        ]
+
+
+def _ewf2(data: bytes) -> None:
+    """Every other input gets its section descriptors' checksums put right."""
+    raw = bytearray(data)
+    at = len(raw) - 64
+    for _ in range(50 if raw and raw[-1] & 1 else 0):
+        if at < 32:
+            break
+        struct.pack_into("<I", raw, at + 60, zlib.adler32(raw[at : at + 60]))
+        at = min(at - 64, int.from_bytes(raw[at + 8 : at + 16], "little"))
+    _, medium, _ = open_evidence(scratch("fuzz.Ex01", bytes(raw)))
+    try:
+        for number in range(min(medium.size >> 12, 200)):
+            try:
+                medium.read_at(number << 12, 4096)
             except DamagedRangeError:
                 continue
     finally:
@@ -318,6 +347,14 @@ TARGETS = [
         ("triage.evidence.ewf*", "triage.evidence.libewf", "triage.evidence.opening", "triage.evidence.verify", "triage.evidence.medium"),
         (EvidenceError,),
         (b"volume\0\0", b"sectors\0", b"table\0\0\0", b"table2\0\0", b"next\0\0\0\0", b"done\0\0\0\0", b"hash\0\0\0\0"),
+    ),
+    Target(
+        "ewf2",
+        _ewf2,
+        _ewf2_seeds,
+        ("triage.evidence.ewf2*",),
+        (EvidenceError,),
+        (b"EVF2", b"LEF2", b"BZh", b"\x40\0\0\0", b"\1\0\0\0", b"\3\0\0\0", b"\4\0\0\0"),
     ),
     Target(
         "ewf-parts",

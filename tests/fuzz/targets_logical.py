@@ -17,6 +17,7 @@ from triage.evidence.ad1 import Ad1Medium, find_ad1
 from triage.evidence.aff4 import Aff4Error
 from triage.evidence.androidbackup import open_backup
 from triage.evidence.ewf import EwfMedium, read_index
+from triage.evidence.ewf2 import Ewf2Medium
 from triage.evidence.ewf_index import UnsupportedVariantError
 from triage.evidence.folder import FolderMedium
 from triage.evidence.luks import LuksError, open_luks
@@ -34,7 +35,7 @@ from triage.model import Entry, Volume
 
 sys.path += [str(Path(__file__).resolve().parents[1] / folder) for folder in ("logical", "filesystem")]
 from backup_maker import keybag, make_backup, make_old_backup
-from l01_maker import File, write_l01
+from l01_maker import File, write_l01, write_lx01
 from luks_maker import PASSWORD, luks1, luks2
 from test_logical_ad1 import body as ad1_body
 from test_logical_aff4l import image as aff4_image
@@ -57,6 +58,23 @@ def _l01(data: bytes) -> None:
             _tree(L01Tree(medium, 0, medium.size), medium.size)
         finally:
             medium.close()
+
+
+def _lx01(data: bytes) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "a.Lx01"
+        path.write_bytes(data)
+        medium = Ewf2Medium([path])
+        try:
+            _tree(L01Tree(medium, 0, medium.size), medium.size)
+        finally:
+            medium.close()
+
+
+def _lx01_made() -> list[bytes]:
+    with tempfile.TemporaryDirectory() as folder:
+        below = [File("a.txt", b"hello" * 200), File("s·t", b"x", values={"opr": str(0x4002000), "ls": "50"})]
+        return [write_lx01(Path(folder), [File("C", folder=True, below=below)]).read_bytes()]
 
 
 def _l01_made() -> list[bytes]:
@@ -150,6 +168,8 @@ TARGETS = [
            tokens=(b"PK\3\4", b"PK\7\x08", b"PK\1\2", b"PK\5\6", b"PK\6\6", b"PK\6\7", b"\xff" * 4)),
     Target("l01", _l01, _l01_made, ("triage.logical.l01", "triage.evidence.ltree"),
            (EvidenceError, L01Error, OSError, UnsupportedVariantError), ("entry".encode("utf-16-le"), b"\t\0", b"\n\0")),
+    Target("lx01", _lx01, _lx01_made, ("triage.logical.l01", "triage.evidence.ewf2*"), (EvidenceError, L01Error, OSError),
+           ("entry".encode("utf-16-le"), b"\t\0", b"\n\0")),
     Target("ufdr", lambda data: bool(read_report([data[:900], data[900:]])), lambda: [ufdr_report().encode()], ("triage.artifacts.ufdr",),
            (StructureError,), (b"<file ", b"path=", b"Local Path", b"]]>")),
     Target("tar-evidence", _tar, lambda: [tarred()], ("triage.logical.tarfiles", "triage.evidence.tarheaders", "triage.evidence.tarsparse"),

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 sys.path.append(str(Path(__file__).resolve().parents[1] / "evidence"))
+from ewf2_writer import write_ewf2
 from ewf_writer import FACTS, adler, header_text, section, table_body, volume_body
 
 TYPES = [
@@ -53,18 +54,23 @@ def _entries(files: list[File], types: list[str], media: bytearray, counter: lis
     return text
 
 
-def ltree(files: list[File], media: bytearray, *, types: list[str] = TYPES, cut: int | None = None) -> bytes:
-    """Return the section's body; the files' bytes are put at the end of ``media``."""
+def listed(files: list[File], media: bytearray, types: list[str] = TYPES) -> str:
+    """Return the list's text; the files' bytes are put at the end of ``media``."""
     counter = [0]
     mark = 26 if types is TYPES else 0
-    listed = _entries(files, types, media, counter, mark)
+    entries = _entries(files, types, media, counter, mark)
     root = "\t".join("LogicalEntries" if kind == "n" and mark else "1" if kind == "p" else "" for kind in types)
     text = f"5\nrec\ntb\tcl\tn\tfp\tpg\tlg\tig\n{len(media)}\t1\t1\t\t\t\t\n\n"
     text += "perm\n0\t1\np\tn\ts\tpr\tnta\tnti\n0\t0\n1\t\t\t10\t\t\n\n"
     text += "srce\n0\t1\np\tn\tid\tev\ttb\tlo\tpo\tah\tgu\taq\n0\t0\n\t\t\t\t\t\t\t\t\t\n\n"
     text += "sub\n0\t1\np\tn\tid\tnu\tco\tgu\n0\t0\n\t\t\t\t\t\n\n"
-    text += f"entry\n{counter[0]}\t1\n" + "\t".join(types) + f"\n{mark}\t{len(files)}\n{root}\n{listed}\n"
-    data = text.encode("utf-16-le", "surrogatepass")[:cut]
+    text += f"entry\n{counter[0]}\t1\n" + "\t".join(types) + f"\n{mark}\t{len(files)}\n{root}\n{entries}\n"
+    return text
+
+
+def ltree(files: list[File], media: bytearray, *, types: list[str] = TYPES, cut: int | None = None) -> bytes:
+    """Return the section's body; the files' bytes are put at the end of ``media``."""
+    data = listed(files, media, types).encode("utf-16-le", "surrogatepass")[:cut]
     head = hashlib.md5(data, usedforsecurity=False).digest() + struct.pack("<Q", len(data))
     return head + adler(head + bytes(24)) + bytes(20) + data
 
@@ -97,3 +103,10 @@ def write_l01(path: Path, files: list[File], *, types: list[str] = TYPES, chunk_
     add("done")
     path.write_bytes(out)
     return path
+
+
+def write_lx01(folder: Path, files: list[File], *, extensions: tuple[str, ...] = ("Lx01",)) -> Path:
+    """Write an image of the second version; return its first segment."""
+    media = bytearray()
+    text = listed(files, media)
+    return write_ewf2(folder, bytes(media), extensions=extensions, files=text).paths[0]

@@ -1,4 +1,4 @@
-"""L01: files, folders, streams and times as libewf reads them; what is sparse, cut or damaged is said."""
+"""L01 and Lx01: files, folders, streams and times as libewf reads them; what is sparse, cut or damaged is said."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pyewf
 import pytest
-from l01_maker import MADE, OLD_TYPES, TYPES, File, write_l01
+from l01_maker import MADE, OLD_TYPES, TYPES, File, write_l01, write_lx01
 
 from triage.case.store import Case
 from triage.cli import run as triage
@@ -16,6 +16,7 @@ from triage.errors import EvidenceError
 from triage.evidence.opening import open_evidence
 from triage.filesystem.trees.tree import Fault, Named
 from triage.logical.l01 import L01Error, L01Tree
+from triage.model import Kind, TimeBasis
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -50,9 +51,9 @@ def content(medium: Medium, one: Named) -> bytes:
     return b"".join(medium.read_at(at, length) if at is not None else bytes(length) for at, length in one.runs)
 
 
-def of_libewf(path: Path) -> dict[str, bytes]:
+def of_libewf(*paths: Path) -> dict[str, bytes]:
     handle = pyewf.handle()
-    handle.open([str(path)])
+    handle.open([str(path) for path in paths])
     found: dict[str, bytes] = {}
 
     def walk(entry: pyewf.file_entry, above: str) -> None:
@@ -78,6 +79,67 @@ def test_every_file_is_as_libewf_reads_it(types: list[str], tmp_path: Path) -> N
     one = names["C/Users/hello.txt"]
     assert (one.crtime, one.atime, one.mtime) == (MADE * 10**9, (MADE + 1) * 10**9, (MADE + 2) * 10**9)
     assert names["C/Users/gone.txt"].deleted
+
+
+@pytest.mark.parametrize("extensions", [("Lx01",), ("Lx01", "Lx02")])
+def test_every_file_of_the_second_version_is_as_libewf_reads_it(extensions: tuple[str, ...], tmp_path: Path) -> None:
+    path = write_lx01(tmp_path, files(), extensions=extensions)
+    names, faults, medium = listed(path)
+    assert faults == []
+    ours = {name.replace(":", "·"): content(medium, one) for name, one in names.items()}
+    assert ours == of_libewf(*sorted(tmp_path.glob("*.Lx0*")))
+    assert ours["C/Users/noise ü.bin"] == NOISE
+    assert names["C/Users/gone.txt"].deleted
+
+
+@pytest.mark.parametrize("name", ["ewf-image.L01", "ewf-image-zlib.Lx01", "ewf-image-bzip2.Lx01", "ewf-image-split.Lx01"])
+def test_images_that_others_wrote(name: str, request: pytest.FixtureRequest) -> None:
+    """The Rust library ``ewf-image`` 0.2.0 wrote them; libewf 20260924 refuses them (no line feed ends the list, bzip2, two lists)."""
+    names, faults, medium = listed(request.path.parent / name)
+    assert faults == []
+    found = {name: content(medium, one) for name, one in names.items() if one.kind is Kind.FILE}
+    assert found == {
+        "Users/note.txt": b"hello logical\n",
+        "Users/zero.dat": b"",
+        "Users/Ünï – ж/Pictures/noise.bin": random.Random(5).randbytes(3000),
+        "text.txt": b"line of text\n" * 4000,
+        "zeros.bin": bytes(70000),
+    }
+    assert {name for name, one in names.items() if one.kind is Kind.DIRECTORY} == {
+        "Users", "Users/Ünï – ж", "Users/Ünï – ж/Pictures", "empty"
+    }  # fmt: skip
+    one = names["text.txt"]
+    assert (one.mtime, one.time_basis) == (1_709_294_400 * 10**9, TimeBasis.UTC)
+    assert (one.crtime, one.ctime) == ((1_600_000_000 + one.address + 1) * 10**9, (1_700_000_000 + one.address + 1) * 10**9)
+
+
+def test_a_list_of_the_second_version_that_is_damaged_is_said(tmp_path: Path) -> None:
+    path = write_lx01(tmp_path, files())
+    data = bytearray(path.read_bytes())
+    at = data.index("hello.txt".encode("utf-16-le"))
+    data[at] ^= 1
+    path.write_bytes(data)
+    names, faults, _ = listed(path)
+    assert [fault.message for fault in faults] == ["the list of files is damaged: its digest is wrong"]
+    assert "C/Users/iello.txt" in names
+
+
+def test_names_with_line_feeds_and_tabs_in_them(tmp_path: Path) -> None:
+    names, _, _ = listed(write_lx01(tmp_path, [File("a\1b\3c.txt", b"x")]))
+    assert list(names) == ["a\nb\tc.txt"]
+
+
+def test_a_damaged_chunk_of_the_second_version_costs_the_files_in_it(tmp_path: Path) -> None:
+    path = write_lx01(tmp_path, files())
+    data = bytearray(path.read_bytes())
+    at = data.index(NOISE[12_288:12_298])  # in the middle of it, in a chunk that is not packed
+    data[at] ^= 1
+    path.write_bytes(data)
+    assert triage(["run", str(path), "--case", str(tmp_path / "case"), "-q"]) in (0, 1)
+    with Case.open(tmp_path / "case") as case:
+        rows = {row["path"]: row for row in case.files()}
+    assert rows["vol1/C/Users/hello.txt"]["md5"]
+    assert not rows["vol1/C/Users/noise ü.bin"]["md5"]
 
 
 def test_a_run_reads_its_files(tmp_path: Path) -> None:

@@ -69,7 +69,7 @@ def _absent(name: str) -> tuple[str, str]:
         "Pillow": "pictures are not compared by likeness, reports have none (pip install 'triage[pictures]')",
         "av": "videos are not compared by their frames (pip install 'triage[video]')",
         "deflate": "E01 images are read half as fast",
-        "libewf-python": "Ex01 and odd E01 variants are not read",
+        "libewf-python": "SMART and odd E01 variants are not read",
         "pylibmagic": "libmagic must come with the system",
         "python-magic": "types come from the signature table alone",
     }

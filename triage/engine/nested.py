@@ -35,7 +35,12 @@ KEPT_FREE = 1 << 30
 _BACKUP_NAMES = re.compile(
     r"(?:[0-9a-f]{2}/)?[0-9a-f]{40}(?:\.(?:mddata|mdinfo))?|Manifest\.(?:db(?:-wal)?|mbdb|plist)|(?:Info|Status)\.plist"
 )
-_PARTS = {"e01": re.compile(r"[es][0-9]{2}|[e-z][a-z]{2}"), "l01": re.compile(r"l[0-9]{2}"), "ad1": re.compile(r"ad[0-9]{1,3}")}
+_PARTS = {
+    "e01": re.compile(r"[es][0-9]{2}|[e-z][a-z]{2}"),
+    "ex01": re.compile(r"e[x-z](?:[0-9]{2}|[a-z]{2})"),
+    "l01": re.compile(r"l[0-9]{2}|l[x-z](?:[0-9]{2}|[a-z]{2})"),
+    "ad1": re.compile(r"ad[0-9]{1,3}"),
+}
 _ENDINGS = {
     "e01": "E01", "ex01": "Ex01", "l01": "L01", "ad1": "ad1", "aff": "aff", "qcow2": "qcow2", "vmdk": "vmdk", "vhd": "vhd", "vhdx": "vhdx",
     "vdi": "vdi", "dmg": "dmg", "iso9660": "iso", "android-backup": "ab",

@@ -33,7 +33,7 @@ from triage.evidence.ewf_index import (
     checksum_fits,
     read_small,
 )
-from triage.evidence.ltree import total_bytes
+from triage.evidence.ltree import text_of, total_bytes_in
 from triage.evidence.medium import DamagedRangeError, open_read_only, pread
 
 if TYPE_CHECKING:
@@ -244,11 +244,15 @@ class EwfMedium:
 
     def _stated(self, most: int) -> int:
         """Return how many bytes a set of files holds: the list of files says it, what its chunks have room for is the most."""
-        stated = total_bytes(self.ltree(_LTREE_HEAD))
+        stated = total_bytes_in(text_of(self._ltree(_LTREE_HEAD))[0])
         return min(most, stated) if stated is not None else most
 
-    def ltree(self, most: int = 1 << 40) -> bytes:
-        """Return the section with the list of files of an L01, at most ``most`` bytes of it; b"" when there is none."""
+    def file_list(self) -> tuple[str, str]:
+        """Return the text of an L01's list of files and what is wrong with it; two empty ones when there is none."""
+        section = self._ltree(1 << 40)
+        return text_of(section) if section else ("", "")
+
+    def _ltree(self, most: int) -> bytes:
         if self.index.ltree is None:
             return b""
         segment, begin, end = self.index.ltree

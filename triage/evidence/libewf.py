@@ -1,4 +1,4 @@
-"""libewf, for the Expert Witness variants that our own reader leaves alone (Ex01, SMART and other odd ones)."""
+"""libewf, for the Expert Witness variants that our own reader leaves alone (SMART and other odd ones)."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-UNCHECKED = "libewf does not tell chunks that fail their checksum: triage verify tells whether the medium is what was acquired"
 _HEADER_NAMES = {
     "case_number": "case number",
     "description": "description",

@@ -28,10 +28,14 @@ def text_of(section: bytes) -> tuple[str, str]:
     return data[: len(data) // 2 * 2].decode("utf-16-le", "surrogatepass"), wrong
 
 
-def total_bytes(section: bytes) -> int | None:
-    """Return how many bytes the files have together, by the category ``rec``; ``None`` when that is not said."""
-    data = section[HEAD:]
-    match = _RECORD.search(data[: len(data) // 2 * 2].decode("utf-16-le", "replace"))
+def total_bytes_in(text: str) -> int | None:
+    """Return how many bytes the files have together, by the category ``rec`` of a list; ``None`` when that is not said."""
+    match = _RECORD.search(text)
     values = dict(zip(match[1].split("\t"), match[2].split("\t"), strict=False)) if match is not None else {}
     found = values.get("tb", "")
     return int(found) if found.isascii() and found.isdigit() and len(found) < 19 else None
+
+
+def unescape(value: str) -> str:
+    """Put line feeds, carriage returns and tabs back into a value ("EWF 2 specification", chapter "Serialized (file) object data")."""
+    return value.translate({1: "\n", 2: "\r", 3: "\t"})

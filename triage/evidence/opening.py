@@ -13,14 +13,15 @@ from triage.evidence.ad1 import Ad1Medium
 from triage.evidence.aff4 import open_aff4
 from triage.evidence.androidbackup import open_backup
 from triage.evidence.ewf import EwfMedium, read_index, segment_number
+from triage.evidence.ewf2 import Ewf2Medium
 from triage.evidence.ewf_index import DamagedSetError, UnsupportedVariantError
 from triage.evidence.ewf_salvage import SalvagedMedium
 from triage.evidence.folder import FolderMedium
-from triage.evidence.libewf import UNCHECKED, LibewfMedium
+from triage.evidence.libewf import LibewfMedium
 from triage.evidence.medium import FileMedium
 from triage.evidence.packed import STREAMS, open_packed
 from triage.evidence.segments import find_segments, number_by_name
-from triage.evidence.sniff import AD1, AFF4, ANDROID, BUNDLE, EWF, EWF2, FOLDER, HEAD, L01, LOGICAL, RAW, TAIL, TAR, sniff
+from triage.evidence.sniff import AD1, AFF4, ANDROID, BUNDLE, EWF, EWF2, FOLDER, HEAD, L01, LOGICAL, LX01, RAW, TAIL, TAR, sniff
 from triage.evidence.sparseimage import BundleMedium
 from triage.evidence.virtual import KINDS, open_disk, surveyed
 from triage.model import Evidence
@@ -106,9 +107,9 @@ def _open_container(
     if container is L01:
         index = read_index(segments)
         return _Opened(EwfMedium(segments, index), index.facts, {}, index.warnings + _misnamed(segments), kind)
-    if container is EWF2:
-        other = LibewfMedium(segments)
-        return _Opened(other, other.facts, other.stored_digests, [UNCHECKED], kind)
+    if container in (EWF2, LX01):
+        second = Ewf2Medium(segments, beat)
+        return _Opened(second, second.index.facts, {} if second.index.logical else second.index.digests, second.index.warnings, kind)
     if kind in STREAMS:
         return _open_packed(kind, segments, size, beat)
     if container is ANDROID:

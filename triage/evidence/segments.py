@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import re
 import stat
+from itertools import count, islice
 from typing import TYPE_CHECKING
 
 from triage.errors import EvidenceError
-from triage.evidence import ewf
+from triage.evidence import ewf, ewf2_sections
 from triage.evidence.ad1 import find_ad1
 from triage.evidence.aff4 import find_aff4, holds_disk
 from triage.evidence.ewf_index import DESCRIPTOR
 from triage.evidence.ewf_scan import looks_like_segment, read_descriptor
 from triage.evidence.ewf_walk import holds_chunks
-from triage.evidence.sniff import AD1, AFF4, BUNDLE, EWF, EWF2, FOLDER, HEAD, L01, RAW, TAIL, ZIP, Container, sniff
+from triage.evidence.sniff import AD1, AFF4, BUNDLE, EWF, EWF2, FOLDER, HEAD, L01, LX01, RAW, TAIL, ZIP, Container, sniff
 from triage.evidence.sparseimage import is_bundle
 from triage.evidence.virtual import KINDS, files_of
 
@@ -83,7 +84,7 @@ def find_segments(path: Path) -> tuple[Container, list[Path]]:
     container = check_file(_first_part(path))
     if container in (EWF, L01):
         return container, _ewf_segments(path)
-    if container is EWF2:
+    if container in (EWF2, LX01):
         return container, _second_ewf(path)
     if container in (FOLDER, BUNDLE):
         return container, [path]
@@ -115,12 +116,16 @@ def _second_ewf(path: Path) -> list[Path]:
         other = _set_and_number(sibling) if sibling.is_file() else None
         if other is None or mine is None or other[0] != mine[0]:
             continue
-        if other[1] in found and sibling != path:
-            continue  # a copy of the set lies beside it
-        found[other[1]] = sibling
-    missing = [n for n in range(1, max(found, default=0) + 1) if n not in found]
-    if missing:
-        shown = ", ".join(map(str, missing[:5])) + (f" and {len(missing) - 5} more" if len(missing) > 5 else "")
+        named = sibling.stem.lower() == path.stem.lower()
+        if not named and (not any(other[0][1:]) or other[1] in found):
+            continue  # its writer gave it no identifier; or a copy of the set lies beside it
+        if sibling == path or other[1] not in found or found[other[1]].stem.lower() != path.stem.lower():
+            found[other[1]] = sibling
+    found.pop(0, None)  # there is none of that number: its reader says so
+    lacking = max(found, default=0) - len(found)
+    if lacking:  # what a damaged header says may be any number
+        missing = list(islice((n for n in count(1) if n not in found), min(lacking, 5)))
+        shown = ", ".join(map(str, missing)) + (f" and {lacking - 5} more" if lacking > 5 else "")
         raise EvidenceError(f"segment {shown} of {path.name}'s set is missing", hint="put it beside the others")
     return [found[n] for n in sorted(found)] or [path]
 
@@ -128,10 +133,10 @@ def _second_ewf(path: Path) -> list[Path]:
 def _set_and_number(path: Path) -> tuple[bytes, int] | None:
     try:
         with path.open("rb") as file:
-            head = file.read(32)
+            head = ewf2_sections.read_head(file.read(ewf2_sections.HEAD))
     except OSError:
         return None
-    return (head[16:32], int.from_bytes(head[12:16], "little")) if len(head) == 32 and head.startswith(b"EVF2\r\n\x81\0") else None
+    return (bytes([head.logical]) + head.set_id, head.number) if head is not None else None
 
 
 def _ewf_segments(path: Path) -> list[Path]:

@@ -33,8 +33,9 @@ AFF4 = Container("aff4", "AFF4 container", readable=True)
 AD1 = Container("ad1", "AccessData logical image (AD1)", readable=True)
 BUNDLE = Container("sparsebundle", "Apple sparse bundle", readable=True)
 L01 = Container("l01", "Expert Witness logical evidence (L01)", readable=True)
+LX01 = Container("lx01", "Expert Witness 2 logical evidence (Lx01)", readable=True)
 FOLDER = Container("folder", "folder", readable=True)
-LOGICAL = (TAR, ZIP, ANDROID, AD1, L01, FOLDER)
+LOGICAL = (TAR, ZIP, ANDROID, AD1, L01, LX01, FOLDER)
 """Those that hold files, not a medium."""
 
 _CONVERT = "convert it to raw or E01 with the tool that made it"
@@ -44,7 +45,7 @@ _MAGIC: tuple[tuple[int, bytes, Container], ...] = (
     (0, b"EVF\x09\x0d\x0a\xff\x00", EWF),
     (0, b"EVF2\x0d\x0a\x81\x00", EWF2),
     (0, b"LVF\x09\x0d\x0a\xff\x00", L01),
-    (0, b"LEF2\x0d\x0a\x81\x00", Container("lx01", "Expert Witness 2 logical evidence (Lx01)", hint=_CONVERT)),
+    (0, b"LEF2\x0d\x0a\x81\x00", LX01),
     (0, b"QFI\xfb", Container("qcow", "QEMU virtual disk (QCOW)", readable=True)),
     (0, b"KDMV", Container("vmdk", "VMware virtual disk (VMDK)", readable=True)),
     (0, b"COWD", Container("vmdk", "VMware virtual disk (VMDK)", readable=True)),

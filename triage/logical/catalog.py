@@ -24,7 +24,15 @@ if TYPE_CHECKING:
     from triage.filesystem.trees.tree import Tree
     from triage.model import Evidence
 
-_NAMES = {"zip": "ZIP archive", "tar": "TAR archive", "ab": "Android backup", "ad1": "AD1 image", "l01": "L01 image", "folder": "folder"}
+_NAMES = {
+    "zip": "ZIP archive",
+    "tar": "TAR archive",
+    "ab": "Android backup",
+    "ad1": "AD1 image",
+    "l01": "L01 image",
+    "lx01": "Lx01 image",
+    "folder": "folder",
+}
 _IPHONE, _REPORT, _AFF4 = "iPhone backup", "Cellebrite report (UFDR)", "AFF4 logical image"
 
 
@@ -53,7 +61,7 @@ def open_tree(kind: str, medium: Medium, beat: Callable[[], None], passwords: Se
         return ZipTree(medium, 0, medium.size, beat), _NAMES[what]
     if what == "ad1":
         return Ad1Tree(medium, 0, medium.size, beat), _NAMES[what]
-    if what == "l01":
+    if what in ("l01", "lx01"):
         return L01Tree(cast("EwfMedium", medium), 0, medium.size, beat), _NAMES[what]
     if what in ("tar", "ab"):
         return TarTree(medium, 0, medium.size, beat), _NAMES[what]

@@ -1,4 +1,4 @@
-"""The files of an Expert Witness logical image (L01), with the paths, times and digests that it noted.
+"""The files of an Expert Witness logical image (L01 or Lx01), with the paths, times and digests that it noted.
 
 Source: J. B. Metz, "Expert Witness Compression Format", section "Ltree data". Lines come in pairs: how many entries there are, then an
 entry's values under the types that the category's third line names. An entry's bytes are stretches of the image's own.
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from triage.evidence.ltree import text_of
+from triage.evidence.ltree import unescape
 from triage.filesystem.trees.tree import Fault, Named
 from triage.logical.paths import Folders
 from triage.model import Kind, Severity, TimeBasis
@@ -37,10 +37,9 @@ class L01Tree:
         """Raise :class:`L01Error` or ``OSError``."""
         self.label, self.block_size, self.checked = "", 1, False
         self._offset, self._size, self._beat, self._medium = offset, size, beat, medium
-        section = medium.ltree()
-        if not section:
-            raise L01Error("it has no list of files")
-        text, self._wrong = text_of(section)
+        text, self._wrong = medium.file_list()
+        if not text:
+            raise L01Error("it has no list of files" + (f": {self._wrong}" if self._wrong else ""))
         lines = text.split("\n")
         begin = next((n for n, line in enumerate(lines) if line == "entry"), None)
         if begin is None or len(lines) < begin + 5:
@@ -89,7 +88,8 @@ class L01Tree:
 
     def _entry(self, values: dict[str, str], path: tuple[bytes, ...], number: int, folders: Folders) -> Iterator[Named | Fault]:
         flags = _number(values.get("opr", "")) or 0
-        directory = values.get("p") == "1" or bool(flags & _FOLDER)
+        # EnCase writes 1 for a folder; others write d.
+        directory = values.get("p") in ("1", "d") or bool(flags & _FOLDER)
         if directory and not folders.add(path):
             return
         size = _number(values.get("ls", "")) or 0
@@ -142,7 +142,7 @@ class L01Tree:
 
 
 def _name(values: dict[str, str]) -> bytes:
-    name = values.get("n", "")[:_LONGEST_NAME].replace("\0", "\ufffd")
+    name = unescape(values.get("n", ""))[:_LONGEST_NAME].replace("\0", "\ufffd")
     return name.encode("utf-8", "surrogatepass").replace(b"/", "\u2215".encode()) or b"NoName"
 
 
