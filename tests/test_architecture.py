@@ -40,7 +40,6 @@ ONLY_IN = {
     "pyvshadow": {"evidence"},
     "cramjam": {"evidence"},
     "pyfsapfs": {"filesystem"},
-    "pyfsxfs": {"filesystem"},
     "deflate": {"evidence"},
     "magic": {"content"},
     "pylibmagic": {"content"},

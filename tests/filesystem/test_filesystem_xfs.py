@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import lzma
 import random
 import sys
@@ -51,6 +52,36 @@ def test_every_file_is_there_with_its_bytes() -> None:
     assert content(tree, names["sparse"]) == bytes(300_000) + b"end"
     assert names["sparse"].runs[0] == (None, 299_008)
     assert (names["sparse"].mode, names["sparse"].uid, names["sparse"].gid) == (0o640, 1001, 1002)
+
+
+def test_it_is_as_libfsxfs_reads_it() -> None:
+    pyfsxfs = pytest.importorskip("pyfsxfs", reason="libfsxfs is not installed")
+    _, names, _ = listed(image())
+    volume = pyfsxfs.volume()
+    volume.open_file_object(io.BytesIO(image()))
+    ours = {
+        name: (one.address, one.mode, one.uid, one.nlink, one.size, one.mtime, one.atime, one.ctime, one.crtime)
+        for name, one in names.items()
+        if not one.stream and one.kind is Kind.FILE and not one.deleted
+    }
+    theirs: dict[str, tuple[int | None, ...]] = {}
+
+    def walk(folder: pyfsxfs.file_entry, above: str) -> None:
+        for number in range(folder.get_number_of_sub_file_entries()):
+            one = folder.get_sub_file_entry(number)
+            name = above + one.get_name()
+            if one.get_file_mode() >> 12 == 8:
+                theirs[name] = (
+                    one.get_inode_number(), one.get_file_mode() & 0o7777, one.get_owner_identifier(), one.get_number_of_links(),
+                    one.get_size(), one.get_modification_time_as_integer(), one.get_access_time_as_integer(),
+                    one.get_inode_change_time_as_integer(), one.get_creation_time_as_integer(),
+                )  # fmt: skip
+            elif one.get_file_mode() >> 12 == 4:
+                walk(one, f"{name}/")
+
+    walk(volume.get_root_directory(), "")
+    assert ours == theirs
+    assert len(ours) > 400
 
 
 def test_links_streams_and_times() -> None:

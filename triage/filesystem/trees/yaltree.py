@@ -1,4 +1,4 @@
-"""A volume that a libyal binding lists (APFS, XFS), as a tree: its entries from the root on, and their extended attributes as streams."""
+"""A volume that a libyal binding lists (APFS), as a tree: its entries from the root on, and their extended attributes as streams."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from triage.filesystem.trees.tree import ReadAt
 
-_DEEPEST, _MOST_CHILDREN, _MOST_ATTRIBUTES, _MOST_EXTENTS = 500, 4_000_000, 200, 10_000
+_DEEPEST, _MOST_CHILDREN, _MOST_ATTRIBUTES, _MOST_EXTENTS = 500, 4_000_000, 20_000, 10_000
 _ATTRIBUTE = 1
 _HOLE = 1
 _TOLD = 20
@@ -115,10 +115,13 @@ class YalTree:
             return ()
         return tuple((None if flags & _HOLE else self._offset + int(at), int(size)) for at, size, flags in extents if size > 0)
 
-    def _streams(self, entry: Any, one: Named) -> Iterator[Named]:
+    def _streams(self, entry: Any, one: Named) -> Iterator[Named | Fault]:
         if one.kind not in (Kind.FILE, Kind.DIRECTORY):
             return
-        for number in range(min(int(entry.get_number_of_extended_attributes()), _MOST_ATTRIBUTES)):
+        many = int(entry.get_number_of_extended_attributes())
+        if many > _MOST_ATTRIBUTES:
+            yield Fault(Severity.WARNING, f"{many - _MOST_ATTRIBUTES} extended attributes of a file are left out", one.path)
+        for number in range(min(many, _MOST_ATTRIBUTES)):
             attribute = entry.get_extended_attribute(number)
             name = str(attribute.get_name() or "")
             if name in self._hidden or not name:
