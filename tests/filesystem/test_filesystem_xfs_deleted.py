@@ -106,6 +106,18 @@ def test_a_run_tells_what_became_of_them(tmp_path: Path) -> None:
     assert sum(row["recoverability"] == "intact" for row in deleted) == 290
 
 
+def test_what_is_in_use_is_all_but_free_space() -> None:
+    tree, live, gone, _ = listed(image())
+    used = list(tree.used())
+    inside = [any(start <= at < start + length for start, length in used) for one in live.values() for at, _ in one.runs if at is not None]
+    assert all(inside)
+    outside = [any(start < at + size and at < start + length for start, length in used)
+               for one in gone.values() for at, size in one.runs if at is not None]  # fmt: skip
+    assert not any(outside)
+    free = struct.unpack_from(">Q", image(), 144)[0]  # of the superblock, at the unmounting
+    assert abs(sum(length for _, length in used) - (tree.size - free * 1024)) <= 64 * 1024
+
+
 def test_a_file_in_more_pieces_than_a_tree_of_two_levels_holds() -> None:
     tree, live, _, _ = listed(image())
     one = live["keep/scattered.txt"]

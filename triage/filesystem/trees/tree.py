@@ -6,7 +6,7 @@ import hashlib
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol, runtime_checkable
 
 from triage.escape import show, show_name
 from triage.filesystem.ownership import Ownership
@@ -87,6 +87,14 @@ class Tree(Protocol):
         """Return ``read_at(offset, length)`` over the bytes of a name; raise ``OSError`` here or there when they cannot be had."""
 
 
+@runtime_checkable
+class BookedTree(Protocol):
+    """A tree that keeps books of which blocks are in use, also for what is no file."""
+
+    def used(self) -> Iterator[tuple[int, int]]:
+        """Yield offsets on the medium and lengths, in bytes."""
+
+
 class SizedTree(Tree, Protocol):
     """A tree that is a file system: it knows how long it is."""
 
@@ -145,6 +153,10 @@ class TreeWalker:
                 message = f"more than {self.max_entries} names: the rest of the volume was not listed"
                 yield self._problem(Fault(Severity.ERROR, message))
                 break
+        self.totals.owned = sum(end - start for start, end in self._ownership.ranges())
+        if held and isinstance(self.tree, BookedTree):
+            for start, length in self.tree.used():
+                self._ownership.add(start, length)
         while held:
             entry = held.popleft()
             judged = Recoverability.INTACT if entry.resident else self._ownership.recoverability(entry.runs)
@@ -153,7 +165,6 @@ class TreeWalker:
             message = f"{self.totals.orphans_dropped} deleted entries more than {self.max_orphans} were found; they are not listed"
             yield self._problem(Fault(Severity.WARNING, message))
         self.totals.checked = self.tree.checked and self.totals.names < self.max_entries
-        self.totals.owned = sum(end - start for start, end in self._ownership.ranges())
 
     def _entry(self, one: Named) -> Entry:
         self.announce(OPENING, one.address, self.totals.names)

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 _NONE = 0xFFFFFFFFFFFFFFFF
 _LINK_MARK, _LINK_HEAD, _LONGEST_LINK = b"XSLM", 56, 8192
-_MOST_ATTRIBUTES, _DEEPEST, _MOST_LEFT, _MOST_GONE, _MOST_PROBES = 20_000, 500, 2_000_000, 2_000_000, 2_000_000
+_MOST_ATTRIBUTES, _DEEPEST, _MOST_LEFT, _MOST_GONE, _MOST_PROBES = 20_000, 500, 500_000, 2_000_000, 2_000_000
 _ATTRIBUTE = 1
 _KINDS = {stat.S_IFDIR: Kind.DIRECTORY, stat.S_IFREG: Kind.FILE, stat.S_IFLNK: Kind.LINK}
 _FOLDER_MARKS = (b"XD2B", b"XD2D", b"XDB3", b"XDD3")
@@ -102,7 +102,7 @@ class XfsTree:
         live: set[tuple[bytes, int]] = set()
         gone: list[Name] = []
         try:
-            for name in names_of(self.fs, folder, self.fs.extents(folder)):
+            for name in names_of(self.fs, folder, [] if folder.form == LOCAL else self.fs.extents(folder)):
                 self._beat()
                 if name.text in (b".", b".."):
                     continue
@@ -126,9 +126,10 @@ class XfsTree:
     # ---- one name ----------------------------------------------------------------------------------------------------------
 
     def _with_streams(self, one: Inode | None, path: tuple[bytes, ...], number: int, *, orphan: bool = False) -> Iterator[Named | Fault]:
-        if one is None:
+        if one is None or not one.mode:
             yield Named(path=path, kind=Kind.FILE, address=number, readable=False)
-            yield self._fault(Fault(Severity.ERROR, "a name leads to an inode that is damaged: only the name is known", path))
+            what = "damaged" if one is None else "not in use"
+            yield self._fault(Fault(Severity.ERROR, f"a name leads to an inode that is {what}: only the name is known", path))
             return
         kind = _KINDS.get(stat.S_IFMT(one.mode), Kind.SPECIAL)
         runs: tuple[Run, ...] = ()
@@ -138,7 +139,11 @@ class XfsTree:
                 readable = False
                 yield self._fault(Fault(Severity.ERROR, "the bytes of a file lie on a real-time device, which is not read", path))
             elif kind is Kind.FILE:
-                runs = self._runs(one)
+                extents = self.fs.extents(one)
+                runs = self._placed(extents, one.size)
+                if len(extents) != one.extents:
+                    message = f"{len(extents)} stretches of a file's bytes were found, its inode counts {one.extents}: it may not be whole"
+                    yield self._fault(Fault(Severity.WARNING, message, path))
             elif kind is Kind.LINK:
                 target = self._target(one)
         except (XfsError, OSError) as error:
@@ -167,11 +172,8 @@ class XfsTree:
                 atime=one.atime, ctime=one.ctime, crtime=one.crtime, uid=one.uid, gid=one.gid, stream=attribute.name, orphan=orphan,
             )  # fmt: skip
 
-    def _runs(self, one: Inode) -> tuple[Run, ...]:
-        """Return where a file's bytes lie on the medium, in whole blocks."""
-        return self._placed(self.fs.extents(one), one.size)
-
     def _placed(self, extents: list[Extent], size: int) -> tuple[Run, ...]:
+        """Return where a file's bytes lie on the medium, in whole blocks; ``size``: its own, which a hole may reach."""
         found: list[Run] = []
         behind = 0
         for one in extents:
@@ -212,14 +214,19 @@ class XfsTree:
         left: dict[int, Inode] = {}
         own = self._internal()
         listed = len(self._seen) + len(own - self._seen)
+        dropped = 0
         for group in range(self.fs.groups):
             try:
                 head = self.fs.group_head(group)
                 used = used + max(0, head[0] - head[1]) if used is not None and head is not None else None
                 for number, one, free in self._inodes(group):
-                    if free:
-                        if len(left) < _MOST_LEFT and not one.mode:
+                    if free and not one.mode:
+                        if len(left) < _MOST_LEFT:
                             left[number] = one
+                        else:
+                            dropped += 1
+                    elif free:
+                        continue
                     elif number not in self._seen and number not in own:
                         listed += 1
                         if not one.internal and one.mode:
@@ -227,6 +234,8 @@ class XfsTree:
                             yield from self._with_streams(one, path, number, orphan=True)
             except (XfsError, OSError) as error:
                 yield self._fault(Fault(Severity.ERROR, "inodes cannot be told: deleted files may be missing", (), str(error)))
+        if dropped:
+            yield Fault(Severity.WARNING, f"{dropped} inodes of deleted files more than {_MOST_LEFT:,} were found: they are left out")
         yield from self._freed_chunks(left)
         yield from self._deleted(left)
         if used is None:
@@ -357,6 +366,8 @@ class XfsTree:
 
     def _extents(self, one: Inode) -> list[Extent]:
         """Return where a deleted file's bytes were, by an inode as it last was or by what is left in it."""
+        if one.mode and one.form == LOCAL:
+            return []
         if one.mode:
             try:
                 return self.fs.extents(one)
@@ -412,6 +423,21 @@ class XfsTree:
         empty: int = len(block) - len(block.rstrip(b"\0"))
         return whole - empty % self.block_size
 
+    def used(self) -> Iterator[tuple[int, int]]:
+        """Yield the stretches of the medium that are in use by the books of free space, whatever for."""
+        for group in range(self.fs.groups):
+            first = group * self.fs.group_blocks
+            end = min(first + self.fs.group_blocks, self.fs.blocks)
+            behind, free = first, []
+            try:
+                free = sorted(self.fs.free_blocks(group))
+            except (XfsError, OSError):
+                continue  # said where deleted files are looked for
+            for start, many in [*free, (end - first, 0)]:
+                if first + start > behind:
+                    yield self._offset + behind * self.block_size, (first + start - behind) * self.block_size
+                behind = max(behind, first + start + many)
+
     # ---- bytes -------------------------------------------------------------------------------------------------------------
 
     def open(self, address: int, sequence: int | None = None, attribute: tuple[int, int] | None = None) -> ReadAt:
@@ -428,7 +454,7 @@ class XfsTree:
                 return lambda offset, length: value[offset : offset + length]
             if not stat.S_ISREG(one.mode) or one.form not in (EXTENTS, BTREE) or one.realtime:
                 raise OSError("there is no file under this number that can be read")
-            runs = [(None if at is None else at - self._offset, length) for at, length in self._runs(one)]
+            runs = [(None if at is None else at - self._offset, length) for at, length in self._placed(self.fs.extents(one), one.size)]
         except XfsError as error:
             raise OSError(str(error)) from error
         inner, size = run_reader(self.fs.read_at, runs), one.size

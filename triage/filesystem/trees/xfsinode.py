@@ -175,7 +175,7 @@ class Xfs:
         elif form == BTREE:
             found = self._tree(fork)
         else:
-            return []
+            raise XfsError("an inode keeps its data in a way that it cannot")
         behind = 0
         for one in found:
             if one.first < behind or one.place < 0 or not one.many:
