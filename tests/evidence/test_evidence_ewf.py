@@ -259,6 +259,22 @@ def test_offsets_past_2_gib_use_all_32_bits() -> None:
     assert compressed.tolist()[:-1] == packed[:-1]  # the last one's length is not known here: the reader tries both
 
 
+@given(st.lists(st.integers(20, 4100), min_size=2, max_size=50), st.integers(0, (1 << 31) + 60_000), st.data())
+def test_a_chunks_place_is_what_the_table_as_a_whole_says(lengths: list[int], first: int, data: st.DataObject) -> None:
+    """Below 2 GiB, above, and on both sides: where the flags are lost, all 32 bits are the offset."""
+    offsets = [first + sum(lengths[:n]) for n in range(len(lengths))]
+    wide = next((n for n, offset in enumerate(offsets) if offset >= 1 << 31), len(offsets))
+    packed = [data.draw(st.booleans()) for _ in offsets]
+    stored = np.array([o | (1 << 31 if p and n < wide else 0) for n, (o, p) in enumerate(zip(offsets, packed, strict=True))], np.int64)
+    table = Table(0, array("I", stored.astype("=u4").tobytes()), 0, offsets[-1] + lengths[-1], ewf.first_wide(stored), 4096)
+    whole, flags = ewf.decode_offsets(stored, 4096)
+    for n in range(len(offsets)):
+        offset, length, deflated = table.place(n)
+        assert (offset, deflated) == (int(whole[n]), bool(flags[n]))
+        if n + 1 < len(offsets) and int(whole[n + 1]) > offset:
+            assert length == int(whole[n + 1]) - offset
+
+
 def test_an_index_of_millions_of_chunks_takes_few_bytes_each(tmp_path: Path) -> None:
     """A terabyte in chunks of 32 KiB has 30 million of them, and each worker holds its own index."""
     (tmp_path / "a").touch()

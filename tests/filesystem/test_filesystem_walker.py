@@ -234,7 +234,7 @@ def test_damaged_chunks_of_an_e01_cost_names_only_with_a_problem(
     copy = tmp_path / name
     usual = {e.path for e in walked(name).entries}
     _, medium, _ = open_evidence(image(name))
-    places = [int(o) + 30 for o in medium._offsets]  # type: ignore[attr-defined]
+    places = [table.place(n)[0] + 30 for table in medium.index.tables for n in range(len(table))]  # type: ignore[attr-defined]
     medium.close()
     for at in places[:: max(1, len(places) // 25)]:
         raw = bytearray(whole)
