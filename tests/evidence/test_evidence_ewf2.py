@@ -132,6 +132,16 @@ def test_what_is_cut_gives_what_is_there(tmp_path: Path) -> None:
     assert (found[: 12 * 4096], lost) == (DATA[: 12 * 4096], len(DATA) - 12 * 4096)
 
 
+def test_a_file_that_becomes_shorter_is_said(tmp_path: Path) -> None:
+    made = write_ewf2(tmp_path, DATA, a_table=6)
+    medium = Ewf2Medium(made.paths)
+    os.truncate(made.paths[0], made.where(TABLE, 1)[1])
+    assert medium.read_chunk(0) == DATA[:4096]
+    with pytest.raises(DamagedRangeError, match="became shorter"):
+        medium.read_chunk(7)
+    medium.close()
+
+
 def test_an_image_inside_the_medium_is_not_taken_for_sections(tmp_path: Path) -> None:
     (tmp_path / "inner").mkdir()
     inner = write_ewf2(tmp_path / "inner", sample(8192), packed=lambda _: False).paths[0].read_bytes()

@@ -55,21 +55,32 @@ _LARGEST_LIST = 1 << 30
 
 @dataclass(slots=True)
 class Table:
-    """A table's entries as they are stored, and the number of the first chunk that it names."""
+    """A table: which chunks it names, and its entries, or where they stand in its segment: a terabyte has half a gigabyte of them."""
 
     segment: int
     first: int
-    entries: bytes
+    many: int
+    place: int
+    entries: bytes = b""
 
     @property
     def after(self) -> int:
         """The number behind its last chunk's."""
-        return self.first + len(self.entries) // _ENTRY
+        return self.first + self.many
 
-    def entry(self, number: int) -> tuple[int, int, int]:
-        """Return a chunk's offset or pattern, its length as stored, and its flags."""
-        offset, length, flags = ENTRY.unpack_from(self.entries, (number - self.first) * _ENTRY)
+    def entry(self, number: int, file: int) -> tuple[int, int, int] | None:
+        """Return a chunk's offset or pattern, its length as stored, and its flags; ``None`` when its segment has become shorter."""
+        at = (number - self.first) * _ENTRY
+        raw = self.entries[at : at + _ENTRY] or pread(file, _ENTRY, self.place + at)
+        if len(raw) < _ENTRY:
+            return None
+        offset, length, flags = ENTRY.unpack(raw)
         return offset, length, flags
+
+    def behind(self, number: int) -> Table:
+        """Return what it names from a chunk on."""
+        gone = number - self.first
+        return Table(self.segment, number, max(0, self.many - gone), self.place + gone * _ENTRY, self.entries[gone * _ENTRY :])
 
 
 class Ewf2Medium(EwfMedium):
@@ -141,7 +152,7 @@ class Ewf2Medium(EwfMedium):
         table = _read_table(section, number, self._files[number])
         if table is None:
             self.index.warnings.append(f"{name}: the chunk table before byte {section.end} is damaged")
-        elif table.entries:
+        elif table.many:
             self._numbered.append(table)
         return table is not None
 
@@ -214,8 +225,8 @@ class Ewf2Medium(EwfMedium):
             after = kept[-1].after if kept else 0
             if table.first < after:
                 self.index.warnings.append(f"{name}: two chunk tables name chunk {table.first}: the first was used")
-                table = Table(table.segment, after, table.entries[(after - table.first) * _ENTRY :])  # noqa: PLW2901
-            if table.entries:
+                table = table.behind(after)  # noqa: PLW2901
+            if table.many:
                 kept.append(table)
         self._numbered = kept
         self._firsts = [table.first for table in kept]
@@ -229,9 +240,10 @@ class Ewf2Medium(EwfMedium):
             walked: list[Table] = []
             number = first
             for segment, data, _ in several:
-                walked.append(Table(segment, number, walk(self._files[segment], data, self._chunk, self._methods[segment], rest, beat)))
+                entries = walk(self._files[segment], data, self._chunk, self._methods[segment], rest, beat)
+                walked.append(Table(segment, number, len(entries) // _ENTRY, 0, entries))
                 number = walked[-1].after
-            if number == after and all(table.entries for table in walked):
+            if number == after and all(table.many for table in walked):
                 self._numbered += walked
                 self._order(name)
 
@@ -254,7 +266,10 @@ class Ewf2Medium(EwfMedium):
         if at < 0 or number >= self._numbered[at].after:
             raise self._damage(start, expected, "an Ex01 chunk is lost: no sound table says where it lies")
         table = self._numbered[at]
-        offset, length, flags = table.entry(number)
+        entry = table.entry(number, self._files[table.segment])
+        if entry is None:
+            raise self._damage(start, expected, "the file became shorter while it was read")
+        offset, length, flags = entry
         if flags & PACKED and flags & PATTERN:
             return (offset.to_bytes(8, "little") * (-(-self._chunk // 8)))[:expected]
         raw = pread(self._files[table.segment], min(length + 4, 2 * self._chunk + 4096), offset)
@@ -301,7 +316,7 @@ def _read_table(section: Section, number: int, file: int) -> Table | None:
     raw = pread(file, length + 4, section.start + _HEAD)
     if len(raw) < length + 4 or not checksum_fits(memoryview(raw)[:length], raw[length:]):
         return None
-    return Table(number, first, raw[:length])
+    return Table(number, first, count, section.start + _HEAD)
 
 
 def _text(raw: bytes, method: int, most: int = MAX_SMALL) -> str:
