@@ -17,6 +17,7 @@ from triage.cli import run as triage
 from triage.filesystem.trees.tree import Fault, Named
 from triage.filesystem.trees.xfs import XfsTree
 from triage.filesystem.trees.xfsinode import Xfs, XfsError
+from triage.filesystem.trees.xfslog import was_unmounted
 from triage.filesystem.trees.xfsnames import names_of
 from triage.model import Kind, Severity
 
@@ -138,6 +139,27 @@ def test_extended_attributes_in_a_tree_and_in_blocks_of_their_own() -> None:
     assert {one.path for one in streams} == {(b"keep", b"k0.txt")}
     with pytest.raises(OSError, match="no such attribute"):
         tree.open(streams[0].address, None, (1, 5000))
+
+
+def test_a_volume_that_was_not_unmounted_is_said() -> None:
+    fs = Xfs(Bytes(image()).read_at)
+    assert was_unmounted(fs) is True
+    place = fs.place(struct.unpack_from(">Q", fs.head, 48)[0])
+    size = struct.unpack_from(">I", fs.head, 96)[0] * 1024
+    last = max(at for at in range(place, place + size, 512) if image()[at : at + 8] == b"\xfe\xed\xba\xbe\0\0\0\1")
+    data = bytearray(image())
+    headers = -(-struct.unpack_from(">I", data, last + 320)[0] // 32768)
+    operation = last + 512 * headers + 9
+    assert data[operation] == 0x20
+    data[operation] = 0x01
+    tree, live, _, faults = listed(bytes(data))
+    assert not tree.checked
+    assert [fault.message for fault in faults if fault.severity is Severity.WARNING] == [
+        "the volume was not unmounted: its journal holds changes that were not put in their places and are not shown"
+    ]
+    assert "keep/last.txt" in live
+    data[48:56] = bytes(8)  # a journal on a device of its own
+    assert any("its journal cannot be read" in fault.message for fault in listed(bytes(data))[3])
 
 
 def test_places_and_numbers() -> None:

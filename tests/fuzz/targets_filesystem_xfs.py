@@ -65,7 +65,7 @@ TARGETS = [
         "xfs",
         _listed,
         lambda: [b"".join(_whole()[at : at + _BLOCK] for at in _places())],
-        tuple(f"triage.filesystem.trees.{name}" for name in ("xfs", "xfsinode", "xfsnames")),
+        tuple(f"triage.filesystem.trees.{name}" for name in ("xfs", "xfsinode", "xfslog", "xfsnames")),
         (ValueError, OSError),
         (*_MARKS, b"IN", b"\xff\xff", b"XSLM", b"XARM"),
     )

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from triage.filesystem.trees.f2fstree import run_reader
 from triage.filesystem.trees.tree import Fault, Named
 from triage.filesystem.trees.xfsinode import BTREE, EXTENTS, LOCAL, Extent, Inode, Xfs, XfsError
+from triage.filesystem.trees.xfslog import was_unmounted
 from triage.filesystem.trees.xfsnames import DIRECTORY, LINK, Attribute, Name, attributes_of, names_of, value_of
 from triage.model import Kind, Severity
 
@@ -241,10 +242,18 @@ class XfsTree:
         if used is None:
             yield Fault(Severity.WARNING, "the headers of its allocation groups cannot be read: whether all was listed is not known")
             return
-        self.checked = self._complete and used == listed
+        try:
+            clean = was_unmounted(self.fs)
+        except OSError:
+            clean = None
+        self.checked = self._complete and used == listed and clean is True
+        if clean is False:
+            message = "the volume was not unmounted: its journal holds changes that were not put in their places and are not shown"
+            yield Fault(Severity.WARNING, message)
+        elif clean is None:
+            yield Fault(Severity.WARNING, "its journal cannot be read: whether all changes are in what was listed is not known")
         if used > listed:
-            message = f"{used - listed} inodes are in use that no name leads to: they were not listed"
-            yield Fault(Severity.WARNING, f"{message}; or the volume was not unmounted, and its journal holds what is missing")
+            yield Fault(Severity.WARNING, f"{used - listed} inodes are in use that no name leads to: they were not listed")
 
     def _inodes(self, group: int) -> Iterator[tuple[int, Inode, bool]]:
         """Yield number, inode and whether it is free, of those that can be read; of free ones only those in which something is left."""
