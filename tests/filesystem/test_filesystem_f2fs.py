@@ -140,6 +140,15 @@ def test_what_the_count_of_inodes_says_more_is_told() -> None:
     assert "1 inodes in use were reached by no name" in listed(tree_of(data))[1][0]
 
 
+def test_a_volume_that_was_not_unmounted_is_said() -> None:
+    data = bytearray(image())
+    fs = tree_of(data).fs
+    assert fs.unmounted
+    data[fs._at * 4096 + 132] &= 0xFE  # the flags of its newest checkpoint
+    _, said = listed(tree_of(data))
+    assert any("the volume was not unmounted: what was written since its last checkpoint" in one for one in said)
+
+
 def test_a_volume_is_found_and_opened_by_its_mark() -> None:
     medium = Bytes(image())
     volumes, problems = list_volumes(MediumImage(medium), medium, "e")

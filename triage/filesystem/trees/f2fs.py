@@ -21,7 +21,7 @@ _FOOTER = 4072
 _ADDRESSES = 1018
 _IN_INODE = 923
 _NAT_ENTRIES, _NAT_ENTRY = 455, 9
-_COMPACT = 4
+_UNMOUNTED, _COMPACT = 1, 4
 _LARGE_BITMAP, _NEVER, _NEW = 0x400, 0xFFFFFFFF, 0xFFFFFFFE
 _EXTRA, _INLINE_XATTR, _INLINE_DATA, _INLINE_DENTRY = 0x20, 1, 2, 4
 _FLEXIBLE_XATTR, _CRTIME_FEATURE = 0x40, 0x100
@@ -84,6 +84,8 @@ class F2fs:
         self._checkpoint, self._at = self._newest_checkpoint()
         self.version = int.from_bytes(self._checkpoint[:8], "little")
         self._flags = int.from_bytes(self._checkpoint[132:136], "little")
+        self.unmounted = bool(self._flags & _UNMOUNTED)
+        """Whether its newest checkpoint is that of an unmounting: else files that were written out since are not in it."""
         self.valid_inodes = int.from_bytes(self._checkpoint[148:152], "little")
         sit, nat = struct.unpack_from("<II", self._checkpoint, 156)
         start = 196 if self._flags & _LARGE_BITMAP else 192 if self._payload else 192 + sit

@@ -80,6 +80,9 @@ class F2fsTree:
         yield from self._deleted(seen, gone)
         missing = self.fs.valid_inodes - self.fs.hidden - len(seen)
         self.checked = missing <= 0 and not self._lost
+        if not self.fs.unmounted:
+            message = "the volume was not unmounted: what was written since its last checkpoint is shown as deleted, or as it was before"
+            yield Fault(Severity.WARNING, message)
         if missing > 0:
             yield Fault(Severity.ERROR, f"{missing} inodes in use were reached by no name: directories are damaged, or files were open")
         encrypted = "files are encrypted by the system (file-based encryption): nothing in them was examined"
