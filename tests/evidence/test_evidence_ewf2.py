@@ -214,6 +214,17 @@ def test_two_tables_that_name_the_same_chunk_are_said(tmp_path: Path) -> None:
     assert lost == 2 * 4096
 
 
+def test_a_place_that_cannot_be_is_damage(tmp_path: Path) -> None:
+    made = write_ewf2(tmp_path, DATA)
+    path, start, end = made.where(TABLE)
+    data = bytearray(path.read_bytes())
+    struct.pack_into("<Q", data, start + 32, (1 << 64) - 1)
+    entries = bytes(data[start + 32 : end - 16])
+    data[end - 16 : end - 12] = adler(entries)
+    path.write_bytes(data)
+    assert read_all(made.paths)[1] == 4096
+
+
 @pytest.mark.parametrize(("values", "message"), [
     ({"sb": "0"}, "does not say how large its chunks are"),
     ({"sb": "99999999"}, "cannot be read: chunks of 99999999 sectors"),

@@ -162,6 +162,17 @@ def test_a_volume_that_was_not_unmounted_is_said() -> None:
     assert any("its journal cannot be read" in fault.message for fault in listed(bytes(data))[3])
 
 
+def test_a_size_that_cannot_be_costs_the_bytes_of_that_file_only() -> None:
+    data = bytearray(image())
+    tree, live, _, _ = listed(image())
+    place = tree.fs.inode_place(live["keep/k1.txt"].address)
+    data[place + 56 : place + 64] = b"\x7f" + b"\xff" * 7
+    _, live, _, faults = listed(bytes(data))
+    assert not live["keep/k1.txt"].readable
+    assert live["keep/k2.txt"].readable
+    assert any(fault.detail == "the size of a file cannot be" for fault in faults)
+
+
 def test_places_and_numbers() -> None:
     fs = Xfs(Bytes(image()).read_at)
     assert fs.inode_place(fs.root) == (fs.root >> 1) * 1024 + (fs.root & 1) * 512

@@ -272,6 +272,8 @@ class Ewf2Medium(EwfMedium):
         offset, length, flags = entry
         if flags & PACKED and flags & PATTERN:
             return (offset.to_bytes(8, "little") * (-(-self._chunk // 8)))[:expected]
+        if offset >> 62:
+            raise self._damage(start, expected, "an Ex01 chunk is said to lie where no file reaches")
         raw = pread(self._files[table.segment], min(length + 4, 2 * self._chunk + 4096), offset)
         data = self._unpacked(raw[:length], table.segment) if flags & PACKED else _plain(raw, length, (expected, self._chunk), flags)
         if data is None:

@@ -410,9 +410,10 @@ class XfsTree:
         runs: tuple[Run, ...] = ()
         size = 0
         if kind is Kind.FILE:
-            runs = self._placed(self._extents(one), one.size if one.mode else 0)
-            size = one.size if one.mode else self._length(runs)
-            self._guessed += not one.mode and size > 0
+            known = bool(one.mode) and not one.size >> 62
+            runs = self._placed(self._extents(one), one.size if known else 0)
+            size = one.size if known else self._length(runs)
+            self._guessed += not known and size > 0
         return Named(
             path=path, kind=kind, address=one.number, size=size, mtime=one.mtime, atime=one.atime, ctime=one.ctime, crtime=one.crtime,
             mode=one.mode & 0o7777 if one.mode else None, uid=one.uid, gid=one.gid, runs=runs, deleted=True, orphan=orphan,

@@ -167,6 +167,8 @@ class Xfs:
     def extents(self, inode: Inode, *, attributes: bool = False) -> list[Extent]:
         """Return a fork's extents in order; raise :class:`XfsError` when they cannot be had all."""
         fork = inode.attribute_fork if attributes else inode.data_fork
+        if inode.size >> 62:
+            raise XfsError("the size of a file cannot be")
         form, many = (inode.attribute_form, inode.attribute_extents) if attributes else (inode.form, inode.extents)
         if form == EXTENTS:
             if many * 16 > len(fork):
