@@ -130,3 +130,15 @@ def damage(path: Path, at: int, change: Callable[[int], int] = lambda byte: byte
     raw = bytearray(path.read_bytes())
     raw[at] = change(raw[at])
     path.write_bytes(raw)
+
+
+def read_by_libewf(paths: list[Path]) -> bytes:
+    """Return the medium of a set as libewf reads it."""
+    import pyewf
+
+    handle = pyewf.handle()
+    handle.open([str(p) for p in paths])
+    try:
+        return bytes(handle.read_buffer_at_offset(handle.get_media_size(), 0))
+    finally:
+        handle.close()

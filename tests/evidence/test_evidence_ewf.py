@@ -9,9 +9,8 @@ from array import array
 from typing import TYPE_CHECKING
 
 import numpy as np
-import pyewf
 import pytest
-from ewf_writer import FACTS, damage, header_text, sample, write_ewf
+from ewf_writer import FACTS, damage, header_text, read_by_libewf, sample, write_ewf
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -29,15 +28,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 SHORT = sample(8 * 4096 + 1536)  # the last chunk is 3 sectors long
-
-
-def read_by_libewf(paths: list[Path]) -> bytes:
-    handle = pyewf.handle()
-    handle.open([str(p) for p in paths])
-    try:
-        return bytes(handle.read_buffer_at_offset(handle.get_media_size(), 0))
-    finally:
-        handle.close()
 
 
 @pytest.mark.parametrize("packed", [lambda n: True, lambda n: False, lambda n: n % 2 == 0, lambda n: n % 2 == 1],

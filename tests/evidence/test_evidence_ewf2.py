@@ -7,10 +7,9 @@ import random
 import struct
 from typing import TYPE_CHECKING
 
-import pyewf
 import pytest
 from ewf2_writer import CASE, DEVICE, DONE, KEYS, MD5, SECTORS, SHA1, TABLE, aligned, text, write_ewf2
-from ewf_writer import adler, damage, sample
+from ewf_writer import adler, damage, read_by_libewf, sample
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -28,15 +27,6 @@ if TYPE_CHECKING:
 
 DATA = sample(20 * 4096 + 1536)
 ZEROS = DATA[: 4 * 4096] + bytes(6 * 4096) + DATA[4 * 4096 :]
-
-
-def of_libewf(paths: list[Path]) -> bytes:
-    handle = pyewf.handle()
-    handle.open([str(p) for p in paths])
-    try:
-        return bytes(handle.read_buffer_at_offset(handle.get_media_size(), 0))
-    finally:
-        handle.close()
 
 
 def read_all(paths: list[Path]) -> tuple[bytes, int, list[str]]:
@@ -69,7 +59,7 @@ def test_every_byte_comes_back_as_it_was_written(
     assert (evidence.facts["serial number"], evidence.facts["acquired"]) == ("S-1", "1970-01-01T00:00:00Z")
     medium.close()
     if method == 1 and a_table == 1000:
-        assert of_libewf(made.paths) == ZEROS, "the writer of these tests must write what libewf reads"
+        assert read_by_libewf(made.paths) == ZEROS, "the writer of these tests must write what libewf reads"
 
 
 def test_a_damaged_chunk_costs_that_chunk_only(tmp_path: Path) -> None:
