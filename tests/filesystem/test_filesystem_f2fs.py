@@ -145,7 +145,9 @@ def test_a_volume_that_was_not_unmounted_is_said() -> None:
     fs = tree_of(data).fs
     assert fs.unmounted
     data[fs._at * 4096 + 132] &= 0xFE  # the flags of its newest checkpoint
-    _, said = listed(tree_of(data))
+    tree = tree_of(data)
+    _, said = listed(tree)
+    assert not tree.checked
     assert any("the volume was not unmounted: what was written since its last checkpoint" in one for one in said)
 
 

@@ -79,7 +79,7 @@ class F2fsTree:
             stack.extend(reversed(below))
         yield from self._deleted(seen, gone)
         missing = self.fs.valid_inodes - self.fs.hidden - len(seen)
-        self.checked = missing <= 0 and not self._lost
+        self.checked = missing <= 0 and not self._lost and self.fs.unmounted
         if not self.fs.unmounted:
             message = "the volume was not unmounted: what was written since its last checkpoint is shown as deleted, or as it was before"
             yield Fault(Severity.WARNING, message)
