@@ -18,7 +18,7 @@ from triage.filesystem.trees.tree import Fault, Named
 from triage.filesystem.trees.xfs import XfsTree
 from triage.filesystem.trees.xfsinode import Xfs, XfsError
 from triage.filesystem.trees.xfslog import was_unmounted
-from triage.filesystem.trees.xfsnames import names_of
+from triage.filesystem.trees.xfsnames import attributes_of, names_of
 from triage.model import Kind, Severity
 
 sys.path.append(str(Path(__file__).resolve().parents[1] / "evidence"))
@@ -162,6 +162,38 @@ def test_a_volume_that_was_not_unmounted_is_said() -> None:
     assert any("its journal cannot be read" in fault.message for fault in listed(bytes(data))[3])
 
 
+def test_names_beyond_the_bound_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("triage.filesystem.trees.xfs._MOST_GONE", 20)
+    _, _, gone, faults = listed(image())
+    (said,) = [fault.message for fault in faults if "names of deleted files more than" in fault.message]
+    assert int(said.split()[0]) > 100
+    assert sum(name.startswith(("mixed/", "many/")) for name in gone) == 20
+
+
+def test_a_directory_block_of_which_a_piece_is_missing_is_said() -> None:
+    fs = Xfs(Bytes(image()).read_at)
+    _, live, _, _ = listed(image())
+    folder = fs.inode(live["many"].address)
+    assert folder is not None
+    fs.directory_block = 2048  # as if it were two blocks long, of which one is there
+    with pytest.raises(XfsError, match="1 blocks of the directory are damaged"):
+        list(names_of(fs, folder, [fs.extents(folder)[0]._replace(many=1)]))
+
+
+def test_attributes_in_a_circle_are_damage() -> None:
+    tree, live, _, _ = listed(image())
+    inode = tree.fs.inode(live["keep/k0.txt"].address)
+    assert inode is not None
+    assert len(attributes_of(tree.fs, inode)) == len(attributes())
+    data = bytearray(image())
+    leaves = [one.place + n * 1024 for one in tree.fs.extents(inode, attributes=True) for n in range(one.many)]
+    last = next(at for at in leaves if data[at + 8 : at + 10] == b"\x3b\xee" and data[at : at + 4] == bytes(4))
+    data[last : last + 4] = data[last + 4 : last + 8]  # the next one is the one before
+    _, _, _, faults = listed(bytes(data))
+    (detail,) = [fault.detail for fault in faults if fault.severity is Severity.ERROR]
+    assert detail == "the chain of a file's extended attributes turns back"
+
+
 def test_a_size_that_cannot_be_costs_the_bytes_of_that_file_only() -> None:
     data = bytearray(image())
     tree, live, _, _ = listed(image())
@@ -186,7 +218,7 @@ def test_places_and_numbers() -> None:
 def test_a_damaged_tree_of_a_group_is_said_and_names_are_listed(mark: bytes) -> None:
     data = bytearray(image())
     at = next(at for at in range(0, len(data), 1024) if data[at : at + 4] == mark)
-    data[at : at + 4] = b"XXXX"
+    data[at : at + 4] = bytes(4)
     tree, live, _, faults = listed(bytes(data))
     assert len([name for name in live if name.startswith("many/")]) == 100
     assert any("(IABT) is damaged" in fault.detail if mark == b"IAB3" else "(ABTB) is damaged" in fault.detail for fault in faults)
@@ -200,7 +232,7 @@ def test_files_of_a_damaged_directory_are_found_without_their_names() -> None:
     folder = fs.inode(live["mixed"].address)
     assert folder is not None
     place = fs.extents(folder)[0].place
-    data[place : place + 4] = b"XXXX"
+    data[place : place + 4] = bytes(4)
     tree, names, _, faults = listed(bytes(data))
     assert not tree.checked
     assert any("names in it may be missing" in fault.message for fault in faults)

@@ -38,6 +38,8 @@ class Inode:
     attributes: list[tuple[tuple[int, int], bytes, bytes]] = field(default_factory=list)
     extents: list[Extent] = field(default_factory=list)
     damaged: int = 0
+    left_out: int = 0
+    """Attributes that are more than are kept."""
 
     @property
     def whole(self) -> bool:
@@ -71,6 +73,8 @@ def gather(number: int, items: Iterable[tuple[Key, bytes]]) -> Inode:
             for index, (name, value) in enumerate(_attributes(data)):
                 if len(found.attributes) < _MOST_ATTRIBUTES:
                     found.attributes.append(((kind + 256 * index, offset), name, value))
+                else:
+                    found.left_out += 1
         elif kind == EXTENT_DATA:
             extent = extent_of(offset, data)
             if extent is None or len(found.extents) >= _MOST_EXTENTS:

@@ -220,6 +220,8 @@ class BtrfsTree:
         yield self._made(one, path, number)
         if one.damaged:
             yield Fault(Severity.ERROR, f"{one.damaged} pieces of a file are encrypted or damaged: zeros stand in their place", path)
+        if one.left_out:
+            yield Fault(Severity.WARNING, f"{one.left_out} extended attributes of a file are left out", path)
         for attribute, name, value in one.attributes:
             if name.startswith(b"user."):
                 yield Named(

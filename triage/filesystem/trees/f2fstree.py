@@ -12,7 +12,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from triage.filesystem.trees.f2fs import BLOCK, F2fs, Inode
-from triage.filesystem.trees.tree import Fault, Named
+from triage.filesystem.trees.tree import Fault, Named, run_reader
 from triage.model import Kind, Severity
 
 if TYPE_CHECKING:
@@ -237,20 +237,3 @@ class F2fsTree:
 def _goes_on(last: Run, at: int | None) -> bool:
     """Whether a block follows a run, holes too."""
     return at is None if last[0] is None else at == last[0] + last[1]
-
-
-def run_reader(read_at: ReadAt, runs: list[Run]) -> ReadAt:
-    """Return ``read_at`` over runs, one behind the other; holes are zeros."""
-
-    def read(offset: int, length: int) -> bytes:
-        pieces, start = [], 0
-        for at, size in runs:
-            skip = offset - start
-            if 0 <= skip < size and length > 0:
-                take = min(length, size - skip)
-                pieces.append(bytes(take) if at is None else read_at(at + skip, take))
-                offset, length = offset + take, length - take
-            start += size
-        return b"".join(pieces)
-
-    return read

@@ -236,3 +236,20 @@ class TreeWalker:
 
 def _time(value: int | None) -> int | None:
     return value if value is not None and abs(value) < _TIMES else None
+
+
+def run_reader(read_at: ReadAt, runs: list[tuple[int | None, int]]) -> ReadAt:
+    """Return ``read_at`` over runs, one behind the other; holes are zeros."""
+
+    def read(offset: int, length: int) -> bytes:
+        pieces, start = [], 0
+        for at, size in runs:
+            skip = offset - start
+            if 0 <= skip < size and length > 0:
+                take = min(length, size - skip)
+                pieces.append(bytes(take) if at is None else read_at(at + skip, take))
+                offset, length = offset + take, length - take
+            start += size
+        return b"".join(pieces)
+
+    return read

@@ -12,8 +12,7 @@ import struct
 from collections import deque
 from typing import TYPE_CHECKING, NamedTuple
 
-from triage.filesystem.trees.f2fstree import run_reader
-from triage.filesystem.trees.tree import Fault, Named
+from triage.filesystem.trees.tree import Fault, Named, run_reader
 from triage.filesystem.trees.xfsinode import BTREE, EXTENTS, LOCAL, Extent, Inode, Xfs, XfsError
 from triage.filesystem.trees.xfslog import was_unmounted
 from triage.filesystem.trees.xfsnames import DIRECTORY, LINK, Attribute, Name, attributes_of, names_of, value_of
@@ -64,10 +63,11 @@ class XfsTree:
         self._complete = True
         self._seen: set[int] = set()
         self._gone: deque[_Gone] = deque()
+        self._dropped_names = 0
 
     def names(self) -> Iterator[Named | Fault]:
         """Yield each name in use, what is in use without a name, then deleted ones."""
-        self._complete, self._seen, self._gone = True, {self.fs.root}, deque()
+        self._complete, self._seen, self._gone, self._dropped_names = True, {self.fs.root}, deque(), 0
         stack: list[tuple[int, tuple[bytes, ...]]] = [(self.fs.root, ())]
         entered = {self.fs.root}
         while stack:
@@ -121,8 +121,15 @@ class XfsTree:
             yield Fault(Severity.ERROR, "the directory cannot be read whole: names in it may be missing", path, str(error))
         short = {(text, number & 0xFFFFFFFF) for text, number in live}
         for name in dict.fromkeys(gone):
-            if (name.text, name.number & 0xFFFFFFFF) not in short and len(self._gone) < _MOST_GONE:
-                self._gone.append(_Gone(path, name, folder.number))
+            if (name.text, name.number & 0xFFFFFFFF) not in short:
+                self._keep(path, name, folder.number)
+
+    def _keep(self, path: tuple[bytes, ...], name: Name, parent: int) -> None:
+        """Keep a name that is in use no more for later."""
+        if len(self._gone) < _MOST_GONE:
+            self._gone.append(_Gone(path, name, parent))
+        else:
+            self._dropped_names += 1
 
     # ---- one name ----------------------------------------------------------------------------------------------------------
 
@@ -228,9 +235,9 @@ class XfsTree:
                             dropped += 1
                     elif free:
                         continue
-                    elif number not in self._seen and number not in own:
+                    elif number not in self._seen and number not in own and one.mode:
                         listed += 1
-                        if not one.internal and one.mode:
+                        if not one.internal:
                             path = (_ORPHANS, b"OrphanFile-%d" % number)
                             yield from self._with_streams(one, path, number, orphan=True)
             except (XfsError, OSError) as error:
@@ -328,8 +335,11 @@ class XfsTree:
             if number not in self._told and self._kind(one, 0) is Kind.FILE:
                 self._beat()
                 made = self._made(one, (_ORPHANS, b"OrphanFile-%d" % number), 0, orphan=True)
-                if made.runs:
+                if made.runs or one.mode:
                     yield made
+        if self._dropped_names:
+            message = f"{self._dropped_names} names of deleted files more than {_MOST_GONE:,} were found: they are left out"
+            yield Fault(Severity.WARNING, message)
         if self._guessed:
             message = f"how long {self._guessed} deleted files were is not kept: each was taken to end at its last byte that is not zero"
             yield Fault(Severity.INFO, message)
@@ -357,8 +367,7 @@ class XfsTree:
         yield made
         if made.kind is Kind.DIRECTORY and len(path) < _DEEPEST:
             for name in self._names_of(one):
-                if len(self._gone) < _MOST_GONE:
-                    self._gone.append(_Gone(path, name, one.number))
+                self._keep(path, name, one.number)
 
     def _inside(self, folder: Inode) -> set[int]:
         return {self._number(name, folder.number) for name in self._names_of(folder)}
@@ -370,7 +379,7 @@ class XfsTree:
             owner = not folder.mode or folder.form != LOCAL
             found.extend(name for name in names_of(self.fs, folder, self._extents(folder), owner=owner) if name.text not in (b".", b".."))
         except (XfsError, OSError):
-            pass
+            pass  # its blocks may be others' by now: what there is before the first of them counts
         return found
 
     def _extents(self, one: Inode) -> list[Extent]:

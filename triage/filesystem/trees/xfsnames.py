@@ -86,7 +86,10 @@ def _short(fs: Xfs, folder: Inode) -> Iterator[Name]:
 
 
 def _blocks(fs: Xfs, extents: list[Extent]) -> Iterator[tuple[int, bytes]]:
-    """Yield place in the directory and bytes of its blocks that hold names; one may lie in several pieces."""
+    """Yield place in the directory and bytes of its blocks that hold names; one may lie in several pieces.
+
+    Of one whose pieces are not all there, no bytes.
+    """
     size, held, begun = fs.directory_block, b"", 0
     for one in extents:
         at, place = one.first * fs.block, one.place
@@ -95,13 +98,20 @@ def _blocks(fs: Xfs, extents: list[Extent]) -> Iterator[tuple[int, bytes]]:
             take = min(size - at % size, end - at)
             piece = fs.read_at(place, take)
             if at % size == 0:
+                if held:
+                    yield begun, b""
                 held, begun = piece, at
+            elif held and begun + len(held) == at:
+                held += piece
             else:
-                held = held + piece if begun + len(held) == at else b""
+                yield at, b""
+                held = b""
             if len(held) == size:
                 yield begun, held
                 held = b""
             at, place = at + take, place + take
+    if held:
+        yield begun, b""
 
 
 def _names_in(fs: Xfs, block: bytes, start: int) -> Iterator[Name]:
@@ -171,7 +181,9 @@ def attributes_of(fs: Xfs, inode: Inode) -> list[Attribute]:
     extents = fs.extents(inode, attributes=True)
     found: list[Attribute] = []
     number, seen = 0, set[int]()
-    while number not in seen and len(seen) < _MOST_BLOCKS:
+    while True:
+        if number in seen or len(seen) >= _MOST_BLOCKS:
+            raise XfsError("the chain of a file's extended attributes turns back")
         seen.add(number)
         block = _fork_block(fs, extents, number)
         (mark,) = struct.unpack_from(">H", block, 8)
@@ -183,8 +195,7 @@ def attributes_of(fs: Xfs, inode: Inode) -> list[Attribute]:
         found += _leaf(block, mark == 0x3BEE)
         (number,) = struct.unpack_from(">I", block)
         if not number:
-            break
-    return found
+            return found
 
 
 def _short_attributes(fork: bytes) -> Iterator[Attribute]:
@@ -206,18 +217,22 @@ def _leaf(block: bytes, new: bool) -> Iterator[Attribute]:
     (count,) = struct.unpack_from(">H", block, 56 if new else 12)
     for number in range(min(count, (len(block) - head) // 8)):
         _, at, flags, _ = struct.unpack_from(">IHBB", block, head + 8 * number)
-        if flags & (_PARENT | _INCOMPLETE) or at + (3 if flags & _LOCAL else 9) > len(block):
+        if flags & (_PARENT | _INCOMPLETE):
             continue
+        if at + (3 if flags & _LOCAL else 9) > len(block):
+            raise XfsError("extended attributes of a file are damaged")
         space = _SPACES.get(flags & 6, "").encode()
         if flags & _LOCAL:
             size, length = struct.unpack_from(">HB", block, at)
             value = block[at + 3 + length : at + 3 + length + size]
-            if length and len(value) == size:
-                yield Attribute(space + block[at + 3 : at + 3 + length], size, value)
+            if not length or len(value) < size:
+                raise XfsError("extended attributes of a file are damaged")
+            yield Attribute(space + block[at + 3 : at + 3 + length], size, value)
         else:
             first, size, length = struct.unpack_from(">IIB", block, at)
-            if length and size <= _LONGEST_VALUE:
-                yield Attribute(space + block[at + 9 : at + 9 + length], size, b"", first)
+            if not length or size > _LONGEST_VALUE:
+                raise XfsError("extended attributes of a file are damaged")
+            yield Attribute(space + block[at + 9 : at + 9 + length], size, b"", first)
 
 
 def value_of(fs: Xfs, inode: Inode, one: Attribute) -> bytes:

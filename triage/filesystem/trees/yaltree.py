@@ -21,7 +21,7 @@ _TOLD = 20
 _KINDS = {stat.S_IFDIR: Kind.DIRECTORY, stat.S_IFREG: Kind.FILE, stat.S_IFLNK: Kind.LINK}
 
 
-def named_target(entry: Any) -> bytes:
+def _target_of(entry: Any) -> bytes:
     """Return where a symbolic link leads to, as the binding has it."""
     return str(entry.get_symbolic_link_target() or "").encode("utf-8", "surrogatepass")
 
@@ -30,15 +30,15 @@ class YalTree:
     """Walks what a binding calls file entries.
 
     ``offset``: of the volume on the medium; ``address_of``: a file entry's number; ``find``: the file entry of a number. ``raw``: whether
-    its extents lie on the medium as they are; ``target_of``: where a symbolic link leads to.
+    its extents lie on the medium as they are.
     """
 
     def __init__(
         self, offset: int, root: Any, address_of: Callable[[Any], int], find: Callable[[int], Any], *, raw: bool,
-        hidden: frozenset[str] = frozenset(), target_of: Callable[[Any], bytes] = named_target, beat: Callable[[], None] = lambda: None,
+        hidden: frozenset[str] = frozenset(), beat: Callable[[], None] = lambda: None,
     ) -> None:  # fmt: skip
         self._offset, self._root, self._address_of, self._find = offset, root, address_of, find
-        self._raw, self._hidden, self._target_of, self._beat = raw, hidden, target_of, beat
+        self._raw, self._hidden, self._beat = raw, hidden, beat
         self.seen: set[int] = set()
         self.complete = True
 
@@ -102,7 +102,7 @@ class YalTree:
             mtime=entry.get_modification_time_as_integer(), atime=entry.get_access_time_as_integer(),
             ctime=entry.get_inode_change_time_as_integer(), crtime=entry.get_creation_time_as_integer(), mode=mode & 0o7777,
             uid=entry.get_owner_identifier(), gid=entry.get_group_identifier(), nlink=entry.get_number_of_links(),
-            link_target=self._target_of(entry) if kind is Kind.LINK else None,
+            link_target=_target_of(entry) if kind is Kind.LINK else None,
             runs=self._runs(entry) if kind is Kind.FILE and self._raw else (), readable=kind is Kind.FILE,
         )  # fmt: skip
 
