@@ -8,7 +8,7 @@ import struct
 from typing import TYPE_CHECKING
 
 import pytest
-from ewf2_writer import CASE, DEVICE, DONE, KEYS, MD5, SECTORS, SHA1, TABLE, aligned, text, write_ewf2
+from ewf2_writer import CASE, DEVICE, DONE, ERRORS, KEYS, MD5, SECTORS, SHA1, TABLE, aligned, text, write_ewf2
 from ewf_writer import adler, damage, read_by_libewf, sample
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -179,6 +179,30 @@ def test_what_the_acquisition_could_not_read_is_a_warning(tmp_path: Path) -> Non
     medium.close()
     assert evidence.facts["acquisition errors"] == "3"
     assert warnings == ["the acquisition could not read 3 stretches of the medium: the image holds filler in their place"]
+
+
+def test_a_damaged_list_of_what_could_not_be_read_is_said(tmp_path: Path) -> None:
+    made = write_ewf2(tmp_path, DATA, unread=3)
+    path, start, _ = made.where(ERRORS)
+    damage(path, start)
+    evidence, medium, warnings = open_evidence(path)
+    medium.close()
+    assert "acquisition errors" not in evidence.facts
+    assert warnings == ["image.Ex01: the list of what the acquisition could not read is damaged and was not used"]
+
+
+def test_chunks_without_a_checksum_are_counted(tmp_path: Path) -> None:
+    made = write_ewf2(tmp_path, DATA, packed=lambda _: False)
+    path, start, end = made.where(TABLE)
+    data = bytearray(path.read_bytes())
+    for at in (start + 32 + 12, start + 48 + 12):  # the flags of the first two
+        data[at : at + 4] = bytes(4)
+    data[end - 16 : end - 12] = adler(bytes(data[start + 32 : end - 16]))
+    path.write_bytes(data)
+    _, medium, warnings = open_evidence(path)
+    assert warnings == ["image.Ex01: 2 chunks have no checksum: that they are as they were acquired is not proven"]
+    assert medium.read_at(0, 8192) == DATA[:8192]
+    medium.close()
 
 
 def test_a_damaged_digest_is_not_used(tmp_path: Path) -> None:

@@ -113,6 +113,24 @@ def test_images_that_others_wrote(name: str, request: pytest.FixtureRequest) -> 
     assert (one.crtime, one.ctime) == ((1_600_000_000 + one.address + 1) * 10**9, (1_700_000_000 + one.address + 1) * 10**9)
 
 
+def test_digests_that_are_not_compared_are_facts(request: pytest.FixtureRequest) -> None:
+    for name in ("ewf-image.L01", "ewf-image-zlib.Lx01"):
+        record, medium, warnings = open_evidence(request.path.parent / name)
+        medium.close()
+        assert (record.stored_digests, warnings) == ({}, [])
+        assert record.facts["noted md5 (not compared)"] == "fc7dc8b420655bdb779f88afc2447569"
+
+
+def test_one_of_the_second_version_that_is_cut_is_said(tmp_path: Path) -> None:
+    path = write_lx01(tmp_path, files())
+    data = path.read_bytes()
+    path.write_bytes(data[: data.index("entry".encode("utf-16-le"))])
+    record, medium, warnings = open_evidence(path)
+    medium.close()
+    assert any("its chain of sections breaks" in one for one in warnings)
+    assert record.kind == "lx01"
+
+
 def test_a_list_of_the_second_version_that_is_damaged_is_said(tmp_path: Path) -> None:
     path = write_lx01(tmp_path, files())
     data = bytearray(path.read_bytes())

@@ -18,6 +18,8 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from triage.errors import EvidenceError
 from triage.evidence import ewf2_sections as sections
 from triage.evidence.ewf import CACHE_BYTES, EwfMedium, inflate
@@ -149,11 +151,13 @@ class Ewf2Medium(EwfMedium):
 
     def _take_table(self, section: Section, number: int, name: str) -> bool:
         """Take a table; return False when it is damaged."""
-        table = _read_table(section, number, self._files[number])
+        table, unproven = _read_table(section, number, self._files[number])
         if table is None:
             self.index.warnings.append(f"{name}: the chunk table before byte {section.end} is damaged")
         elif table.many:
             self._numbered.append(table)
+        if unproven:
+            self.index.warnings.append(f"{name}: {unproven} chunks have no checksum: that they are as they were acquired is not proven")
         return table is not None
 
     def _take(self, section: Section, number: int, name: str) -> None:
@@ -182,7 +186,11 @@ class Ewf2Medium(EwfMedium):
                     index.warnings.append(
                         f"the acquisition could not read {count} stretches of the medium: the image holds filler in their place"
                     )
+            else:
+                index.warnings.append(f"{name}: the list of what the acquisition could not read is damaged and was not used")
         elif section.kind == sections.FILES:
+            if self._list is not None and section.digest != self._list[1].digest:
+                index.warnings.append(f"{name}: it has another list of files than the segment before it: the last was used")
             self._list = (number, section)
 
     def _measure(self, path: Path, beat: Callable[[], None]) -> None:
@@ -204,6 +212,7 @@ class Ewf2Medium(EwfMedium):
             self.size = named * self._chunk if stated is None else min(stated, (named + _MOST_LOST) * self._chunk)
             index.chunk_count = -(-self.size // self._chunk)
             self._walk(path.name, beat)
+            self._count(path.name)
             return
         index.sectors = _number(self._values.get("ts", "")) or 0
         self.size = index.sectors * sector
@@ -211,11 +220,17 @@ class Ewf2Medium(EwfMedium):
         self._walk(path.name, beat)
         if not 0 < index.chunk_count <= _MOST_CHUNKS:
             raise EvidenceError(f"{path.name} is damaged: it does not say how large its medium is", hint="get a fresh copy")
-        have = sum(min(t.after, index.chunk_count) - t.first for t in self._numbered if t.first < index.chunk_count)
+        have = self._count(path.name)
         if not have or index.chunk_count - have > _MOST_LOST:
             raise EvidenceError(f"{path.name}: the set holds {have} of {index.chunk_count} chunks", hint="get a whole copy")
-        if have < index.chunk_count:
-            index.warnings.append(f"{path.name}: the set's tables name {have} of {index.chunk_count} chunks: the others are lost")
+
+    def _count(self, name: str) -> int:
+        """Return of how many chunks it is known where they lie; say so when it is not all."""
+        many = self.index.chunk_count
+        have = sum(min(table.after, many) - table.first for table in self._numbered if table.first < many)
+        if have < many:
+            self.index.warnings.append(f"{name}: the set's tables name {have} of {many} chunks: the others are lost")
+        return have
 
     def _order(self, name: str) -> None:
         """Put the tables in the order of their chunks. Where two name the same chunk, the first in the set counts."""
@@ -306,19 +321,20 @@ def _plain(raw: bytes, length: int, sizes: tuple[int, ...], flags: int) -> bytes
     return None
 
 
-def _read_table(section: Section, number: int, file: int) -> Table | None:
-    """Return a section's table, ``None`` when a checksum is wrong."""
+def _read_table(section: Section, number: int, file: int) -> tuple[Table | None, int]:
+    """Return a section's table, ``None`` when a checksum is wrong, and how many of its chunks have no checksum."""
     head = section.read(file, _HEAD)
     if len(head) < _HEAD or not checksum_fits(head[:16], head[16:20]):
-        return None
+        return None, 0
     first, count = struct.unpack_from("<QI", head)
     length = count * _ENTRY
     if _HEAD + length + 4 > section.end - section.start or first + count > _MOST_CHUNKS:
-        return None
+        return None, 0
     raw = pread(file, length + 4, section.start + _HEAD)
     if len(raw) < length + 4 or not checksum_fits(memoryview(raw)[:length], raw[length:]):
-        return None
-    return Table(number, first, count, section.start + _HEAD)
+        return None, 0
+    flags = np.frombuffer(raw, "<u4", count * 4).reshape(-1, 4)[:, 3]
+    return Table(number, first, count, section.start + _HEAD), int((flags & (PACKED | CHECKED) == 0).sum())
 
 
 def _text(raw: bytes, method: int, most: int = MAX_SMALL) -> str:

@@ -29,6 +29,7 @@ from triage.model import Evidence
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from triage.evidence.ewf_index import EwfIndex
     from triage.evidence.medium import Medium
     from triage.evidence.sniff import Container
 
@@ -106,10 +107,12 @@ def _open_container(
         return _Opened(EwfMedium(segments, index), index.facts, index.digests, index.warnings + _misnamed(segments), kind)
     if container is L01:
         index = read_index(segments)
-        return _Opened(EwfMedium(segments, index), index.facts, {}, index.warnings + _misnamed(segments), kind)
+        return _Opened(EwfMedium(segments, index), _noted(index), {}, index.warnings + _misnamed(segments), kind)
     if container in (EWF2, LX01):
         second = Ewf2Medium(segments, beat)
-        return _Opened(second, second.index.facts, {} if second.index.logical else second.index.digests, second.index.warnings, kind)
+        logical = second.index.logical
+        digests = {} if logical else second.index.digests
+        return _Opened(second, _noted(second.index) if logical else second.index.facts, digests, second.index.warnings, kind)
     if kind in STREAMS:
         return _open_packed(kind, segments, size, beat)
     if container is ANDROID:
@@ -147,6 +150,11 @@ def _open_packed(kind: str, segments: list[Path], size: int | None, beat: Callab
         medium.close()
         raise EvidenceError(f"{segments[0]} holds a {inner.title}, compressed as a whole", hint="unpack it and give what is inside")
     return _Opened(medium, {}, {}, warnings, f"{inner.kind}.{kind}")
+
+
+def _noted(index: EwfIndex) -> dict[str, str]:
+    """Return a logical image's facts, with its digests: writers differ in what these are of, so that nothing is held against them."""
+    return {**index.facts, **{f"noted {name} (not compared)": value for name, value in index.digests.items()}}
 
 
 def _misnamed(segments: list[Path]) -> list[str]:
