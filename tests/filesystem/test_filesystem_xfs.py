@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import io
 import lzma
+import os
 import random
+import shutil
+import subprocess
 import sys
 from functools import cache
 from pathlib import Path
@@ -155,3 +158,31 @@ def test_damage_never_breaks_it() -> None:
                     continue
                 reached += 1
     assert reached > 100
+
+
+@pytest.mark.skipif(shutil.which("mkfs.xfs") is None, reason="mkfs.xfs is not installed")
+@pytest.mark.parametrize("options", ["-n ftype=1", "-n ftype=0", "-b size=1024 -n size=4096"])
+def test_a_volume_of_the_older_version(options: str, tmp_path: Path) -> None:
+    """Version 4, without checksums, as mkfs.xfs fills it: Linux does not mount it any more."""
+    lines = ["/dev/null", "0 0", "d--755 0 0"]
+    for number in range(60):
+        (tmp_path / f"f{number}").write_bytes(random.Random(number).randbytes(1000 + number * 137))
+        lines.append(f"file{number:03}withalongname ---644 1000 1001 {tmp_path}/f{number}")
+    lines += ["sub d--755 0 0", f"inner ---600 5 6 {tmp_path}/f7", "link l--777 0 0 ../target/of/it", "$", "$"]
+    (tmp_path / "proto").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    volume = tmp_path / "volume"
+    with volume.open("wb") as file:
+        file.truncate(40 << 20)
+    tested = {"TEST_DIR": "1", "TEST_DEV": "1", "QA_CHECK_FS": "1"}  # mkfs.xfs makes small volumes only for who tests it
+    command = ["mkfs.xfs", "-q", "-f", "-m", "crc=0", *options.split(), "-p", tmp_path / "proto", volume]
+    if subprocess.run(command, capture_output=True, env={**os.environ, **tested}, check=False).returncode:
+        pytest.skip("this mkfs.xfs does not make volumes of version 4")
+    tree, names, faults = listed(volume.read_bytes())
+    assert (tree.fs.v5, tree.fs.file_types, faults) == (False, "ftype=0" not in options, [])
+    assert tree.checked
+    for number in range(60):
+        one = names[f"file{number:03}withalongname"]
+        assert content(tree, one) == (tmp_path / f"f{number}").read_bytes()
+        assert (one.mode, one.uid, one.gid) == (0o644, 1000, 1001)
+    assert content(tree, names["sub/inner"]) == (tmp_path / "f7").read_bytes()
+    assert names["sub/link"].link_target == b"../target/of/it"
